@@ -1,0 +1,271 @@
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""From a sample to the name of its series.
+
+A name is a dotted path made by a template, or a tagged series of Graphite
+1.1. Whatever a sample holds, its name is ASCII, is never empty, has no
+character that means something to Carbon's line protocol or to a file
+system, and every field stays at its place in the template.
+"""
+
+import functools
+import hashlib
+import re
+
+DEFAULT_TEMPLATE = (
+    "{prefix}.{hostname}.{project_id}.{instance_id}.{meter}.{device}")
+MISSING = "none"
+# A component is a folder or a file of Whisper: at most 255 bytes with .wsp.
+MAX_COMPONENT_BYTES = 200
+
+_HASH_DIGITS = 16
+_CACHED_TEXTS = 16384
+_SAFE = "A-Z a-z 0-9 _ -"
+_UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
+_LOOKS_HASHED = re.compile(r"_[0-9a-f]{%d}\Z" % _HASH_DIGITS)
+_DOT_OUTSIDE_BRACES = re.compile(r"\.(?![^{}]*\})")
+_FIELD = re.compile(r"\{([^{}]*)\}")
+
+
+class TemplateError(ValueError):
+    """A template or a prefix that cannot be used; says what is allowed."""
+
+
+def _hashed(text, safe):
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"),
+                             digest_size=_HASH_DIGITS // 2).hexdigest()
+    return safe[:MAX_COMPONENT_BYTES - _HASH_DIGITS - 1] + "_" + digest
+
+
+@functools.lru_cache(_CACHED_TEXTS)
+def _component(text):
+    safe = _UNSAFE.sub("_", text)
+    if len(safe) > MAX_COMPONENT_BYTES:
+        return _hashed(text, safe)
+    return safe or MISSING
+
+
+@functools.lru_cache(_CACHED_TEXTS)
+def _identity(text):
+    safe = _UNSAFE.sub("_", text)
+    if (safe == text and len(safe) <= MAX_COMPONENT_BYTES
+            and text != MISSING and not _LOOKS_HASHED.search(text)):
+        return safe or MISSING
+    return _hashed(text, safe)
+
+
+@functools.lru_cache(_CACHED_TEXTS)
+def _meter(text):
+    if len(text) > MAX_COMPONENT_BYTES:
+        return _component(text)
+    return ".".join(
+        _component(part) for part in text.split(".") if part) or MISSING
+
+
+def _text(value):
+    return "" if value is None else str(value)
+
+
+def component(value):
+    """Any value as one path component.
+
+    Characters outside ``A-Z a-z 0-9 _ -`` become ``_``. What is longer than
+    200 bytes is cut and ends in a hash of the whole. None and the empty
+    string are ``none``.
+    """
+    return _component(_text(value))
+
+
+def identity(value):
+    """An identifier as a path component that no other identifier gets.
+
+    As :func:`component`, but an identifier that had to be changed, or that
+    looks like one that had been, ends in a hash of the whole. A UUID comes
+    out as it went in.
+    """
+    return _identity(_text(value))
+
+
+def meter_path(value):
+    """A meter's name: its dots stay. One of over 200 bytes is a component."""
+    return _meter(_text(value))
+
+
+def metadata(sample):
+    """A sample's metadata, which are a dict whatever it holds."""
+    found = sample.resource_metadata
+    return found if isinstance(found, dict) else {}
+
+
+def metadata_value(md, key):
+    """The scalar at ``key``, whose dots lead inwards; None without one."""
+    if key in md:
+        value = md[key]
+    else:
+        value = md
+        for part in key.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+    return None if isinstance(value, (dict, list, tuple)) else value
+
+
+def checked_prefix(prefix):
+    """A prefix without its trailing dot.
+
+    :raises TemplateError: when it has what no path may have
+    """
+    prefix = prefix[:-1] if prefix.endswith(".") else prefix
+    if prefix and any(part != component(part)
+                      for part in prefix.split(".")):
+        raise TemplateError(
+            "components of %s, of at most %d characters, with one dot "
+            "between them" % (_SAFE, MAX_COMPONENT_BYTES))
+    return prefix
+
+
+def _fields(prefix, append_hostname, default_host):
+    """The makers of a template's fields.
+
+    Each gets the sample, its metadata, the meter and the unit. None, from
+    the three that may have nothing to say, leaves the component out.
+    """
+    def host(md):
+        return str(md.get("instance_host") or default_host)
+
+    def hostname(s, md, meter, unit):
+        if not append_hostname:
+            return None
+        return component(host(md).partition(".")[0])
+
+    def device(s, md, meter, unit):
+        name = md.get("disk_name") or md.get("vnic_name")
+        return component(name) if name else None
+
+    return {
+        "prefix": lambda s, md, meter, unit: prefix or None,
+        "hostname": hostname,
+        "host": lambda s, md, meter, unit: component(host(md)),
+        "project_id": lambda s, md, meter, unit: identity(s.project_id),
+        "project_name": lambda s, md, meter, unit: component(
+            getattr(s, "project_name", None)),
+        "user_id": lambda s, md, meter, unit: identity(s.user_id),
+        "instance_id": lambda s, md, meter, unit: identity(
+            md.get("instance_id") or s.resource_id),
+        "instance_name": lambda s, md, meter, unit: component(
+            md.get("display_name")),
+        "resource_id": lambda s, md, meter, unit: identity(s.resource_id),
+        "flavor": lambda s, md, meter, unit: component(
+            md.get("instance_type")),
+        "meter": lambda s, md, meter, unit: meter_path(meter),
+        "device": device,
+        "unit": lambda s, md, meter, unit: component(unit),
+    }
+
+
+def _maker(field, fields):
+    if field.startswith("metadata.") and len(field) > len("metadata."):
+        key = field[len("metadata."):]
+        return lambda s, md, meter, unit: component(metadata_value(md, key))
+    if field not in fields:
+        raise TemplateError("{%s}, and not {%s}" % (
+            "}, {".join([*sorted(fields), "metadata.KEY"]), field))
+    return fields[field]
+
+
+def _mixed(pieces):
+    """A maker of a component of several pieces, each a maker or a text."""
+    def make(s, md, meter, unit):
+        text = "".join(
+            piece if isinstance(piece, str)
+            else piece(s, md, meter, unit) or MISSING for piece in pieces)
+        if len(text) > MAX_COMPONENT_BYTES:
+            return _hashed(text, text)
+        return text
+    return make
+
+
+def _compiled(part, fields):
+    pieces = _FIELD.split(part)
+    for literal in pieces[::2]:
+        if _UNSAFE.search(literal):
+            raise TemplateError(
+                "fields in braces, dots, and the characters %s" % _SAFE)
+    makers = [_maker(piece, fields) if number % 2 else piece
+              for number, piece in enumerate(pieces) if piece or number % 2]
+    if not makers:
+        raise TemplateError("no empty component")
+    if len(makers) == 1 and not isinstance(makers[0], str):
+        return makers[0]
+    return _mixed(makers)
+
+
+class PathNamer:
+    """Names series by a template, which is compiled once.
+
+    :param template: components with dots between them, of literals and of
+        fields in braces
+    :param prefix: the text of ``{prefix}``, with or without a trailing dot
+    :param append_hostname: whether ``{hostname}`` has a text
+    :param default_host: the host of those samples that do not name theirs
+    :raises TemplateError: for a template or a prefix that cannot be used
+    """
+
+    def __init__(self, template, prefix, append_hostname, default_host):
+        fields = _fields(checked_prefix(prefix), append_hostname,
+                         default_host)
+        self._makers = [_compiled(part, fields)
+                        for part in _DOT_OUTSIDE_BRACES.split(template)]
+        if "{meter}" not in template:
+            raise TemplateError("a template with {meter}, without which "
+                                "the meters overwrite each other")
+
+    def name(self, sample, meter, unit):
+        """The path of a sample's datapoint.
+
+        :param sample: a ``ceilometer.sample.Sample``
+        :param meter: the meter's name, which may be a derived one
+        :param unit: the unit of that meter, or None
+        """
+        md = metadata(sample)
+        parts = [make(sample, md, meter, unit)
+                 for make in self._makers]
+        if None in parts:
+            parts = [part for part in parts if part is not None]
+        return ".".join(parts)
+
+
+class TagNamer:
+    """Names tagged series (Graphite 1.1): the meter, and what it is about.
+
+    ``PREFIX.METER;host=HOST;project=ID;instance=ID;device=NAME``, where the
+    host is left out without ``append_hostname`` and the device where there
+    is none. Parameters and errors are those of :class:`PathNamer`.
+    """
+
+    def __init__(self, prefix, append_hostname, default_host):
+        prefix = checked_prefix(prefix)
+        fields = _fields(prefix, append_hostname, default_host)
+        self._head = prefix + "." if prefix else ""
+        self._tags = [(tag, fields[field]) for tag, field in (
+            (";host=", "hostname"), (";project=", "project_id"),
+            (";instance=", "instance_id"), (";device=", "device"))]
+
+    def name(self, sample, meter, unit):
+        """The tagged name of a sample's datapoint."""
+        md = metadata(sample)
+        name = self._head + meter_path(meter)
+        for tag, make in self._tags:
+            value = make(sample, md, meter, unit)
+            if value is not None:
+                name += tag + value
+        return name

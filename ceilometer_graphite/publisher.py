@@ -1,0 +1,182 @@
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The publisher ``graphite://``: samples to lines, lines to the sender."""
+
+import collections
+import logging
+import os
+import time
+import weakref
+
+import ceilometer
+from ceilometer import publisher
+from oslo_log import log
+
+from ceilometer_graphite import encoding
+from ceilometer_graphite import naming
+from ceilometer_graphite import opts
+from ceilometer_graphite import rates
+from ceilometer_graphite import sender
+from ceilometer_graphite import throttle
+from ceilometer_graphite import transports
+
+LOG = log.getLogger(__name__)
+
+CUMULATIVE = "cumulative"
+FAULT = "fault"
+_MEANINGS = {
+    encoding.NOT_A_NUMBER: "left out, its volume is not a number",
+    encoding.NOT_FINITE: "left out, its volume is not finite",
+    encoding.BAD_TIMESTAMP: "left out, its timestamp is no time that "
+                            "Graphite can store",
+    encoding.NO_TIMESTAMP: "published with the time of now, it has no "
+                           "timestamp",
+    encoding.LINE_TOO_LONG: "left out, its line is too long for Graphite",
+    rates.TABLE_FULL: "published without a rate, [graphite] "
+                      "rate_max_series counters are known already",
+    FAULT: "left out, it could not be understood",
+}
+
+
+class GraphitePublisher(publisher.ConfigPublisherBase):
+    """Publishes samples to Graphite, from the process that it lives in.
+
+    :param conf: the agent's ``ConfigOpts``
+    :param parsed_url: the publisher's URL in ``pipeline.yaml``, split by
+        ``oslo_utils.netutils.urlsplit``
+    :raises ceilometer_graphite.opts.ConfigError: names the option, its
+        value and what is allowed
+    :ivar counts: samples by what was wrong with them
+    """
+
+    def __init__(self, conf, parsed_url):
+        super().__init__(conf, parsed_url)
+        self._settings = opts.load_settings(conf, parsed_url)
+        self._start_over()
+        _PUBLISHERS.add(self)
+
+    def _start_over(self):
+        settings = self._settings
+        self._definitions = settings.definitions
+        self._counters = settings.counters
+        self._name = settings.namer.name
+        self._rates = rates.RateTable(settings.rate_expiry_seconds,
+                                      settings.rate_max_series)
+        self._throttle = throttle.Throttle(LOG)
+        self._sender = sender.Sender(
+            settings.endpoints, transports.make(settings),
+            settings.buffer_size, settings.reconnect_delay_max_seconds)
+        self._polled_gauges = set()
+        self.counts = collections.Counter()
+
+    def publish_samples(self, samples):
+        """Turn samples into lines and hand them to the sender.
+
+        Never waits for the network and never raises: a sample that cannot
+        be published is counted and told in the log, and costs nothing else.
+
+        :param samples: a list of ``ceilometer.sample.Sample``
+        """
+        lines = []
+        for sample in samples:
+            try:
+                self._add_sample(lines, sample)
+            except Exception as e:
+                self._skip(sample, e)
+        if lines:
+            self._sender.submit("".join(lines).encode("ascii"), len(lines))
+
+    def publish_events(self, events):
+        """Events are no datapoints.
+
+        :raises ceilometer.NotImplementedError: always
+        """
+        raise ceilometer.NotImplementedError
+
+    def _add_sample(self, lines, sample):
+        seconds = self._seconds(sample)
+        self._add_gauges(lines, sample, seconds)
+        if sample.type != CUMULATIVE:
+            self._add(lines, sample, sample.name, sample.unit,
+                      sample.volume, seconds)
+            return
+        if self._counters != "rate":
+            self._add(lines, sample, sample.name, sample.unit,
+                      sample.volume, seconds)
+        if self._counters != "raw":
+            self._add_rate(lines, sample, seconds)
+
+    def _seconds(self, sample):
+        if sample.timestamp:
+            return encoding.timestamp(sample.timestamp)
+        self._tell(encoding.NO_TIMESTAMP, sample)
+        return time.time()
+
+    def _add_gauges(self, lines, sample, seconds):
+        """What the sample's metadata hold, unless it is polled as well."""
+        if sample.name in self._definitions.gauge_names:
+            self._polled_gauges.add(sample.name)
+        for gauge in self._definitions.gauges(sample.name):
+            value = naming.metadata_value(
+                naming.metadata(sample), gauge.metadata)
+            if value is not None and gauge.name not in self._polled_gauges:
+                self._add(lines, sample, gauge.name, gauge.unit, value,
+                          seconds)
+
+    def _add_rate(self, lines, sample, seconds):
+        rate = self._definitions.rate(sample.name, sample.unit)
+        if rate is None:
+            return
+        value = self._rates.per_second(
+            sample, encoding.number(sample.volume), seconds)
+        if value is not None:
+            value *= rate.factor(naming.metadata(sample))
+            self._add(lines, sample, rate.name, rate.unit, value, seconds)
+
+    def _add(self, lines, sample, meter, unit, volume, seconds):
+        try:
+            lines.append(encoding.line(
+                self._name(sample, meter, unit), encoding.number(volume),
+                seconds))
+        except encoding.SkippedSample as e:
+            self._skip(sample, e)
+
+    def _skip(self, sample, error):
+        if isinstance(error, encoding.SkippedSample):
+            self._tell(error.reason, sample)
+        else:
+            self._tell(FAULT, sample, exc_info=error)
+
+    def _tell(self, reason, sample, exc_info=None):
+        self.counts[reason] += 1
+        self._throttle.log(
+            logging.WARNING, reason,
+            "%s: %s. It is the sample of meter %.80r with volume %.80r at "
+            "%.80r of resource %.80r", reason, _MEANINGS[reason],
+            *(getattr(sample, name, None) for name in (
+                "name", "volume", "timestamp", "resource_id")),
+            exc_info=exc_info)
+
+
+_PUBLISHERS = weakref.WeakSet()
+
+
+def _start_over_after_fork():
+    # Locks may be held by threads that a child does not have, and a socket
+    # and the lines that wait for it are the parent's.
+    for each in list(_PUBLISHERS):
+        each._start_over()
+
+
+os.register_at_fork(after_in_child=_start_over_after_fork)

@@ -1,0 +1,175 @@
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""How bytes reach an endpoint: the only user of sockets."""
+
+import contextlib
+import select
+import socket
+
+from ceilometer_graphite import encoding
+
+_READ_BYTES = 4096
+_KEEPALIVE_IDLE_SECONDS = 30
+_KEEPALIVE_INTERVAL_SECONDS = 10
+_KEEPALIVE_PROBES = 3
+
+
+class TransportError(Exception):
+    """An endpoint could not be reached, or is gone; says which and why."""
+
+
+def endpoint_text(endpoint):
+    """``host:port`` of a (host, port), with an IPv6 address in brackets."""
+    host, port = endpoint
+    return "%s:%d" % ("[%s]" % host if ":" in host else host, port)
+
+
+@contextlib.contextmanager
+def _mapped_errors(endpoint):
+    try:
+        yield
+    # UnicodeError: a host name that IDNA cannot encode.
+    except (OSError, UnicodeError) as e:
+        raise TransportError("%s: %s" % (
+            endpoint_text(endpoint),
+            getattr(e, "strerror", None) or e)) from e
+
+
+class _SocketTransport:
+    """What TCP and UDP share. Unsafe for concurrent callers.
+
+    :param connect_timeout_seconds: for each address of an endpoint
+    :param send_timeout_seconds: for one :meth:`send`
+    """
+
+    _socket_kind = None
+
+    def __init__(self, connect_timeout_seconds, send_timeout_seconds):
+        self._connect_timeout = connect_timeout_seconds
+        self._send_timeout = send_timeout_seconds
+        self._endpoint = None
+        self._socket = None
+
+    def connect(self, endpoint):
+        """Connect to the first address of an endpoint that answers.
+
+        The name is resolved anew at each call, because a name outlives its
+        addresses: a Graphite that moved is found again without a restart.
+
+        :param endpoint: a (host, port)
+        :raises TransportError: says what the last of its addresses said
+        """
+        self.close()
+        self._endpoint = endpoint
+        with _mapped_errors(endpoint):
+            addresses = socket.getaddrinfo(*endpoint, type=self._socket_kind)
+            for number, (family, kind, proto, _, address) in enumerate(
+                    addresses, 1):
+                try:
+                    self._socket = self._connected(
+                        socket.socket(family, kind, proto), address)
+                    return
+                except OSError:
+                    if number == len(addresses):
+                        raise
+
+    def _connected(self, sock, address):
+        try:
+            self._prepare(sock)
+            sock.settimeout(self._connect_timeout)
+            sock.connect(address)
+            sock.settimeout(self._send_timeout)
+        except OSError:
+            sock.close()
+            raise
+        return sock
+
+    def _prepare(self, sock):
+        """Set what has to be set before a socket connects."""
+
+    def send(self, lines):
+        """Hand whole lines to the kernel.
+
+        :param lines: bytes of whole lines
+        :raises TransportError: when not all of them were taken in time; the
+            connection is of no more use
+        """
+        with _mapped_errors(self._endpoint):
+            self._send(lines)
+
+    def check(self):
+        """Notice a far end that is gone.
+
+        :raises TransportError: when it closed the connection
+        """
+        with _mapped_errors(self._endpoint):
+            poll = select.poll()
+            poll.register(self._socket, select.POLLIN)
+            if poll.poll(0) and not self._socket.recv(_READ_BYTES):
+                raise ConnectionResetError(
+                    None, "the far end closed the connection")
+
+    def close(self):
+        """Close the connection, if there is one."""
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                self._socket.close()
+            self._socket = None
+
+
+class TcpTransport(_SocketTransport):
+    """A TCP connection that is kept."""
+
+    _socket_kind = socket.SOCK_STREAM
+
+    def _prepare(self, sock):
+        # A far end that vanished without a word is noticed: when idle by
+        # the probes, with lines under way by their acknowledgements.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in (
+                (socket.TCP_KEEPIDLE, _KEEPALIVE_IDLE_SECONDS),
+                (socket.TCP_KEEPINTVL, _KEEPALIVE_INTERVAL_SECONDS),
+                (socket.TCP_KEEPCNT, _KEEPALIVE_PROBES),
+                (socket.TCP_USER_TIMEOUT, int(self._send_timeout * 1000))):
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)
+
+    def _send(self, lines):
+        self._socket.sendall(lines)
+
+
+class UdpTransport(_SocketTransport):
+    """Datagrams of whole lines.
+
+    :param datagram_size: bytes of a datagram at most
+    """
+
+    _socket_kind = socket.SOCK_DGRAM
+
+    def __init__(self, connect_timeout_seconds, send_timeout_seconds,
+                 datagram_size):
+        super().__init__(connect_timeout_seconds, send_timeout_seconds)
+        self._datagram_size = datagram_size
+
+    def _send(self, lines):
+        for datagram in encoding.datagrams(lines, self._datagram_size):
+            self._socket.send(datagram)
+
+
+def make(settings):
+    """The transport that settings ask for, not yet connected."""
+    timeouts = (settings.connect_timeout_seconds,
+                settings.send_timeout_seconds)
+    if settings.protocol == "udp":
+        return UdpTransport(*timeouts, settings.datagram_size)
+    return TcpTransport(*timeouts)

@@ -1,0 +1,106 @@
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Stand-ins for what a test has to control."""
+
+import contextlib
+import queue
+import socket
+import threading
+
+from ceilometer_graphite import transports
+
+
+class FakeTransport:
+    """A transport that fails as often as it is told to.
+
+    :param connect_failures: how many calls of ``connect`` fail, first
+    :param send_errors: what the first calls of ``send`` raise; None is a
+        call that succeeds
+    """
+
+    def __init__(self, connect_failures=0, send_errors=()):
+        self._connect_failures = connect_failures
+        self._send_errors = list(send_errors)
+        self.connects = []
+        self.sent = queue.Queue()
+        self.may_send = threading.Event()
+        self.may_send.set()
+        self.is_gone = False
+
+    def connect(self, endpoint):
+        self.connects.append(endpoint)
+        if self._connect_failures:
+            self._connect_failures -= 1
+            raise transports.TransportError("no way to %s" % (endpoint,))
+        self.is_gone = False
+
+    def send(self, lines):
+        self.may_send.wait()
+        error = self._send_errors.pop(0) if self._send_errors else None
+        if error is not None:
+            raise error
+        self.sent.put(lines)
+
+    def check(self):
+        if self.is_gone:
+            raise transports.TransportError("gone")
+
+    def close(self):
+        pass
+
+
+class Receiver:
+    """A TCP server on loopback that keeps the lines that it reads."""
+
+    def __init__(self, host="127.0.0.1", port=0):
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._server = socket.create_server((host, port), family=family)
+        self.endpoint = self._server.getsockname()[:2]
+        self.lines = queue.Queue()
+        self._connections = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                connection, _ = self._server.accept()
+            except OSError:
+                return
+            self._connections.append(connection)
+            threading.Thread(target=self._read, args=(connection,),
+                             daemon=True).start()
+
+    def _read(self, connection):
+        with connection.makefile("rb") as file:
+            for line in file:
+                self.lines.put(line)
+
+    def take(self, count, timeout_seconds=20):
+        """The next ``count`` lines, waited for."""
+        return [self.lines.get(timeout=timeout_seconds)
+                for _ in range(count)]
+
+    def close(self):
+        """Stop listening and close what was accepted."""
+        with contextlib.suppress(OSError):
+            self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()
+        self.close_connections()
+
+    def close_connections(self):
+        """Close what was accepted, and go on listening."""
+        for connection in self._connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+            connection.close()

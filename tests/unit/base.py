@@ -1,0 +1,68 @@
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What tests of the whole plugin share."""
+
+import json
+import pathlib
+
+from ceilometer import sample
+from ceilometer import service
+import fixtures
+from oslo_config import cfg
+from oslo_utils import netutils
+from oslotest import base
+
+from tests import fakes
+
+FIXTURES = pathlib.Path(__file__).parent.parent / "fixtures"
+
+
+def recorded(name):
+    """The notifications of one recording, as a driver got them."""
+    text = (FIXTURES / name).read_text()
+    if name.endswith(".jsonl"):
+        return [json.loads(line) for line in text.splitlines()]
+    return [entry for cycle in json.loads(text)["cycles"] for entry in cycle]
+
+
+def make_sample(name="power.state", volume=1, type="gauge", unit="",
+                resource_id="i1", timestamp="2026-11-22T07:58:40.330078",
+                metadata=None, monotonic_time=None, **fields):
+    """A sample with what a test does not care about filled in."""
+    return sample.Sample(
+        name=name, type=type, unit=unit, volume=volume, user_id="u",
+        project_id="p", resource_id=resource_id, timestamp=timestamp,
+        resource_metadata={"instance_host": "compute-1.example.org",
+                           **(metadata or {})},
+        monotonic_time=monotonic_time, **fields)
+
+
+class AgentTestCase(base.BaseTestCase):
+    """Has the ``conf`` of an agent, a log and a receiver of lines."""
+
+    def setUp(self):
+        super().setUp()
+        self.conf = service.prepare_service(
+            ["test"], config_files=[], conf=cfg.ConfigOpts())
+        # After the service, which sets up a log of its own.
+        self.log = self.useFixture(fixtures.FakeLogger())
+        self.receiver = fakes.Receiver()
+        self.addCleanup(self.receiver.close)
+
+    def url(self, query=""):
+        return "graphite://127.0.0.1:%d%s" % (
+            self.receiver.endpoint[1], query)
+
+    def parsed_url(self, query=""):
+        return netutils.urlsplit(self.url(query))

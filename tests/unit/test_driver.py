@@ -1,0 +1,171 @@
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+import pathlib
+
+import fixtures
+from oslo_messaging.notify import notifier
+from stevedore import driver as stevedore_driver
+
+from ceilometer_graphite import driver
+from tests.unit import base
+
+PIPELINE = """
+sources:
+  - {name: compute, meters: ["*"], sinks: [graphite]}
+sinks:
+  - {name: graphite, publishers: %s}
+"""
+
+
+class RecordingDriver(notifier.Driver):
+    """A driver that is forwarded to."""
+
+    calls = []
+
+    def notify(self, ctxt, message, priority, retry):
+        self.calls.append((ctxt, message, priority, retry))
+        if message.get("fails"):
+            raise ValueError("no bus")
+
+
+class PipelineDriverTest(base.AgentTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.entries = base.recorded("polling-27.0.0.json")
+        self.directory = pathlib.Path(
+            self.useFixture(fixtures.TempDir()).path)
+        RecordingDriver.calls = []
+
+    def make(self, pipeline=None, forward=()):
+        """The driver as an agent loads it, by its name."""
+        path = self.directory / "pipeline.yaml"
+        path.write_text(pipeline if pipeline is not None
+                        else PIPELINE % [self.url()])
+        self.conf.set_override("pipeline_cfg_file", str(path))
+        driver.opts.register_opts(self.conf)
+        self.conf.set_override("forward_drivers", list(forward),
+                               group="ceilometer_pipeline")
+        made = stevedore_driver.DriverManager(
+            driver.NAMESPACE, driver.NAME).driver(
+                self.conf, topics=["notifications"], transport=None)
+        for pipeline in made._pipelines:
+            for each in pipeline.publishers:
+                self.addCleanup(each._sender.close, 10)
+        return made
+
+    def notify_all(self, made):
+        for entry in self.entries:
+            made.notify(**entry)
+
+    def test_the_samples_of_a_cycle_arrive(self):
+        self.notify_all(self.make())
+        lines = self.receiver.take(129)
+        self.assertEqual(129, len(set(lines)))
+        self.assertIn(
+            b"ceilometer.compute-1.b7065232a8825374b4764148b3f0cee5."
+            b"ab7fffc1-6830-5a5d-b949-cb2d0d494020.memory.resident "
+            b"46.26171875 1795334320\n", lines)
+
+    def test_rates_come_from_the_monotonic_clock_of_the_samples(self):
+        made = self.make()
+        for entry in self.entries:
+            for sample in entry["message"]["payload"]["samples"]:
+                sample["timestamp"] = "2026-11-22T07:58:40"
+        self.notify_all(made)
+        lines = self.receiver.take(129)
+        self.assertTrue([line for line in lines if b".cpu_util " in line])
+
+    def test_what_is_no_polling_is_ignored(self):
+        made = self.make()
+        message = {**self.entries[0]["message"], "event_type": "other"}
+        made.notify({}, message, "SAMPLE", -1)
+        made.notify({}, {}, "SAMPLE", -1)
+        self.notify_all(made)
+        self.assertEqual(129, len(self.receiver.take(129)))
+        self.assertTrue(self.receiver.lines.empty())
+
+    def test_a_sample_that_is_none_costs_nothing_else(self):
+        made = self.make()
+        samples = self.entries[0]["message"]["payload"]["samples"]
+        samples.insert(0, {"counter_name": "cpu"})
+        self.notify_all(made)
+        self.assertEqual(129, len(self.receiver.take(129)))
+        self.assertIn("The sample {'counter_name': 'cpu'} failed",
+                      self.log.output)
+
+    def test_notifications_that_are_none_never_raise(self):
+        made = self.make()
+        for message in (None, {}, [], {"event_type": driver.POLLING},
+                        {"event_type": driver.POLLING, "payload": None}):
+            made.notify({}, message, "SAMPLE", -1)
+        self.notify_all(made)
+        self.assertEqual(129, len(self.receiver.take(129)))
+
+    def test_a_pipeline_that_is_broken_is_told_once_and_raises_nothing(self):
+        for text in ("", "sources: [", "sources: []", "- a",
+                     PIPELINE % "[]", "sinks: []\nsources: [{name: a}]"):
+            made = self.make(text)
+            self.notify_all(made)
+            self.assertEqual(
+                1, self.log.output.count("the pipeline cannot be used"),
+                text)
+            self.log.reset_output()
+
+    def test_a_publisher_that_is_broken_is_told_and_costs_no_other(self):
+        made = self.make(PIPELINE % [self.url("?colour=red"), self.url()])
+        self.notify_all(made)
+        self.assertEqual(129, len(self.receiver.take(129)))
+        self.assertIn("colour is not an option", self.log.output)
+
+    def test_a_pipeline_without_a_publisher_left_is_told(self):
+        self.make(PIPELINE % [self.url("?colour=red")])
+        self.assertIn("has no publisher that works", self.log.output)
+
+    def test_a_publisher_that_would_call_the_driver_again_is_refused(self):
+        self.conf.set_override("telemetry_driver", driver.NAME,
+                               group="publisher_notifier")
+        made = self.make(PIPELINE % ["notifier://", self.url()])
+        self.notify_all(made)
+        self.assertEqual(129, len(self.receiver.take(129)))
+        self.assertIn("forward_drivers = messagingv2", self.log.output)
+
+    def test_notifications_are_forwarded_as_they_came(self):
+        made = self.make(forward=["noop"])
+        self.assertEqual(["noop"], [name for name, _ in made._forward])
+        made._forward = [("recording", RecordingDriver(None, [], None))]
+        self.notify_all(made)
+        self.assertEqual(
+            [tuple(entry[key] for key in (
+                "ctxt", "message", "priority", "retry"))
+             for entry in self.entries], RecordingDriver.calls)
+
+    def test_a_forward_driver_that_fails_is_told_and_costs_nothing(self):
+        made = self.make()
+        made._forward = [("recording", RecordingDriver(None, [], None))]
+        for entry in self.entries:
+            entry["message"]["fails"] = True
+        self.notify_all(made)
+        self.assertEqual(129, len(self.receiver.take(129)))
+        self.assertEqual(
+            1, self.log.output.count("The forward driver recording failed"))
+
+    def test_a_forward_driver_that_does_not_exist_is_told(self):
+        self.make(forward=["no_such_driver"])
+        self.assertIn("forward_drivers: no_such_driver cannot be used",
+                      self.log.output)
+
+    def test_the_driver_does_not_forward_to_itself(self):
+        self.make(forward=[driver.NAME])
+        self.assertIn("it would forward to itself", self.log.output)

@@ -1,0 +1,183 @@
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+import math
+import os
+import threading
+
+import ceilometer
+
+from ceilometer_graphite import encoding
+from ceilometer_graphite import publisher
+from ceilometer_graphite import rates
+from tests.unit import base
+
+SECOND = 1795334320
+HEAD = b"ceilometer.compute-1.p.i1."
+
+
+class GraphitePublisherTest(base.AgentTestCase):
+
+    def make(self, query=""):
+        made = publisher.GraphitePublisher(self.conf, self.parsed_url(query))
+        self.addCleanup(made._sender.close, 10)
+        return made
+
+    def lines(self, made, samples):
+        """What the receiver read when ``samples`` were published."""
+        end = base.make_sample(name="end")
+        made.publish_samples([*samples, end])
+        lines = []
+        while True:
+            line, = self.receiver.take(1)
+            if line.startswith(HEAD + b"end "):
+                return lines
+            lines.append(line)
+
+    def counter(self, volume, monotonic_time, **fields):
+        return base.make_sample(
+            type="cumulative", volume=volume, monotonic_time=monotonic_time,
+            **{"name": "disk.device.read.bytes", "unit": "B", **fields})
+
+    def test_a_gauge_becomes_a_line(self):
+        self.assertEqual(
+            [HEAD + b"power.state 1 %d\n" % SECOND],
+            self.lines(self.make(), [base.make_sample()]))
+
+    def test_a_delta_is_published_as_it_is(self):
+        sample = base.make_sample(name="network.incoming.bytes.delta",
+                                  type="delta", volume=7)
+        self.assertEqual(
+            [HEAD + b"network.incoming.bytes.delta 7 %d\n" % SECOND],
+            self.lines(self.make(), [sample]))
+
+    def test_a_counter_becomes_its_rate(self):
+        samples = [self.counter(100, 10.0), self.counter(250, 15.0)]
+        self.assertEqual(
+            [HEAD + b"disk.device.read.bytes.rate 30.0 %d\n" % SECOND],
+            self.lines(self.make(), samples))
+
+    def test_a_counter_can_stay_one(self):
+        samples = [self.counter(100, 10.0), self.counter(250, 15.0)]
+        self.assertEqual(
+            [HEAD + b"disk.device.read.bytes 100 %d\n" % SECOND,
+             HEAD + b"disk.device.read.bytes 250 %d\n" % SECOND],
+            self.lines(self.make("?counters=raw"), samples))
+
+    def test_a_counter_can_be_published_both_ways(self):
+        samples = [self.counter(100, 10.0), self.counter(250, 15.0)]
+        self.assertEqual(
+            3, len(self.lines(self.make("?counters=both"), samples)))
+
+    def test_cpu_becomes_percent_of_the_vcpus(self):
+        samples = [
+            self.counter(volume, monotonic_time, name="cpu", unit="ns",
+                         metadata={"cpu_number": 4})
+            for volume, monotonic_time in ((0, 10.0), (10 * 10 ** 9, 15.0))]
+        self.assertEqual([HEAD + b"cpu_util 50.0 %d\n" % SECOND],
+                         self.lines(self.make(), samples))
+
+    def test_each_cpu_sample_brings_the_flavor(self):
+        sample = self.counter(5, 1.0, name="cpu", metadata={
+            "memory_mb": 512, "vcpus": 2, "disk_gb": 10})
+        self.assertEqual(
+            [HEAD + b"memory 512 %d\n" % SECOND,
+             HEAD + b"cpu_count 2 %d\n" % SECOND,
+             HEAD + b"disk_space 10 %d\n" % SECOND],
+            self.lines(self.make(), [sample]))
+
+    def test_a_gauge_that_is_polled_takes_the_flavors_place(self):
+        samples = [
+            base.make_sample(name="memory", volume=256),
+            self.counter(5, 1.0, name="cpu", metadata={"memory_mb": 512})]
+        self.assertEqual([HEAD + b"memory 256 %d\n" % SECOND],
+                         self.lines(self.make(), samples))
+
+    def test_tags_are_written_where_they_are_asked_for(self):
+        sample = base.make_sample(metadata={"disk_name": "vda"})
+        made = self.make("?naming=tags&prefix=")
+        made.publish_samples([sample])
+        self.assertEqual(
+            [b"power.state;host=compute-1;project=p;instance=i1;device=vda"
+             b" 1 %d\n" % SECOND], self.receiver.take(1))
+
+    def test_a_sample_that_cannot_be_published_costs_nothing_else(self):
+        for reason, fields in (
+                (encoding.NOT_A_NUMBER, {"volume": "many"}),
+                (encoding.NOT_A_NUMBER, {"volume": None}),
+                (encoding.NOT_FINITE, {"volume": math.nan}),
+                (encoding.BAD_TIMESTAMP, {"timestamp": "yesterday"}),
+                (publisher.FAULT, {"name": [], "type": "cumulative"})):
+            made = self.make()
+            samples = [base.make_sample(**fields), base.make_sample()]
+            self.assertEqual([HEAD + b"power.state 1 %d\n" % SECOND],
+                             self.lines(made, samples))
+            self.assertEqual({reason: 1}, made.counts)
+            self.assertIn(reason + ": left out", self.log.output)
+
+    def test_metadata_that_are_none_cost_nothing(self):
+        sample = base.make_sample()
+        sample.resource_metadata = None
+        self.conf.set_override("host", "compute-1.example.org")
+        self.assertEqual([HEAD + b"power.state 1 %d\n" % SECOND],
+                         self.lines(self.make(), [sample]))
+
+    def test_a_sample_without_a_timestamp_gets_one_and_is_counted(self):
+        made = self.make()
+        self.assertEqual(
+            1, len(self.lines(made, [base.make_sample(timestamp=None)])))
+        self.assertEqual({encoding.NO_TIMESTAMP: 1}, made.counts)
+
+    def test_a_counter_beyond_the_table_is_counted(self):
+        made = self.make("?rate_max_series=1")
+        samples = [self.counter(1, 1.0),
+                   self.counter(1, 1.0, resource_id="i2")]
+        self.assertEqual([], self.lines(made, samples))
+        self.assertEqual({rates.TABLE_FULL: 1}, made.counts)
+        self.assertIn("rate_max_series", self.log.output)
+
+    def test_what_is_skipped_is_logged_once(self):
+        made = self.make()
+        self.lines(made, [base.make_sample(volume=None)] * 100)
+        self.assertEqual(1, self.log.output.count("not_a_number"))
+        self.assertEqual(100, made.counts[encoding.NOT_A_NUMBER])
+
+    def test_events_are_refused_as_by_other_sample_publishers(self):
+        self.assertRaises(ceilometer.NotImplementedError,
+                          self.make().publish_events, [])
+
+    def test_a_child_process_sends_its_own_lines_and_only_those(self):
+        made = self.make()
+        self.lines(made, [base.make_sample(volume=1)])
+        child = os.fork()
+        if not child:
+            made.publish_samples([base.make_sample(volume=2)])
+            os._exit(0 if made._sender.close(10) else 1)
+        self.assertEqual(0, os.waitpid(child, 0)[1])
+        self.assertEqual([HEAD + b"power.state 2 %d\n" % SECOND],
+                         self.receiver.take(1))
+        self.assertEqual([HEAD + b"power.state 3 %d\n" % SECOND],
+                         self.lines(made, [base.make_sample(volume=3)]))
+
+    def test_many_threads_publish_at_once(self):
+        made = self.make()
+        threads = [threading.Thread(target=lambda t=thread: [
+            made.publish_samples([base.make_sample(volume=t * 1000 + n)])
+            for n in range(100)]) for thread in range(16)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        volumes = {int(line.split()[1]) for line in self.receiver.take(1600)}
+        self.assertEqual({t * 1000 + n for t in range(16)
+                          for n in range(100)}, volumes)
