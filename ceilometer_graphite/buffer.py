@@ -42,8 +42,11 @@ class Buffer:
     def put(self, batch):
         """Add the newest batch.
 
-        :returns: how many lines, the oldest, were dropped to make room
+        :returns: how many lines were dropped: the oldest, to make room, or
+            the batch itself
         """
+        if len(batch.lines) > self.size:
+            return batch.count
         self._batches.append(batch)
         self._count(batch, 1)
         return self._trim()

@@ -87,29 +87,56 @@ class Definitions:
         return self._gauges.get(meter, ())
 
 
-def _text(value):
-    if not isinstance(value, str) or not value:
+# Values are read from YAML's nodes: whatever stands there, it is never
+# constructed, and a number may be 1e-7, which YAML 1.1 takes for a text.
+def _text(node):
+    is_text = node.tag == "tag:yaml.org,2002:str"
+    if not is_text or not isinstance(node.value, str) or not node.value:
         raise ValueError("a text")
-    return value
+    return node.value
 
 
-def _number(value):
-    if (isinstance(value, bool) or not isinstance(value, (int, float))
-            or not math.isfinite(value) or value == 0):
+def _text_with(field):
+    def read(node):
+        if re.search("[{}]", _text(node).replace(field, "")):
+            raise ValueError("a text with no braces but %s" % field)
+        return node.value
+    return read
+
+
+def _one_meter(node):
+    if "*" in _text(node):
+        raise ValueError("the name of one meter")
+    return node.value
+
+
+def _number(node):
+    try:
+        number = float(node.value)
+    except (TypeError, ValueError):
+        number = 0.0
+    if not number or not math.isfinite(number):
         raise ValueError("a number other than 0")
-    return float(value)
+    return number
 
 
-def _texts(value):
-    if not isinstance(value, list):
+def _texts(node):
+    if not isinstance(node, yaml.SequenceNode):
         raise ValueError("a list of texts")
-    return tuple(_text(item) for item in value)
+    return tuple(_text(item) for item in node.value)
+
+
+def _shown(node):
+    if not isinstance(node, yaml.ScalarNode):
+        return "a " + node.id
+    return repr(node.value) if node.tag.endswith(":str") else node.value
 
 
 _SECTIONS = {
-    "rates": (Rate, {"meter": _text, "name": _text, "unit": _text,
-                     "scale": _number, "per": _texts}, ("meter", "name")),
-    "gauges": (Gauge, {"meter": _text, "name": _text, "unit": _text,
+    "rates": (Rate, {"meter": _text, "name": _text_with("{meter}"),
+                     "unit": _text_with("{unit}"), "scale": _number,
+                     "per": _texts}, ("meter", "name")),
+    "gauges": (Gauge, {"meter": _one_meter, "name": _text, "unit": _text,
                        "metadata": _text}, ("meter", "name", "metadata")),
 }
 
@@ -133,30 +160,32 @@ class _Reader:
         for key_node, value_node in node.value:
             name = key_node.value
             if name not in allowed:
-                raise self.error(key_node, name, "is not one of %s"
+                raise self.error(key_node, _shown(key_node), "is not one of %s"
                                  % ", ".join(allowed))
             if name in pairs:
                 raise self.error(key_node, name, "stands here twice")
             pairs[name] = value_node
         return pairs
 
-    def value(self, node, key, check):
-        loader = yaml.constructor.SafeConstructor()
-        value = loader.construct_object(node, deep=True)
+    def value(self, node, key, read):
         try:
-            return check(value)
+            return read(node)
         except ValueError as e:
-            raise self.error(node, key, "has to be %s, and not %r"
-                             % (e, value)) from None
+            raise self.error(node, key, "has to be %s, and not %s"
+                             % (e, _shown(node))) from None
 
     def entry(self, node, section):
-        kind, checks, required = _SECTIONS[section]
-        pairs = self.pairs(node, section, tuple(checks))
+        kind, readers, required = _SECTIONS[section]
+        pairs = self.pairs(node, section, tuple(readers))
         for key in required:
             if key not in pairs:
                 raise self.error(node, key, "is missing")
-        return kind(**{key: self.value(value, key, checks[key])
-                       for key, value in pairs.items()})
+        entry = kind(**{key: self.value(value, key, readers[key])
+                        for key, value in pairs.items()})
+        if "*" in entry.meter and "{meter}" not in entry.name:
+            raise self.error(pairs["name"], "name", "has to have {meter}, "
+                             "as more than one meter may fit")
+        return entry
 
     def section(self, node, section):
         if not isinstance(node, yaml.SequenceNode):
@@ -170,7 +199,7 @@ class _Reader:
             line = e.problem_mark.line + 1 if e.problem_mark else 1
             raise DefinitionsError("%s, line %d: is not YAML: %s" % (
                 self._path, line, e.problem)) from None
-        except (yaml.YAMLError, UnicodeDecodeError) as e:
+        except (yaml.YAMLError, ValueError, RecursionError) as e:
             raise DefinitionsError(
                 "%s: is not YAML: %s" % (self._path, e)) from None
         if root is None:
@@ -195,7 +224,7 @@ def load(path=None):
     try:
         with open(path, "rb") as file:
             text = file.read()
-    except OSError as e:
+    except (OSError, ValueError) as e:
         raise DefinitionsError("%s: cannot be read: %s" % (
-            path, e.strerror)) from None
+            path, getattr(e, "strerror", e))) from None
     return _Reader(path).read(text)

@@ -78,7 +78,6 @@ def _plain_number(volume):
     raise SkippedSample(NOT_A_NUMBER)
 
 
-@functools.lru_cache(64)
 def timestamp(text):
     """The seconds since 1970 of a sample's timestamp, as a float.
 
@@ -87,12 +86,19 @@ def timestamp(text):
     :raises SkippedSample: for what is no such time, or none that Whisper
         can store
     """
+    if not isinstance(text, str):
+        raise SkippedSample(BAD_TIMESTAMP)
+    return _seconds(text)
+
+
+@functools.lru_cache(64)
+def _seconds(text):
     try:
         parsed = datetime.datetime.fromisoformat(text)
-    except (TypeError, ValueError):
+    except ValueError:
         try:
             parsed = timeutils.parse_isotime(text)
-        except (TypeError, ValueError, AttributeError):
+        except ValueError:
             raise SkippedSample(BAD_TIMESTAMP) from None
     if parsed.tzinfo is None:
         parsed = parsed.replace(tzinfo=datetime.timezone.utc)

@@ -73,10 +73,6 @@ def _meter(text):
         _component(part) for part in text.split(".") if part) or MISSING
 
 
-def _text(value):
-    return "" if value is None else str(value)
-
-
 def component(value):
     """Any value as one path component.
 
@@ -84,7 +80,7 @@ def component(value):
     200 bytes is cut and ends in a hash of the whole. None and the empty
     string are ``none``.
     """
-    return _component(_text(value))
+    return _component("" if value is None else str(value))
 
 
 def identity(value):
@@ -94,12 +90,12 @@ def identity(value):
     looks like one that had been, ends in a hash of the whole. A UUID comes
     out as it went in.
     """
-    return _identity(_text(value))
+    return _identity("" if value is None else str(value))
 
 
 def meter_path(value):
     """A meter's name: its dots stay. One of over 200 bytes is a component."""
-    return _meter(_text(value))
+    return _meter("" if value is None else str(value))
 
 
 def metadata(sample):
@@ -110,12 +106,9 @@ def metadata(sample):
 
 def metadata_value(md, key):
     """The scalar at ``key``, whose dots lead inwards; None without one."""
-    if key in md:
-        value = md[key]
-    else:
-        value = md
-        for part in key.split("."):
-            value = value.get(part) if isinstance(value, dict) else None
+    value = md
+    for part in [key] if key in md else key.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
     return None if isinstance(value, (dict, list, tuple)) else value
 
 
@@ -125,8 +118,7 @@ def checked_prefix(prefix):
     :raises TemplateError: when it has what no path may have
     """
     prefix = prefix[:-1] if prefix.endswith(".") else prefix
-    if prefix and any(part != component(part)
-                      for part in prefix.split(".")):
+    if prefix and any(part != component(part) for part in prefix.split(".")):
         raise TemplateError(
             "components of %s, of at most %d characters, with one dot "
             "between them" % (_SAFE, MAX_COMPONENT_BYTES))
@@ -139,33 +131,32 @@ def _fields(prefix, append_hostname, default_host):
     Each gets the sample, its metadata, the meter and the unit. None, from
     the three that may have nothing to say, leaves the component out.
     """
+    prefix = checked_prefix(prefix)
+
     def host(md):
         return str(md.get("instance_host") or default_host)
 
-    def hostname(s, md, meter, unit):
-        if not append_hostname:
-            return None
-        return component(host(md).partition(".")[0])
+    def hostname(s, md, *_):
+        short = host(md).partition(".")[0]
+        return component(short) if append_hostname else None
 
-    def device(s, md, meter, unit):
+    def device(s, md, *_):
         name = md.get("disk_name") or md.get("vnic_name")
         return component(name) if name else None
 
     return {
-        "prefix": lambda s, md, meter, unit: prefix or None,
+        "prefix": lambda *_: prefix or None,
         "hostname": hostname,
-        "host": lambda s, md, meter, unit: component(host(md)),
-        "project_id": lambda s, md, meter, unit: identity(s.project_id),
-        "project_name": lambda s, md, meter, unit: component(
+        "host": lambda s, md, *_: component(host(md)),
+        "project_id": lambda s, *_: identity(s.project_id),
+        "project_name": lambda s, *_: component(
             getattr(s, "project_name", None)),
-        "user_id": lambda s, md, meter, unit: identity(s.user_id),
-        "instance_id": lambda s, md, meter, unit: identity(
+        "user_id": lambda s, *_: identity(s.user_id),
+        "instance_id": lambda s, md, *_: identity(
             md.get("instance_id") or s.resource_id),
-        "instance_name": lambda s, md, meter, unit: component(
-            md.get("display_name")),
-        "resource_id": lambda s, md, meter, unit: identity(s.resource_id),
-        "flavor": lambda s, md, meter, unit: component(
-            md.get("instance_type")),
+        "instance_name": lambda s, md, *_: component(md.get("display_name")),
+        "resource_id": lambda s, *_: identity(s.resource_id),
+        "flavor": lambda s, md, *_: component(md.get("instance_type")),
         "meter": lambda s, md, meter, unit: meter_path(meter),
         "device": device,
         "unit": lambda s, md, meter, unit: component(unit),
@@ -175,41 +166,53 @@ def _fields(prefix, append_hostname, default_host):
 def _maker(field, fields):
     if field.startswith("metadata.") and len(field) > len("metadata."):
         key = field[len("metadata."):]
-        return lambda s, md, meter, unit: component(metadata_value(md, key))
+        return lambda s, md, *_: component(metadata_value(md, key))
     if field not in fields:
         raise TemplateError("{%s}, and not {%s}" % (
             "}, {".join([*sorted(fields), "metadata.KEY"]), field))
     return fields[field]
 
 
-def _mixed(pieces):
-    """A maker of a component of several pieces, each a maker or a text."""
-    def make(s, md, meter, unit):
-        text = "".join(
-            piece if isinstance(piece, str)
-            else piece(s, md, meter, unit) or MISSING for piece in pieces)
-        if len(text) > MAX_COMPONENT_BYTES:
-            return _hashed(text, text)
-        return text
+def _mixed(makers):
+    def make(*datum):
+        text = "".join(make(*datum) or MISSING for make in makers)
+        return _hashed(text, text) if len(text) > MAX_COMPONENT_BYTES else text
     return make
 
 
 def _compiled(part, fields):
+    """The maker of one component of a template."""
     pieces = _FIELD.split(part)
     for literal in pieces[::2]:
         if _UNSAFE.search(literal):
             raise TemplateError(
                 "fields in braces, dots, and the characters %s" % _SAFE)
-    makers = [_maker(piece, fields) if number % 2 else piece
+    makers = [_maker(piece, fields) if number % 2
+              else lambda *_, literal=piece: component(literal)
               for number, piece in enumerate(pieces) if piece or number % 2]
     if not makers:
-        raise TemplateError("no empty component")
-    if len(makers) == 1 and not isinstance(makers[0], str):
-        return makers[0]
-    return _mixed(makers)
+        raise TemplateError("components that are not empty")
+    return makers[0] if len(makers) == 1 else _mixed(makers)
 
 
-class PathNamer:
+class _Namer:
+    def name(self, sample, meter, unit):
+        """The name of a sample's datapoint.
+
+        :param sample: a ``ceilometer.sample.Sample``
+        :param meter: the meter's name, which may be a derived one
+        :param unit: the unit of that meter, or None
+        """
+        md = metadata(sample)
+        name = ""
+        for lead, make in self._pieces:
+            text = make(sample, md, meter, unit)
+            if text is not None:
+                name += lead + text
+        return name[1:]
+
+
+class PathNamer(_Namer):
     """Names series by a template, which is compiled once.
 
     :param template: components with dots between them, of literals and of
@@ -221,30 +224,15 @@ class PathNamer:
     """
 
     def __init__(self, template, prefix, append_hostname, default_host):
-        fields = _fields(checked_prefix(prefix), append_hostname,
-                         default_host)
-        self._makers = [_compiled(part, fields)
+        fields = _fields(prefix, append_hostname, default_host)
+        self._pieces = [(".", _compiled(part, fields))
                         for part in _DOT_OUTSIDE_BRACES.split(template)]
         if "{meter}" not in template:
-            raise TemplateError("a template with {meter}, without which "
-                                "the meters overwrite each other")
-
-    def name(self, sample, meter, unit):
-        """The path of a sample's datapoint.
-
-        :param sample: a ``ceilometer.sample.Sample``
-        :param meter: the meter's name, which may be a derived one
-        :param unit: the unit of that meter, or None
-        """
-        md = metadata(sample)
-        parts = [make(sample, md, meter, unit)
-                 for make in self._makers]
-        if None in parts:
-            parts = [part for part in parts if part is not None]
-        return ".".join(parts)
+            raise TemplateError("components with {meter} among them, without "
+                                "which meters overwrite each other")
 
 
-class TagNamer:
+class TagNamer(_Namer):
     """Names tagged series (Graphite 1.1): the meter, and what it is about.
 
     ``PREFIX.METER;host=HOST;project=ID;instance=ID;device=NAME``, where the
@@ -253,19 +241,8 @@ class TagNamer:
     """
 
     def __init__(self, prefix, append_hostname, default_host):
-        prefix = checked_prefix(prefix)
         fields = _fields(prefix, append_hostname, default_host)
-        self._head = prefix + "." if prefix else ""
-        self._tags = [(tag, fields[field]) for tag, field in (
-            (";host=", "hostname"), (";project=", "project_id"),
-            (";instance=", "instance_id"), (";device=", "device"))]
-
-    def name(self, sample, meter, unit):
-        """The tagged name of a sample's datapoint."""
-        md = metadata(sample)
-        name = self._head + meter_path(meter)
-        for tag, make in self._tags:
-            value = make(sample, md, meter, unit)
-            if value is not None:
-                name += tag + value
-        return name
+        self._pieces = [(lead, fields[field]) for lead, field in (
+            (".", "prefix"), (".", "meter"), (";host=", "hostname"),
+            (";project=", "project_id"), (";instance=", "instance_id"),
+            (";device=", "device"))]

@@ -190,7 +190,10 @@ def _allowed(opt):
     return "a text"
 
 
-def _finite(value):
+def _usable(opt, value):
+    """The value of an option, which oslo.config lets be None or NaN."""
+    if value is None and opt.default is not None:
+        raise ValueError("it has no value")
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError("%s is not finite" % value)
     return value
@@ -198,10 +201,25 @@ def _finite(value):
 
 def _from_conf(conf, opt):
     try:
-        return _finite(conf[GRAPHITE_GROUP][opt.dest])
-    except (cfg.Error, ValueError) as e:
-        raise ConfigError("[%s] %s has to be %s: %s" % (
-            GRAPHITE_GROUP, opt.name, _allowed(opt), e)) from None
+        return _usable(opt, conf[GRAPHITE_GROUP][opt.dest])
+    except (cfg.Error, ValueError):
+        raise ConfigError("[%s] %s has to be %s, and not %s" % (
+            GRAPHITE_GROUP, opt.name, _allowed(opt),
+            _written(conf, opt))) from None
+
+
+def _written(conf, opt):
+    """What stands in the files for an option; oslo.config does not tell."""
+    texts = cfg.ConfigOpts()
+    texts.register_opt(cfg.StrOpt(opt.name, dest=opt.dest,
+                                  deprecated_opts=opt.deprecated_opts),
+                       group=GRAPHITE_GROUP)
+    try:
+        texts([], default_config_files=conf.config_file,
+              default_config_dirs=conf.config_dir)
+        return repr(texts[GRAPHITE_GROUP][opt.dest])
+    except cfg.Error as e:
+        return str(e)
 
 
 def _from_query(query):
@@ -227,7 +245,7 @@ def _from_query(query):
 
 def _parsed(opt, text):
     try:
-        return _finite(opt.type(text))
+        return _usable(opt, opt.type(text))
     except ValueError:
         raise ConfigError("%s in the URL has to be %s, and not %r" % (
             opt.name, _allowed(opt), text)) from None
@@ -254,10 +272,11 @@ def _namer(values, default_host):
         naming.checked_prefix(values[option])
         arguments = (values["prefix"], values["append_hostname"],
                      default_host)
+        option = "template"
+        namer = naming.PathNamer(values[option], *arguments)
         if values["naming"] == "tags":
             return naming.TagNamer(*arguments)
-        option = "template"
-        return naming.PathNamer(values[option], *arguments)
+        return namer
     except naming.TemplateError as e:
         raise ConfigError("%s has to be of %s, and not %r" % (
             option, e, values[option])) from None

@@ -28,6 +28,7 @@ from ceilometer_graphite import naming
 from ceilometer_graphite import opts
 from ceilometer_graphite import rates
 from ceilometer_graphite import sender
+from ceilometer_graphite import shutdown
 from ceilometer_graphite import throttle
 from ceilometer_graphite import transports
 
@@ -77,14 +78,16 @@ class GraphitePublisher(publisher.ConfigPublisherBase):
         self._sender = sender.Sender(
             settings.endpoints, transports.make(settings),
             settings.buffer_size, settings.reconnect_delay_max_seconds)
+        shutdown.watch(self._sender)
         self._polled_gauges = set()
         self.counts = collections.Counter()
 
     def publish_samples(self, samples):
         """Turn samples into lines and hand them to the sender.
 
-        Never waits for the network and never raises: a sample that cannot
-        be published is counted and told in the log, and costs nothing else.
+        Never raises: a sample that cannot be published is counted and told
+        in the log, and costs nothing else. Never waits for the network, but
+        shortly after SIGTERM (:mod:`~ceilometer_graphite.shutdown`).
 
         :param samples: a list of ``ceilometer.sample.Sample``
         """
@@ -96,6 +99,7 @@ class GraphitePublisher(publisher.ConfigPublisherBase):
                 self._skip(sample, e)
         if lines:
             self._sender.submit("".join(lines).encode("ascii"), len(lines))
+            shutdown.wait_if_ending(self._sender)
 
     def publish_events(self, events):
         """Events are no datapoints.

@@ -16,28 +16,51 @@
 import math
 import threading
 import time
+import typing
 
 from ceilometer_graphite import encoding
+from ceilometer_graphite import naming
 
 TABLE_FULL = "rate_table_full"
 
 
+class _State(typing.NamedTuple):
+    host: object
+    seconds: float
+    monotonic: float | None
+    volume: float
+    seen_at: float
+
+
 def _elapsed(last, state):
-    """Seconds between two states, by the better clock that both have."""
-    if last[1] is not None and state[1] is not None:
-        return state[1] - last[1]
-    return state[0] - last[0]
+    """Seconds between two states, by the better clock that both have.
+
+    None, when they are of two hosts: there neither their monotonic clocks
+    nor their counters have anything in common.
+    """
+    if last.host != state.host:
+        return None
+    if last.monotonic is not None and state.monotonic is not None:
+        return state.monotonic - last.monotonic
+    return state.seconds - last.seconds
 
 
 def _growth(last, state):
     elapsed = _elapsed(last, state)
-    grown = state[2] - last[2]
-    if elapsed <= 0 or grown < 0:
+    grown = state.volume - last.volume
+    if elapsed is None or elapsed <= 0 or grown < 0:
         return None
     try:
         return grown / elapsed
     except OverflowError:
         return math.inf
+
+
+def _monotonic(sample):
+    try:
+        return encoding.number(sample.monotonic_time)
+    except encoding.SkippedSample:
+        return None
 
 
 class RateTable:
@@ -47,9 +70,9 @@ class RateTable:
     resource, which for a disk or a NIC is that device.
 
     :param expiry_seconds: a counter that was not seen for so long is
-        forgotten
+        forgotten; its place is free after twice that time at the latest
     :param max_series: how many counters are remembered at most; what comes
-        when it is full gets no rate until others have expired
+        when it is full gets no rate until places are free
     :param clock: monotonic seconds, for the expiry only
     """
 
@@ -73,22 +96,21 @@ class RateTable:
         :param sample: of the counter
         :param volume: the number in the sample
         :param seconds: the sample's timestamp, in seconds since 1970
-        :returns: a float, or None: for a first sample, a counter that went
-            back (its guest was restarted or moved) and a clock that did not
-            go on (a sample delivered twice, a clock set back)
+        :returns: a float, or None: for a first sample, one from another
+            host, a counter that went back (its guest was restarted) and a
+            clock that did not go on (a sample delivered twice, a clock set
+            back)
         :raises encoding.SkippedSample: for a counter that comes for the
             first time when the table is full
         """
-        monotonic = sample.monotonic_time
-        if not isinstance(monotonic, (int, float)):
-            monotonic = None
         key = (sample.name, sample.resource_id)
         seen_at = self._clock()
-        state = (seconds, monotonic, volume, seen_at)
+        state = _State(naming.metadata(sample).get("instance_host"),
+                       seconds, _monotonic(sample), volume, seen_at)
         with self._lock:
             self._turn_locked(seen_at)
             last = self._replace_locked(key, state)
-        if last is None or seen_at - last[3] > self._expiry:
+        if last is None or seen_at - last.seen_at > self._expiry:
             return None
         return _growth(last, state)
 
@@ -101,7 +123,7 @@ class RateTable:
             return None
         if _elapsed(last, state) == 0:
             # The same sample again: the first one stays what counts.
-            state = (*last[:3], state[3])
+            state = last._replace(seen_at=state.seen_at)
         self._young[key] = state
         return last
 

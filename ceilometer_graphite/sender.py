@@ -35,6 +35,7 @@ RECONNECT_DELAY_SECONDS = 0.2
 
 # A connection that lived for so long was a good one.
 SETTLED_SECONDS = 5.0
+LOCK_SECONDS = 0.1
 
 SENT = "sent"
 BUFFER_FULL = "buffer_full"
@@ -70,6 +71,7 @@ class Sender:
         self._throttle = throttle.Throttle(LOG)
         self._lock = threading.Lock()
         self._wake = threading.Event()
+        self._in_hand = []
         self._thread = None
         self._connected_at = None
         self._close_by = None
@@ -90,6 +92,19 @@ class Sender:
             self._say_dropped(dropped)
         self._wake.set()
 
+    def is_idle(self):
+        """Whether everything that was submitted was sent.
+
+        Safe in a signal handler: where that interrupted a caller of this
+        sender, the answer is no.
+        """
+        if not self._lock.acquire(timeout=LOCK_SECONDS):
+            return False
+        try:
+            return not (self._buffer.lines or self._in_hand)
+        finally:
+            self._lock.release()
+
     def close(self, timeout_seconds):
         """Send what waits, and end the thread.
 
@@ -100,7 +115,7 @@ class Sender:
         self._wake.set()
         if self._thread is not None:
             self._thread.join(timeout_seconds)
-        return not self._buffer.lines
+        return self.is_idle()
 
     def _start_locked(self):
         self._thread = threading.Thread(
@@ -120,7 +135,7 @@ class Sender:
 
     def _is_done(self):
         return self._close_by is not None and (
-            not self._buffer.lines or self._clock() > self._close_by)
+            self.is_idle() or self._clock() > self._close_by)
 
     def _turn(self):
         """Connect, send a chunk, or wait for one."""
@@ -128,18 +143,19 @@ class Sender:
             self._connect()
             return
         with self._lock:
-            batches = self._buffer.take(CHUNK_BYTES)
+            self._in_hand = self._buffer.take(CHUNK_BYTES)
         try:
             self._transport.check()
-            if batches:
-                self._transport.send(b"".join(b.lines for b in batches))
+            if self._in_hand:
+                self._transport.send(b"".join(b.lines for b in self._in_hand))
         except Exception as e:
-            self._disconnect(batches, e)
+            self._disconnect(e)
             if not isinstance(e, transports.TransportError):
                 raise
             return
-        if batches:
-            self.counts[SENT] += sum(b.count for b in batches)
+        if self._in_hand:
+            self.counts[SENT] += sum(b.count for b in self._in_hand)
+            self._in_hand = []
         else:
             self._wake.wait(CHECK_SECONDS)
             self._wake.clear()
@@ -159,12 +175,12 @@ class Sender:
                 return
         self._sleep(self._backoff.next_delay())
 
-    def _disconnect(self, batches, error):
+    def _disconnect(self, error):
         """Give up the connection, and put back what it did not take."""
         self._transport.close()
         with self._lock:
-            dropped = self._buffer.put_back(batches)
-            self.counts[BUFFER_FULL] += dropped
+            self.counts[BUFFER_FULL] += self._buffer.put_back(self._in_hand)
+            self._in_hand = []
         self._say_unreachable(error)
         self._endpoints.rotate(-1)
         if self._clock() - self._connected_at > SETTLED_SECONDS:

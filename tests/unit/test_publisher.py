@@ -13,6 +13,7 @@
 
 import math
 import os
+import signal
 import threading
 
 import ceilometer
@@ -43,6 +44,17 @@ class GraphitePublisherTest(base.AgentTestCase):
             if line.startswith(HEAD + b"end "):
                 return lines
             lines.append(line)
+
+    def in_child(self, function):
+        """What ``function`` returns in a child that ends by os._exit."""
+        child = os.fork()
+        if not child:
+            status = 1
+            try:
+                status = 0 if function() else 1
+            finally:
+                os._exit(status)
+        return os.waitpid(child, 0)[1] == 0
 
     def counter(self, volume, monotonic_time, **fields):
         return base.make_sample(
@@ -159,15 +171,30 @@ class GraphitePublisherTest(base.AgentTestCase):
     def test_a_child_process_sends_its_own_lines_and_only_those(self):
         made = self.make()
         self.lines(made, [base.make_sample(volume=1)])
-        child = os.fork()
-        if not child:
+
+        def publish():
             made.publish_samples([base.make_sample(volume=2)])
-            os._exit(0 if made._sender.close(10) else 1)
-        self.assertEqual(0, os.waitpid(child, 0)[1])
+            return made._sender.close(10)
+        self.assertTrue(self.in_child(publish))
         self.assertEqual([HEAD + b"power.state 2 %d\n" % SECOND],
                          self.receiver.take(1))
         self.assertEqual([HEAD + b"power.state 3 %d\n" % SECOND],
                          self.lines(made, [base.make_sample(volume=3)]))
+
+    def test_a_process_that_is_ended_sends_its_lines_first(self):
+        """As an agent's worker does: a handler, then os._exit."""
+        def publish_and_end():
+            ended = []
+            signal.signal(signal.SIGTERM, lambda *args: ended.append(1))
+            made = publisher.GraphitePublisher(self.conf, self.parsed_url())
+            for number in range(100):
+                made.publish_samples([base.make_sample(volume=number)])
+            os.kill(os.getpid(), signal.SIGTERM)
+            made.publish_samples([base.make_sample(volume=100)])
+            return ended
+        self.assertTrue(self.in_child(publish_and_end))
+        self.assertEqual([HEAD + b"power.state %d %d\n" % (number, SECOND)
+                          for number in range(101)], self.receiver.take(101))
 
     def test_many_threads_publish_at_once(self):
         made = self.make()

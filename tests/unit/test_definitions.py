@@ -1,0 +1,301 @@
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+import math
+import pathlib
+
+import fixtures
+import hypothesis
+from hypothesis import strategies as st
+from oslotest import base
+
+from ceilometer_graphite import definitions
+
+RATE = "rates: [{meter: m, name: n, %s}]"
+GAUGE = "gauges: [{meter: m, name: n, metadata: k, %s}]"
+
+
+class DefinitionsTestCase(base.BaseTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.path = pathlib.Path(
+            self.useFixture(fixtures.TempDir()).path, "own.yaml")
+
+    def load(self, text):
+        if isinstance(text, str):
+            text = text.encode()
+        self.path.write_bytes(text)
+        return definitions.load(str(self.path))
+
+    def error(self, text):
+        return str(self.assertRaises(definitions.DefinitionsError,
+                                     self.load, text))
+
+
+class PackagedDefinitionsTest(base.BaseTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.packaged = definitions.load()
+
+    def test_a_counter_becomes_its_rate_per_second(self):
+        rate = self.packaged.rate("disk.device.read.bytes", "B")
+        self.assertEqual(("disk.device.read.bytes.rate", "B/s", 1.0),
+                         (rate.name, rate.unit, rate.factor({})))
+
+    def test_cpu_becomes_percent_of_all_cpus_of_the_instance(self):
+        rate = self.packaged.rate("cpu", "ns")
+        self.assertEqual(("cpu_util", "%"), (rate.name, rate.unit))
+        four_busy_cpus = 4e9
+        self.assertAlmostEqual(
+            100.0, four_busy_cpus * rate.factor({"vcpus": 4}))
+
+    def test_what_the_hypervisor_says_of_cpus_comes_first(self):
+        rate = self.packaged.rate("cpu", "ns")
+        self.assertAlmostEqual(50.0, 1e9 * rate.factor(
+            {"vcpus": 4, "cpu_number": 2}))
+
+    def test_cpus_that_are_no_number_are_not_divided_by(self):
+        rate = self.packaged.rate("cpu", "ns")
+        for hopeless in (None, 0, -1, "two", [], {}, math.nan):
+            self.assertAlmostEqual(50.0, 1e9 * rate.factor(
+                {"cpu_number": hopeless, "vcpus": 2}))
+
+    def test_an_instance_of_unknown_cpus_is_taken_to_have_one(self):
+        rate = self.packaged.rate("cpu", "ns")
+        self.assertAlmostEqual(100.0, 1e9 * rate.factor({}))
+
+    def test_only_the_meter_cpu_is_cpu(self):
+        self.assertEqual("cpu.x.rate", self.packaged.rate("cpu.x", "").name)
+
+    def test_cpu_brings_the_flavor(self):
+        self.assertEqual(
+            {("memory", "memory_mb", "MiB"), ("cpu_count", "vcpus", "vcpu"),
+             ("disk_space", "disk_gb", "GB")},
+            {(gauge.name, gauge.metadata, gauge.unit)
+             for gauge in self.packaged.gauges("cpu")})
+
+    def test_other_meters_bring_nothing(self):
+        self.assertEqual((), self.packaged.gauges("memory.usage"))
+
+    def test_a_counter_without_a_unit_has_a_rate(self):
+        self.assertEqual("/s", self.packaged.rate("errors", None).unit)
+
+    @hypothesis.given(st.text())
+    def test_every_counter_has_a_rate_of_another_name(self, meter):
+        self.assertNotEqual(meter, self.packaged.rate(meter, "B").name)
+
+
+class OwnDefinitionsTest(DefinitionsTestCase):
+
+    def test_the_first_entry_that_fits_counts(self):
+        made = self.load('rates:\n'
+                         '- {meter: "disk.*", name: "d.{meter}"}\n'
+                         '- {meter: "disk.x", name: never}\n'
+                         '- {meter: "*", name: "other.{meter}"}\n')
+        self.assertEqual(["d.disk.x", "other.network.x"],
+                         [made.rate(meter, "").name
+                          for meter in ("disk.x", "network.x")])
+
+    def test_a_counter_that_fits_none_has_no_rate(self):
+        made = self.load("rates: [{meter: cpu, name: cpu_util}]")
+        self.assertIsNone(made.rate("cpu.other", ""))
+
+    def test_a_scale_may_be_written_as_everybody_writes_it(self):
+        for scale in ("1.0e-7", "1e-7", "0.0000001"):
+            with self.subTest(scale):
+                made = self.load(RATE % ("scale: " + scale))
+                self.assertEqual(1e-7, made.rate("m", "").factor({}))
+
+    def test_keys_of_nested_metadata_have_dots(self):
+        made = self.load(RATE % "per: [flavor.vcpus]")
+        self.assertEqual(
+            0.5, made.rate("m", "").factor({"flavor": {"vcpus": 2}}))
+
+    def test_several_gauges_may_come_with_one_meter(self):
+        made = self.load("gauges:\n"
+                         "- {meter: cpu, name: a, metadata: x}\n"
+                         "- {meter: cpu, name: b, metadata: y}\n")
+        self.assertEqual(["a", "b"],
+                         [gauge.name for gauge in made.gauges("cpu")])
+        self.assertEqual({"a", "b"}, made.gauge_names)
+
+    def test_a_section_may_be_empty_or_left_out(self):
+        made = self.load("rates: []")
+        self.assertIsNone(made.rate("cpu", "ns"))
+        self.assertEqual((), made.gauges("cpu"))
+
+    def test_own_definitions_replace_the_packaged_ones(self):
+        made = self.load("gauges: [{meter: m, name: n, metadata: k}]")
+        self.assertIsNone(made.rate("cpu", "ns"))
+
+    def test_a_copy_of_the_packaged_file_means_the_same(self):
+        packaged = pathlib.Path(definitions.__file__).parent.joinpath(
+            "data", "definitions.yaml")
+        made = self.load(packaged.read_bytes())
+        self.assertEqual(definitions.load().rate("cpu", "ns"),
+                         made.rate("cpu", "ns"))
+        self.assertEqual(definitions.load().gauges("cpu"),
+                         made.gauges("cpu"))
+
+    def test_a_text_may_be_any_that_yaml_can_write(self):
+        made = self.load('rates: [{meter: m, name: "\\u00e9", unit: "%"}]')
+        self.assertEqual(("é", "%"), (made.rate("m", "").name,
+                                      made.rate("m", "").unit))
+
+
+class BrokenFileTest(DefinitionsTestCase):
+
+    # What is broken: the file, and what follows its path in the error.
+    BROKEN = {
+        "not YAML": ("rates: [", ", line 1: is not YAML: "),
+        "a tab": ("rates:\n\t- x", ", line 2: is not YAML: "),
+        "two documents": ("rates: []\n---\nrates: []",
+                          ", line 2: is not YAML: "),
+        "an unknown alias": ("rates: *x", ", line 1: is not YAML: "),
+        "an alias of itself": ("rates: &x [*x]",
+                               ", line 1, rates: has to be a mapping of "),
+        "bytes that are not UTF-8": (b"rates: \xff", ": is not YAML: "),
+        "a NUL": (b"rates: \0", ": is not YAML: "),
+        "brackets without end": ("[" * 100000, ": is not YAML: "),
+        "an empty file": ("", ": is empty; it has to have rates or gauges"),
+        "a comment alone": (
+            "# x\n", ": is empty; it has to have rates or gauges"),
+        "a list": ("- meter: cpu", ", line 1, the file: has to be a mapping "
+                                   "of rates, gauges"),
+        "a text": ("cpu", ", line 1, the file: has to be a mapping of "),
+        "an unknown section": (
+            "gauges: []\nrate: []",
+            ", line 2, 'rate': is not one of rates, gauges"),
+        "a section twice": (
+            "rates: []\nrates: []", ", line 2, rates: stands here twice"),
+        "a section that is a mapping": (
+            "rates:\n  meter: cpu", ", line 2, rates: has to be a list"),
+        "a section of nothing": (
+            "rates:", ", line 1, rates: has to be a list"),
+        "an entry that is a text": (
+            "rates:\n- cpu", ", line 2, rates: has to be a mapping of meter, "
+                             "name, unit, scale, per"),
+        "an unknown key": (
+            "rates:\n- meter: cpu\n  nam: x",
+            ", line 3, 'nam': is not one of meter, name, unit, scale, per"),
+        "a key of the other section": (
+            GAUGE % "scale: 1", ", line 1, 'scale': is not one of meter, "),
+        "a key twice": ("rates:\n- meter: cpu\n  meter: cpu",
+                        ", line 3, meter: stands here twice"),
+        "a key that is a list": (
+            RATE % "[a]: b", ", line 1, a sequence: is not one of meter, "),
+        "a key that is a number": (
+            RATE % "5: b", ", line 1, 5: is not one of meter, "),
+        "no meter": ("rates:\n- name: x", ", line 2, meter: is missing"),
+        "no name": ("rates:\n- meter: x", ", line 2, name: is missing"),
+        "no metadata": ("gauges:\n- {meter: x, name: y}",
+                        ", line 2, metadata: is missing"),
+        "a meter that is a number": (
+            "rates: [{meter: 5, name: x}]",
+            ", line 1, meter: has to be a text, and not 5"),
+        "a name that is nothing": (
+            "rates: [{meter: m, name: }]",
+            ", line 1, name: has to be a text, and not "),
+        "a name that is true": (
+            "rates: [{meter: m, name: yes}]",
+            ", line 1, name: has to be a text, and not yes"),
+        "a name that is a date": (
+            "rates: [{meter: m, name: 2026-13-45}]",
+            ", line 1, name: has to be a text, and not 2026-13-45"),
+        "a name that is a list": (
+            "rates: [{meter: m, name: [x]}]",
+            ", line 1, name: has to be a text, and not a sequence"),
+        "a name with a field that does not exist": (
+            'rates: [{meter: m, name: "{metre}.rate"}]',
+            ", line 1, name: has to be a text with no braces but {meter}, "
+            "and not '{metre}.rate'"),
+        "one name for many meters": (
+            'rates:\n- meter: "disk.*"\n  name: disk.rate',
+            ", line 3, name: has to have {meter}, "),
+        "a unit with a field that does not exist": (
+            RATE % 'unit: "{x}/s"',
+            ", line 1, unit: has to be a text with no braces but {unit}, "),
+        "a gauge of many meters": (
+            'gauges: [{meter: "*", name: n, metadata: k}]',
+            ", line 1, meter: has to be the name of one meter, and not '*'"),
+        "metadata that are a number": (
+            "gauges: [{meter: m, name: n, metadata: 5}]",
+            ", line 1, metadata: has to be a text, and not 5"),
+        "a scale that is a word": (
+            RATE % "scale: ten",
+            ", line 1, scale: has to be a number other than 0, and not "
+            "'ten'"),
+        "a scale of nothing": (
+            RATE % "scale: ", ", line 1, scale: has to be a number other "),
+        "a scale of 0": (RATE % "scale: 0", ", line 1, scale: has to be a "),
+        "a scale of nan": (RATE % "scale: .nan", ", line 1, scale: has to "),
+        "a scale of inf": (RATE % "scale: inf", ", line 1, scale: has to "),
+        "a scale of true": (RATE % "scale: true", ", line 1, scale: has to"),
+        "a scale beyond the floats": (
+            RATE % ("scale: 1" + "0" * 400), ", line 1, scale: has to be a "),
+        "a scale of 5000 digits": (
+            RATE % ("scale: " + "9" * 5000), ", line 1, scale: has to be a "),
+        "a scale that is a list": (
+            RATE % "scale: [1]", ", line 1, scale: has to be a number "),
+        "a divisor that is a text": (
+            RATE % "per: vcpus",
+            ", line 1, per: has to be a list of texts, and not 'vcpus'"),
+        "a divisor that is a number": (
+            RATE % "per: [vcpus, 2]", ", line 1, per: has to be a text, "),
+        "a tag that would run code": (
+            RATE % "unit: !!python/object/apply:os.getcwd []",
+            ", line 1, unit: has to be a text, and not a sequence"),
+        "an unknown tag": (
+            RATE % "unit: !secret x", ", line 1, unit: has to be a text, "),
+    }
+
+    def test_what_is_wrong_is_told_with_file_line_and_key(self):
+        for what, (text, told) in self.BROKEN.items():
+            with self.subTest(what):
+                error = self.error(text)
+                self.assertEqual(str(self.path) + told,
+                                 error[:len(str(self.path) + told)])
+
+    def test_a_file_that_does_not_exist_is_named(self):
+        path = str(self.path)
+        e = self.assertRaises(definitions.DefinitionsError,
+                              definitions.load, path)
+        self.assertEqual(
+            path + ": cannot be read: No such file or directory", str(e))
+
+    def test_a_folder_is_no_file(self):
+        e = self.assertRaises(definitions.DefinitionsError,
+                              definitions.load, str(self.path.parent))
+        self.assertIn("cannot be read: Is a directory", str(e))
+
+    def test_a_path_that_no_file_can_have_is_refused(self):
+        e = self.assertRaises(definitions.DefinitionsError,
+                              definitions.load, "a\0b")
+        self.assertIn("cannot be read: embedded null byte", str(e))
+
+    @hypothesis.given(st.binary(max_size=60))
+    def test_any_file_is_definitions_or_an_error_that_names_it(self, text):
+        try:
+            self.load(text)
+        except definitions.DefinitionsError as e:
+            self.assertTrue(str(e).startswith(str(self.path)), e)
+
+    @hypothesis.given(st.text("rates:gu{}[]-&*!'\" \n#|>x.0", max_size=60))
+    def test_any_yaml_is_definitions_or_an_error_that_names_it(self, text):
+        for context in "%s", "rates:\n- meter: m\n  name: n\n  %s":
+            try:
+                self.load(context % text)
+            except definitions.DefinitionsError as e:
+                self.assertTrue(str(e).startswith(str(self.path)), e)

@@ -1,0 +1,400 @@
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+import itertools
+import re
+import string
+
+from carbon import util
+import hypothesis
+from hypothesis import strategies as st
+from oslotest import base
+
+from ceilometer_graphite import encoding
+from ceilometer_graphite import naming
+from tests.unit import base as unit_base
+
+COMPONENT = "[A-Za-z0-9_-]{1,200}"
+SAFE = string.ascii_letters + string.digits + "_-"
+HOSTILE_TEXTS = st.one_of(
+    st.sampled_from([
+        "", "..", ".", "/", "../../etc/passwd", "a/b", ".hidden", "a..b",
+        "a b", " ", "\0", "a\nb 1 2\n", "\r\n", "\x0b", "\x85", "\u2028",
+        "a;host=evil", "~", "none", "None", "*", "[a-z]", "{a,b}", "é" * 9,
+        "\ud800", "x" * 200, "x" * 201, "x" * 10000, "\n" * 10000,
+        "a." * 5000, "x_0123456789abcdef"]),
+    st.text(max_size=30),
+    st.text(alphabet=st.characters(), max_size=30),
+    st.text(alphabet=" \t\n./;=~\\a\x00", max_size=30))
+HOSTILE = st.one_of(
+    HOSTILE_TEXTS, st.none(), st.booleans(), st.integers(), st.floats(),
+    st.lists(st.text(max_size=3), max_size=3),
+    st.dictionaries(st.text(max_size=3), HOSTILE_TEXTS, max_size=3))
+METADATA = st.one_of(
+    HOSTILE,
+    st.fixed_dictionaries({}, optional=dict.fromkeys(
+        ("instance_host", "host", "instance_id", "disk_name", "vnic_name",
+         "display_name", "instance_type", "image", "image.id"), HOSTILE)))
+
+
+@st.composite
+def hostile_samples(draw):
+    made = unit_base.make_sample()
+    for field in ("name", "unit", "user_id", "project_id", "resource_id",
+                  "project_name"):
+        setattr(made, field, draw(HOSTILE))
+    made.resource_metadata = draw(METADATA)
+    return made
+
+
+def path_namer(template=naming.DEFAULT_TEMPLATE, prefix="ceilometer.",
+               append_hostname=True, default_host="agent.example.org"):
+    return naming.PathNamer(template, prefix, append_hostname, default_host)
+
+
+def tag_namer(prefix="ceilometer.", append_hostname=True,
+              default_host="agent.example.org"):
+    return naming.TagNamer(prefix, append_hostname, default_host)
+
+
+def path(template=naming.DEFAULT_TEMPLATE, meter="cpu", unit="ns",
+         namer_options=None, **fields):
+    return path_namer(template, **(namer_options or {})).name(
+        unit_base.make_sample(**fields), meter, unit)
+
+
+class HostileInputTest(base.BaseTestCase):
+
+    @hypothesis.given(hostile_samples())
+    def test_any_sample_has_a_path_under_the_template(self, sample):
+        name = path_namer().name(sample, sample.name, sample.unit)
+        self.assertRegex(
+            name, r"\Aceilometer(\.%s){4,}\Z" % COMPONENT)
+
+    @hypothesis.given(hostile_samples())
+    def test_no_field_but_the_meter_adds_a_component(self, sample):
+        fields = ["hostname", "host", "project_id", "project_name",
+                  "user_id", "instance_id", "instance_name", "resource_id",
+                  "flavor", "unit", "metadata.image.id", "metadata.image",
+                  "metadata.host"]
+        template = "a.{meter}.%s" % ".".join("{%s}" % f for f in fields)
+        name = path_namer(template).name(sample, "cpu", sample.unit)
+        self.assertRegex(name, r"\Aa\.cpu(\.%s){%d}\Z"
+                         % (COMPONENT, len(fields)))
+
+    @hypothesis.given(hostile_samples())
+    def test_a_component_of_several_fields_stays_one(self, sample):
+        template = "a.{instance_name}-x{device}{project_id}_{unit}.{meter}"
+        name = path_namer(template).name(sample, "cpu", sample.unit)
+        self.assertRegex(name, r"\Aa\.%s\.cpu\Z" % COMPONENT)
+
+    @hypothesis.given(hostile_samples())
+    def test_the_host_of_the_agent_may_be_hostile_too(self, sample):
+        sample.resource_metadata = {}
+        namer = path_namer("{host}.{hostname}.{meter}",
+                           default_host=str(sample.resource_id))
+        self.assertRegex(namer.name(sample, "cpu", ""),
+                         r"\A%s\.%s\.cpu\Z" % (COMPONENT, COMPONENT))
+
+    @hypothesis.given(hostile_samples())
+    def test_a_tagged_name_is_what_graphite_parses_it_to(self, sample):
+        name = tag_namer().name(sample, sample.name, sample.unit)
+        series = util.TaggedSeries.parse(name)
+        self.assertRegex(series.metric, r"\Aceilometer(\.%s)+\Z" % COMPONENT)
+        self.assertLessEqual({"host", "project", "instance"},
+                             series.tags.keys())
+        self.assertLessEqual(series.tags.keys(), {
+            "name", "host", "project", "instance", "device"})
+        for tag in series.tags.keys() - {"name"}:
+            self.assertRegex(series.tags[tag], r"\A%s\Z" % COMPONENT)
+
+    @hypothesis.given(hostile_samples(), st.booleans())
+    def test_a_name_is_one_word_of_one_line(self, sample, tags):
+        namer = tag_namer() if tags else path_namer()
+        name = namer.name(sample, sample.name, sample.unit)
+        line = encoding.line(name, 1, 2).encode("ascii")
+        self.assertEqual([name.encode("ascii"), b"1", b"2"], line.split())
+        self.assertEqual(1, len(line.decode().splitlines()))
+
+
+class IdentityTest(base.BaseTestCase):
+
+    def assert_distinct(self, one, other):
+        for namer in path_namer(), tag_namer():
+            names = {namer.name(unit_base.make_sample(resource_id=text),
+                                "cpu", "ns") for text in (one, other)}
+            self.assertEqual(2, len(names), names)
+
+    @hypothesis.given(HOSTILE_TEXTS, HOSTILE_TEXTS)
+    def test_two_instances_never_share_a_name(self, one, other):
+        hypothesis.assume(one != other)
+        self.assert_distinct(one, other)
+
+    @hypothesis.given(HOSTILE_TEXTS)
+    def test_an_instance_named_like_the_name_of_another_differs(self, text):
+        hypothesis.assume(naming.identity(text) != text)
+        self.assert_distinct(text, naming.identity(text))
+
+    @hypothesis.given(HOSTILE_TEXTS)
+    def test_an_instance_named_like_another_sanitised_differs(self, text):
+        safe = re.sub("[^A-Za-z0-9_-]", "_", text)
+        hypothesis.assume(safe != text)
+        self.assert_distinct(text, safe)
+
+    def test_long_instance_ids_that_differ_at_their_end_differ(self):
+        self.assert_distinct("x" * 10000 + "a", "x" * 10000 + "b")
+
+    def test_instance_ids_that_no_utf_8_can_write_differ(self):
+        self.assert_distinct("\ud800", "\ud801")
+        self.assert_distinct("\ud800", "?")
+
+    def test_an_instance_called_none_is_not_one_without_an_id(self):
+        self.assert_distinct("", "none")
+
+    def test_instances_differ_in_a_component_of_several_fields(self):
+        namer = path_namer("{instance_name}-{instance_id}.{meter}")
+        names = {namer.name(unit_base.make_sample(
+            resource_id=instance_id,
+            metadata={"display_name": "n" * 199}), "cpu", "ns")
+            for instance_id in ("a" * 150, "a" * 149 + "b", "a" * 149)}
+        self.assertEqual(3, len(names))
+
+    @hypothesis.given(st.uuids())
+    def test_a_uuid_stays_as_it_is(self, value):
+        self.assertEqual(str(value), naming.identity(str(value)))
+        self.assertEqual(value.hex, naming.identity(value.hex))
+
+    @hypothesis.given(st.text(SAFE, min_size=1, max_size=200))
+    def test_a_safe_component_stays_as_it_is(self, text):
+        self.assertEqual(text, naming.component(text))
+
+    def test_a_changed_identifier_ends_in_a_hash(self):
+        self.assertRegex(naming.identity("a/b"), r"\Aa_b_[0-9a-f]{16}\Z")
+
+
+class ComponentTest(base.BaseTestCase):
+
+    def test_200_bytes_are_kept(self):
+        self.assertEqual("x" * 200, naming.component("x" * 200))
+
+    def test_more_are_cut_to_200_and_end_in_a_hash(self):
+        self.assertRegex(naming.component("x" * 201),
+                         r"\Ax{183}_[0-9a-f]{16}\Z")
+
+    def test_long_texts_with_one_beginning_stay_apart(self):
+        self.assertNotEqual(naming.component("x" * 300 + "a"),
+                            naming.component("x" * 300 + "b"))
+
+    def test_a_hash_is_the_same_in_every_process(self):
+        # As b2sum -l 64 prints it.
+        self.assertEqual("x" * 183 + "_4b947e1e32c12ad3",
+                         naming.component("x" * 201))
+
+    def test_nothing_is_none(self):
+        self.assertEqual(["none", "none"],
+                         [naming.component(None), naming.component("")])
+
+    def test_a_number_is_its_digits(self):
+        self.assertEqual("-12", naming.component(-12))
+
+    def test_each_unsafe_character_becomes_an_underscore(self):
+        self.assertEqual("a__b_c_", naming.component("a\0\nb.cé"))
+
+
+class MeterTest(base.BaseTestCase):
+
+    def test_dots_stay(self):
+        self.assertEqual("disk.device.read.bytes",
+                         naming.meter_path("disk.device.read.bytes"))
+
+    def test_dots_with_nothing_between_them_become_one(self):
+        self.assertEqual("a.b", naming.meter_path("..a...b."))
+
+    def test_a_meter_of_dots_alone_is_none(self):
+        self.assertEqual("none", naming.meter_path("..."))
+
+    def test_a_meter_cannot_climb_out_of_its_folder(self):
+        self.assertEqual("_._etc_passwd", naming.meter_path("/../etc/passwd"))
+
+    def test_a_meter_of_over_200_bytes_is_one_component(self):
+        self.assertRegex(naming.meter_path("a." * 150),
+                         r"\A[a_]{183}_[0-9a-f]{16}\Z")
+
+
+class TemplateFieldsTest(base.BaseTestCase):
+
+    def test_the_default_template_names_host_project_and_instance(self):
+        self.assertEqual("ceilometer.compute-1.p.i1.cpu", path())
+
+    def test_the_device_of_a_disk_comes_last(self):
+        self.assertEqual("ceilometer.compute-1.p.i1.cpu.vda", path(
+            metadata={"instance_id": "i1", "disk_name": "vda"},
+            resource_id="i1-vda"))
+
+    def test_the_device_of_a_network_card_comes_last(self):
+        self.assertEqual("ceilometer.compute-1.p.i1.cpu.tapdb053c2f-7b", path(
+            metadata={"instance_id": "i1", "vnic_name": "tapdb053c2f-7b"},
+            resource_id="instance-00000002-i1-tapdb053c2f-7b"))
+
+    def test_devices_of_one_instance_have_paths_of_their_own(self):
+        names = {path(metadata={"instance_id": "i1", key: device})
+                 for key, device in itertools.product(
+                     ("disk_name", "vnic_name"), ("one", "two"))}
+        self.assertEqual({"ceilometer.compute-1.p.i1.cpu.one",
+                          "ceilometer.compute-1.p.i1.cpu.two"}, names)
+
+    def test_a_device_within_a_component_is_none_where_there_is_none(self):
+        self.assertEqual("cpu-none", path("{meter}-{device}"))
+
+    def test_the_hostname_is_short(self):
+        self.assertEqual("compute-1.cpu", path("{hostname}.{meter}"))
+
+    def test_the_host_is_whole_and_one_component(self):
+        self.assertEqual("compute-1_example_org.cpu",
+                         path("{host}.{meter}"))
+
+    def test_a_sample_without_a_host_is_of_the_host_of_the_agent(self):
+        self.assertEqual("agent.agent_example_org.cpu", path(
+            "{hostname}.{host}.{meter}", metadata={"instance_host": None}))
+
+    def test_the_hash_that_nova_calls_host_is_not_the_host(self):
+        self.assertEqual("agent.cpu", path(
+            "{hostname}.{meter}",
+            metadata={"instance_host": None, "host": "32d92071508f"}))
+
+    def test_the_hostname_can_be_left_out(self):
+        self.assertEqual("ceilometer.p.i1.cpu", path(
+            namer_options={"append_hostname": False}))
+
+    def test_the_prefix_means_the_same_with_and_without_its_dot(self):
+        for prefix in "a.b", "a.b.":
+            self.assertEqual("a.b.compute-1.p.i1.cpu", path(
+                namer_options={"prefix": prefix}))
+
+    def test_an_empty_prefix_leaves_its_component_out(self):
+        self.assertEqual("compute-1.p.i1.cpu", path(
+            namer_options={"prefix": ""}))
+
+    def test_the_instance_is_the_resource_where_nothing_else_names_it(self):
+        self.assertEqual("i7.cpu", path("{instance_id}.{meter}",
+                                        resource_id="i7"))
+
+    def test_every_other_field_comes_from_the_sample(self):
+        self.assertEqual(
+            "Tenant_A.u.web-1.i1-vda.m1_tiny.B.active.cpu", path(
+                "{project_name}.{user_id}.{instance_name}.{resource_id}"
+                ".{flavor}.{unit}.{metadata.status}.{meter}",
+                unit="B", resource_id="i1-vda", project_name="Tenant A",
+                metadata={"display_name": "web-1", "status": "active",
+                          "instance_type": "m1.tiny"}))
+
+    def test_a_release_without_project_names_has_none(self):
+        sample = unit_base.make_sample()
+        del sample.project_name
+        self.assertEqual("none.cpu", path_namer("{project_name}.{meter}")
+                         .name(sample, "cpu", "ns"))
+
+    def test_dots_of_a_metadata_key_lead_inwards(self):
+        self.assertEqual("m1_tiny.cpu", path(
+            "{metadata.flavor.name}.{meter}",
+            metadata={"flavor": {"name": "m1.tiny"}}))
+
+    def test_a_metadata_key_may_have_dots_itself(self):
+        self.assertEqual("a.cpu", path(
+            "{metadata.flavor.name}.{meter}",
+            metadata={"flavor": {"name": "b"}, "flavor.name": "a"}))
+
+    def test_metadata_that_are_no_scalar_are_none(self):
+        self.assertEqual("none.cpu", path(
+            "{metadata.flavor}.{meter}", metadata={"flavor": {"name": "b"}}))
+
+    def test_literals_and_fields_make_a_component_together(self):
+        self.assertEqual("vm-i1_p.cpu",
+                         path("vm-{instance_id}_{project_id}.{meter}"))
+
+    def test_a_long_literal_is_cut_like_any_component(self):
+        self.assertRegex(path("%s.{meter}" % ("x" * 300)),
+                         r"\A%s\.cpu\Z" % COMPONENT)
+
+
+class TagNamerTest(base.BaseTestCase):
+
+    def name(self, namer=None, **fields):
+        return (namer or tag_namer()).name(
+            unit_base.make_sample(**fields), "cpu_util", "%")
+
+    def test_tags_say_what_the_meter_is_about(self):
+        self.assertEqual(
+            "ceilometer.cpu_util;host=compute-1;project=p;instance=i1",
+            self.name())
+
+    def test_a_device_is_a_tag_where_there_is_one(self):
+        self.assertEqual(
+            "ceilometer.cpu_util;host=compute-1;project=p;instance=i1;"
+            "device=vda", self.name(metadata={"disk_name": "vda"}))
+
+    def test_the_host_can_be_left_out(self):
+        self.assertEqual(
+            "ceilometer.cpu_util;project=p;instance=i1",
+            self.name(tag_namer(append_hostname=False)))
+
+    def test_an_empty_prefix_leaves_the_meter_alone(self):
+        self.assertTrue(self.name(tag_namer(prefix="")).startswith(
+            "cpu_util;"))
+
+
+class RefusalTest(base.BaseTestCase):
+
+    BAD_TEMPLATES = {
+        "": "not empty",
+        "{meter}..{device}": "not empty",
+        ".{meter}": "not empty",
+        "{meter}.": "not empty",
+        "{prefix}.{instance_id}": "{meter}",
+        "{meter}.{instance}": "{instance_id}",
+        "{meter}.{}": "{instance_id}",
+        "{meter}.{metadata.}": "metadata.KEY",
+        "{meter}.{metadata": "braces",
+        "{meter}.instance_id}": "braces",
+        "{meter}.{{device}}": "braces",
+        "{meter}.a b": "A-Z a-z 0-9 _ -",
+        "{meter}/{device}": "A-Z a-z 0-9 _ -",
+        "{meter}\n": "A-Z a-z 0-9 _ -",
+        "{meter}.é": "A-Z a-z 0-9 _ -",
+        "{meter};host={host}": "A-Z a-z 0-9 _ -",
+    }
+
+    def test_a_bad_template_is_refused_saying_what_is_allowed(self):
+        for template, allowed in self.BAD_TEMPLATES.items():
+            with self.subTest(template=template):
+                e = self.assertRaises(naming.TemplateError,
+                                      path_namer, template)
+                self.assertIn(allowed, str(e))
+
+    def test_a_bad_prefix_is_refused_by_paths_and_by_tags(self):
+        for prefix in ("a..b", "..", "../x", ".a", "a b", "a\n", "é", "a;b",
+                       "x" * 201, "a/b"):
+            for namer in path_namer, tag_namer:
+                with self.subTest(prefix=prefix, namer=namer):
+                    e = self.assertRaises(naming.TemplateError, namer,
+                                          prefix=prefix)
+                    self.assertIn("A-Z a-z 0-9 _ -", str(e))
+
+    @hypothesis.given(st.text("{}.ab-\n metr", max_size=20))
+    def test_a_template_is_refused_or_gives_a_valid_path(self, template):
+        try:
+            namer = path_namer("{meter}.x" + template)
+        except naming.TemplateError:
+            return
+        self.assertRegex(namer.name(unit_base.make_sample(), "cpu", "ns"),
+                         r"\Acpu(\.%s)+\Z" % COMPONENT)

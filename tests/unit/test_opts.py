@@ -1,0 +1,411 @@
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+import dataclasses
+import importlib.metadata
+import pathlib
+import urllib.parse
+
+import fixtures
+from oslo_config import cfg
+from oslo_config import types
+from oslo_utils import netutils
+from oslotest import base
+
+from ceilometer_graphite import encoding
+from ceilometer_graphite import naming
+from ceilometer_graphite import opts
+from tests.unit import base as unit_base
+
+
+class OptsTestCase(base.BaseTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+
+    def file(self, name, text):
+        self.folder.joinpath(name).write_text(text)
+        return str(self.folder / name)
+
+    def make_conf(self, text=""):
+        """The conf of an agent whose ceilometer.conf holds ``text``."""
+        conf = cfg.ConfigOpts()
+        conf.register_opt(cfg.StrOpt("host", default="agent.example.org"))
+        conf([], project="ceilometer",
+             default_config_files=[self.file("ceilometer.conf", text)])
+        return conf
+
+    def load(self, query="", conf_text="", endpoints="g"):
+        """Settings; ``conf_text`` is of the group ``[graphite]``."""
+        return opts.load_settings(
+            self.make_conf("[graphite]\n" + conf_text),
+            netutils.urlsplit("graphite://" + endpoints + (
+                "?" + query if query else "")))
+
+    def error(self, *arguments, **kwargs):
+        return str(self.assertRaises(opts.ConfigError, self.load,
+                                     *arguments, **kwargs))
+
+
+class DefaultsTest(OptsTestCase):
+
+    def test_an_url_of_a_host_is_enough(self):
+        settings = self.load()
+        for opt in opts.GRAPHITE_OPTS:
+            self.assertEqual(opt.default, getattr(settings, opt.dest))
+
+    def test_settings_cannot_be_changed(self):
+        settings = self.load()
+        for field in dataclasses.fields(settings):
+            self.assertRaises(dataclasses.FrozenInstanceError, setattr,
+                              settings, field.name, None)
+
+    def test_settings_know_the_url_that_they_are_of(self):
+        self.assertEqual("graphite://g?counters=raw",
+                         self.load("counters=raw").url)
+
+    def test_samples_without_a_host_are_of_the_host_of_the_agent(self):
+        sample = unit_base.make_sample(metadata={"instance_host": None})
+        self.assertEqual("ceilometer.agent.p.i1.cpu",
+                         self.load().namer.name(sample, "cpu", "ns"))
+
+    def test_the_packaged_definitions_are_used(self):
+        self.assertEqual("cpu_util",
+                         self.load().definitions.rate("cpu", "ns").name)
+
+    def test_options_are_registered_once_however_often_one_asks(self):
+        conf = self.make_conf()
+        for _ in range(2):
+            opts.register_opts(conf)
+        self.assertEqual("ceilometer.", conf.graphite.prefix)
+
+    def test_two_agents_in_one_process_do_not_share_options(self):
+        one, other = self.make_conf(), self.make_conf()
+        opts.register_opts(one)
+        self.assertRaises(cfg.NoSuchOptError, getattr, other, "graphite")
+
+    def test_no_driver_is_forwarded_to(self):
+        conf = self.make_conf()
+        opts.register_opts(conf)
+        self.assertEqual([], conf.ceilometer_pipeline.forward_drivers)
+
+
+class UrlTest(OptsTestCase):
+
+    def two_values(self, opt):
+        """Two values of an option, as texts, neither its default."""
+        kind = opt.type
+        if isinstance(kind, types.Boolean):
+            return str(opt.default).lower(), str(not opt.default).lower()
+        if isinstance(kind, types.Number):
+            return str(kind.min or 1), str((kind.min or 1) + 1)
+        if kind.choices:
+            return list(kind.choices)[-1], list(kind.choices)[0]
+        special = {
+            "template": ("{meter}.a", "{meter}.b"),
+            "definitions_file": (self.file("a.yaml", "rates: []"),
+                                 self.file("b.yaml", "rates: []"))}
+        return special.get(opt.dest, ("one", "two"))
+
+    def test_each_option_is_read_from_ceilometer_conf(self):
+        for opt in opts.GRAPHITE_OPTS:
+            for text in self.two_values(opt):
+                settings = self.load(conf_text=f"{opt.name} = {text}")
+                self.assertEqual(opt.type(text), getattr(settings, opt.dest))
+
+    def test_each_option_in_the_url_overrides_ceilometer_conf(self):
+        for opt in opts.GRAPHITE_OPTS:
+            for in_conf, in_url in (self.two_values(opt),
+                                    self.two_values(opt)[::-1]):
+                settings = self.load(
+                    urllib.parse.urlencode({opt.name: in_url}),
+                    f"{opt.name} = {in_conf}")
+                self.assertEqual(opt.type(in_url),
+                                 getattr(settings, opt.dest), opt.name)
+
+    def test_options_that_the_url_leaves_out_come_from_ceilometer_conf(self):
+        settings = self.load("counters=raw", "prefix = a.b\n")
+        self.assertEqual(("raw", "a.b"), (settings.counters,
+                                          settings.prefix))
+
+    def test_values_are_decoded_as_url_queries_are(self):
+        settings = self.load("template=%7Bmeter%7D%2Ex&prefix=%61")
+        self.assertEqual(("{meter}.x", "a"),
+                         (settings.template, settings.prefix))
+
+    def test_a_template_may_stand_in_the_url_as_it_is(self):
+        self.assertEqual("{prefix}.{meter}", self.load(
+            "template={prefix}.{meter}").template)
+
+    def test_an_empty_prefix_may_stand_in_the_url(self):
+        self.assertEqual("", self.load("prefix=").prefix)
+
+    def test_an_empty_definitions_file_is_the_packaged_one(self):
+        settings = self.load("definitions_file=",
+                             "definitions_file = /does/not/exist")
+        self.assertEqual("cpu_util",
+                         settings.definitions.rate("cpu", "ns").name)
+
+    def test_a_definitions_file_replaces_the_packaged_one(self):
+        path = self.file("own.yaml", "rates: [{meter: cpu, name: own}]")
+        settings = self.load(conf_text="definitions_file = " + path)
+        self.assertEqual("own", settings.definitions.rate("cpu", "").name)
+
+    def test_tags_are_made_where_they_are_asked_for(self):
+        self.assertIsInstance(self.load("naming=tags").namer,
+                              naming.TagNamer)
+
+
+class DeprecatedNameTest(OptsTestCase):
+
+    def test_the_old_name_is_read_from_ceilometer_conf(self):
+        settings = self.load(conf_text="hypervisor_in_prefix = false")
+        self.assertIs(False, settings.append_hostname)
+
+    def test_the_old_name_is_read_from_the_url(self):
+        settings = self.load("hypervisor_in_prefix=false")
+        self.assertIs(False, settings.append_hostname)
+
+    def test_the_old_name_in_the_url_overrides_ceilometer_conf(self):
+        settings = self.load("hypervisor_in_prefix=true",
+                             "append_hostname = false")
+        self.assertIs(True, settings.append_hostname)
+
+    def test_the_old_and_the_new_name_cannot_both_stand_in_the_url(self):
+        self.assertIn("append_hostname has to stand in the URL once",
+                      self.error("hypervisor_in_prefix=true"
+                                 "&append_hostname=true"))
+
+
+class EndpointsTest(OptsTestCase):
+
+    GOOD = {
+        "g": [("g", 2003)],
+        "graphite.example.com:2004": [("graphite.example.com", 2004)],
+        "10.0.0.1": [("10.0.0.1", 2003)],
+        "g:1": [("g", 1)],
+        "g:65535": [("g", 65535)],
+        "[::1]": [("::1", 2003)],
+        "[2001:db8::7]:2103": [("2001:db8::7", 2103)],
+        "[fe80::1%eth0]:2003": [("fe80::1%eth0", 2003)],
+        "[::ffff:10.0.0.1]:9": [("::ffff:10.0.0.1", 9)],
+        "a:1,b,c:3": [("a", 1), ("b", 2003), ("c", 3)],
+        "[::1]:1,b:2": [("::1", 1), ("b", 2)],
+        "my_relay-1": [("my_relay-1", 2003)],
+    }
+    BAD = ("", ",", "a,", ",a", "a,,b", "a:", "a:b", "a:-1", "a:2003:1",
+           "::1", "user@a", "user:secret@a:2003", "a b", "a:1 ,b", "é",
+           "a;b", "a:١")
+    BAD_PORTS = ("a:0", "a:65536", "a:99999", "b,a:0")
+
+    def test_endpoints_are_hosts_and_ports_in_their_order(self):
+        for text, endpoints in self.GOOD.items():
+            with self.subTest(text):
+                self.assertEqual(tuple(endpoints),
+                                 self.load(endpoints=text).endpoints)
+
+    def test_a_bad_endpoint_is_refused_saying_what_one_is(self):
+        for text in self.BAD:
+            with self.subTest(text):
+                self.assertIn("an endpoint has to be HOST, HOST:PORT or "
+                              "[IPV6]:PORT, and not ",
+                              self.error(endpoints=text))
+
+    def test_the_bad_one_of_several_endpoints_is_named(self):
+        self.assertIn("and not 'c:x'", self.error(endpoints="a:1,c:x,b"))
+
+    def test_a_bad_port_is_refused_with_the_ports_that_are_allowed(self):
+        for text in self.BAD_PORTS:
+            with self.subTest(text):
+                error = self.error(endpoints=text)
+                self.assertIn("from 1 to 65535", error)
+                self.assertIn(repr(text.split(",")[-1]), error)
+
+    def test_a_path_is_refused(self):
+        for text in "g/prefix", "g:2003/a/b", "g#x":
+            with self.subTest(text):
+                self.assertIn("graphite://%s: nothing but ?OPTION=VALUE may "
+                              "follow the endpoints" % text,
+                              self.error(endpoints=text))
+
+    def test_a_slash_after_the_endpoints_is_harmless(self):
+        self.assertEqual((("g", 2003),), self.load(endpoints="g/").endpoints)
+
+
+class BadValueTest(OptsTestCase):
+
+    # Option, a value that it cannot have, and what is allowed.
+    BAD = (
+        ("append_hostname", "maybe", "true or false"),
+        ("append_hostname", "", "true or false"),
+        ("naming", "dots", "one of path, tags"),
+        ("naming", "", "one of path, tags"),
+        ("counters", "rates", "one of rate, raw, both"),
+        ("protocol", "carrier-pigeon", "one of tcp, udp"),
+        ("rate_expiry_seconds", "0", "a whole number of at least 1"),
+        ("rate_expiry_seconds", "", "a whole number of at least 1"),
+        ("rate_expiry_seconds", "1.5", "a whole number of at least 1"),
+        ("rate_expiry_seconds", "1d", "a whole number of at least 1"),
+        ("rate_max_series", "-1", "a whole number of at least 1"),
+        ("datagram_size", "255", "of at least 256 and at most 8192"),
+        ("datagram_size", "8193", "of at least 256 and at most 8192"),
+        ("connect_timeout_seconds", "0", "a number of at least 0.1"),
+        ("connect_timeout_seconds", "", "a number of at least 0.1"),
+        ("connect_timeout_seconds", "nan", "a number of at least 0.1"),
+        ("connect_timeout_seconds", "inf", "a number of at least 0.1"),
+        ("send_timeout_seconds", "soon", "a number of at least 0.1"),
+        ("reconnect_delay_max_seconds", "-1", "a number of at least 0.1"),
+        ("buffer_size", "65535", "a whole number of at least 65536"),
+        ("buffer_size", "32M", "a whole number of at least 65536"),
+        ("buffer_size", "", "a whole number of at least 65536"),
+        ("prefix", "a..b", "components of A-Z a-z 0-9 _ -"),
+        ("prefix", "a b", "components of A-Z a-z 0-9 _ -"),
+        ("prefix", "../x", "components of A-Z a-z 0-9 _ -"),
+        ("template", "{meter}.{instance}", "{instance_id}"),
+        ("template", "{prefix}.{device}", "{meter}"),
+        ("template", "{meter}..x", "components that are not empty"),
+        ("template", "{meter}.{", "fields in braces"),
+        ("template", "", "components that are not empty"),
+        ("definitions_file", "/does/not/exist", "No such file"),
+    )
+
+    def test_the_url_is_refused_with_option_value_and_what_is_allowed(self):
+        for option, value, allowed in self.BAD:
+            with self.subTest(option=option, value=value):
+                error = self.error(urllib.parse.urlencode({option: value}))
+                self.assertIn(option, error)
+                self.assertIn(value, error)
+                self.assertIn(allowed, error)
+
+    def test_ceilometer_conf_is_refused_just_so(self):
+        for option, value, allowed in self.BAD:
+            with self.subTest(option=option, value=value):
+                error = self.error(conf_text=f"{option} = {value}\n")
+                self.assertIn(option, error)
+                self.assertIn(value, error)
+                self.assertIn(allowed, error)
+
+    def test_each_number_and_choice_has_a_bad_value_in_the_table(self):
+        with_limits = {
+            opt.dest for opt in opts.GRAPHITE_OPTS
+            if isinstance(opt.type, (types.Boolean, types.Number))
+            or opt.type.choices}
+        checked = {option for option, _, _ in self.BAD}
+        for option in with_limits - checked:
+            # An option that came later: at least a word is refused.
+            self.assertIn(option, self.error(option + "=no-such-value"))
+
+    def test_a_bad_template_is_refused_though_tags_do_not_use_it(self):
+        self.assertIn("template", self.error("naming=tags&template={x}"))
+
+    def test_a_bad_value_in_ceilometer_conf_is_told_though_unused(self):
+        self.assertEqual(
+            "[graphite] counters has to be one of rate, raw, both, and not "
+            "'rates'", self.error("counters=raw", "counters = rates"))
+
+    def test_a_bad_value_under_the_old_name_is_told_as_well(self):
+        self.assertEqual(
+            "[graphite] append_hostname has to be true or false, and not "
+            "'maybe'", self.error(conf_text="hypervisor_in_prefix = maybe"))
+
+    def test_a_reference_to_no_option_is_refused(self):
+        self.assertIn("[graphite] prefix has to be a text, and not ",
+                      self.error(conf_text="prefix = $nonsense"))
+
+    def test_the_error_of_a_definitions_file_names_its_line_and_key(self):
+        path = self.file("own.yaml", "rates:\n- meter: cpu\n  nam: x")
+        self.assertEqual(
+            "definitions_file: %s, line 3, 'nam': is not one of meter, name, "
+            "unit, scale, per" % path,
+            self.error(conf_text="definitions_file = " + path))
+
+
+class BadQueryTest(OptsTestCase):
+
+    def test_an_unknown_parameter_is_refused_with_all_that_are_known(self):
+        error = self.error("prefx=a")
+        self.assertIn("prefx is not an option", error)
+        for opt in opts.GRAPHITE_OPTS:
+            self.assertIn(opt.name, error)
+        self.assertIn("hypervisor_in_prefix", error)
+
+    def test_an_option_of_another_group_is_unknown(self):
+        self.assertIn("forward_drivers is not an option",
+                      self.error("forward_drivers=messagingv2"))
+
+    def test_an_empty_parameter_is_refused(self):
+        for query in "&", "counters=raw&", "=raw", "counters=raw&&prefix=a":
+            with self.subTest(query):
+                self.assertIn("is not an option", self.error(query))
+
+    def test_a_parameter_without_a_value_is_refused(self):
+        self.assertIn("counters has to stand in the URL once, with a value",
+                      self.error("counters"))
+
+    def test_a_parameter_that_stands_there_twice_is_refused(self):
+        self.assertIn("counters has to stand in the URL once",
+                      self.error("counters=raw&counters=raw"))
+
+    def test_options_are_not_told_apart_by_case(self):
+        self.assertIn("Counters is not an option",
+                      self.error("Counters=raw"))
+
+
+class ListOptsTest(base.BaseTestCase):
+
+    def setUp(self):
+        super().setUp()
+        entry_point, = importlib.metadata.entry_points(
+            group="oslo.config.opts", name="ceilometer_graphite")
+        self.list_opts = entry_point.load()
+
+    def test_it_lists_every_option_of_both_groups(self):
+        listed = {group: [opt.name for opt in options]
+                  for group, options in self.list_opts()}
+        self.assertEqual(
+            {"graphite": [opt.name for opt in opts.GRAPHITE_OPTS],
+             "ceilometer_pipeline": [opt.name
+                                     for opt in opts.PIPELINE_OPTS]},
+            listed)
+
+    def test_changing_what_it_lists_changes_no_option(self):
+        for _, options in self.list_opts():
+            for opt in options:
+                opt.default = opt.help = "changed"
+                opt.deprecated_opts.append("changed")
+        for opt in opts.GRAPHITE_OPTS + opts.PIPELINE_OPTS:
+            self.assertNotEqual("changed", opt.default)
+            self.assertNotEqual("changed", opt.help)
+            self.assertNotIn("changed", opt.deprecated_opts)
+
+    def test_changing_the_lists_loses_no_option(self):
+        for _, options in self.list_opts():
+            options.clear()
+        self.assertTrue(opts.GRAPHITE_OPTS and opts.PIPELINE_OPTS)
+
+    def test_every_option_says_what_it_is_for(self):
+        for _, options in self.list_opts():
+            for opt in options:
+                self.assertTrue(opt.help and opt.help.endswith("."), opt.name)
+
+    def test_units_stand_in_the_names_of_times(self):
+        for opt in opts.GRAPHITE_OPTS:
+            if "in seconds" in opt.help:
+                self.assertTrue(opt.name.endswith("_seconds"), opt.name)
+
+    def test_a_datagram_is_never_larger_than_carbon_reads(self):
+        size, = (opt for opt in opts.GRAPHITE_OPTS
+                 if opt.dest == "datagram_size")
+        self.assertEqual((1400, encoding.MAX_DATAGRAM_BYTES, 8192),
+                         (size.default, size.type.max, size.type.max))
