@@ -138,7 +138,9 @@ def _fields(prefix, append_hostname, default_host):
 
     def hostname(s, md, *_):
         short = host(md).partition(".")[0]
-        return component(short) if append_hostname else None
+        # A host that is named by its address has no short name.
+        text = component(host(md) if short.isdigit() else short)
+        return text if append_hostname else None
 
     def device(s, md, *_):
         name = md.get("disk_name") or md.get("vnic_name")

@@ -256,6 +256,10 @@ class TemplateFieldsTest(base.BaseTestCase):
     def test_a_device_within_a_component_is_none_where_there_is_none(self):
         self.assertEqual("cpu-none", path("{meter}-{device}"))
 
+    def test_a_host_that_is_an_address_is_not_shortened(self):
+        self.assertEqual("192_0_2_1.cpu", path(
+            "{hostname}.{meter}", metadata={"instance_host": "192.0.2.1"}))
+
     def test_the_hostname_is_short(self):
         self.assertEqual("compute-1.cpu", path("{hostname}.{meter}"))
 

@@ -13,7 +13,7 @@
 
 import concurrent.futures
 import math
-import sys
+import os
 import threading
 import tracemalloc
 
@@ -311,15 +311,17 @@ class BoundsTest(RateTableTestCase):
         self.assertLess(after - before, 500000)
 
 
+class YieldingId(str):
+    """A resource ID that lets other threads run whenever it is looked up."""
+
+    def __hash__(self):
+        os.sched_yield()
+        return super().__hash__()
+
+
 class ConcurrencyTest(RateTableTestCase):
 
     THREADS = 16
-
-    def setUp(self):
-        super().setUp()
-        # So often that what is not locked is interrupted.
-        self.addCleanup(sys.setswitchinterval, sys.getswitchinterval())
-        sys.setswitchinterval(1e-6)
 
     def run_together(self, function):
         barrier = threading.Barrier(self.THREADS)
@@ -334,16 +336,18 @@ class ConcurrencyTest(RateTableTestCase):
     def test_each_of_16_threads_gets_the_rates_of_its_own_counter(self):
         def deliver(number):
             return [self.rate(step * number, float(step),
-                              resource_id="i-%d" % number)
+                              resource_id=YieldingId("i-%d" % number))
                     for step in range(300)]
 
         for number, found in enumerate(self.run_together(deliver)):
             self.assertEqual([None] + [float(number)] * 299, found)
 
     def test_one_sample_that_16_threads_deliver_makes_one_rate(self):
-        self.rate(0, 0.0)
+        same = YieldingId("i1-vda")
+        self.rate(0, 0.0, resource_id=same)
         for step in range(1, 21):
-            found = self.run_together(lambda _, s=step: self.rate(s * 5, s))
+            found = self.run_together(lambda _, s=step: self.rate(
+                s * 5, s, resource_id=same))
             self.assertEqual([5.0], [rate for rate in found
                                      if rate is not None])
 
@@ -354,8 +358,8 @@ class ConcurrencyTest(RateTableTestCase):
             refused = 0
             for step in range(50):
                 try:
-                    self.rate(1, 1.0, table,
-                              resource_id="%d-%d" % (number, step))
+                    self.rate(1, 1.0, table, resource_id=YieldingId(
+                        "%d-%d" % (number, step)))
                 except encoding.SkippedSample:
                     refused += 1
             return refused

@@ -1,0 +1,123 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The real compute agent: ceilometer-polling with a directory of its own."""
+
+import os
+import pathlib
+import sys
+
+from tools.lab import process
+
+SIMULATOR = pathlib.Path(__file__).absolute().parent.parent / "simulator"
+PIPELINE = """\
+sources:
+  - name: compute
+    meters: ["*"]
+    sinks: [graphite]
+sinks:
+  - name: graphite
+    publishers: ["{publisher}"]
+"""
+POLLING = """\
+sources:
+  - name: compute
+    interval: {interval_seconds}
+    meters:
+      - cpu
+      - memory
+      - memory.usage
+      - disk.device.read.bytes
+      - disk.device.read.requests
+      - disk.device.write.bytes
+      - disk.device.write.requests
+      - network.incoming.bytes
+      - network.incoming.packets
+      - network.outgoing.bytes
+      - network.outgoing.packets
+"""
+
+
+def simulator_env(instances=12, **settings):
+    """Return the environment that puts the simulated hypervisor in place.
+
+    :param settings: seed, start, day, events: see the simulator's docstring.
+    """
+    path = [str(SIMULATOR), os.environ.get("PYTHONPATH")]
+    return {"PYTHONPATH": os.pathsep.join(filter(None, path)),
+            "SIMULATOR_INSTANCES": str(instances),
+            **{f"SIMULATOR_{name.upper()}": str(int(value))
+               for name, value in settings.items()}}
+
+
+class Agent(process.Process):
+    """`ceilometer-polling --polling-namespaces compute`.
+
+    :param directory: its configuration files and its log, polling.log.
+    :param pipeline: the text of pipeline.yaml.
+    :param polling: the text of polling.yaml.
+    :param options: {section: {option: value}} over the lab's defaults; a
+        list of values gives an option several times, None leaves it out.
+    :param env: more environment, such as simulator_env().
+    :param command: another ceilometer-polling, such as a distribution's.
+    """
+
+    def __init__(self, directory, pipeline, polling, options=None, env=None,
+                 command=None):
+        self.directory = pathlib.Path(directory).absolute()
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.write(pipeline=pipeline, polling=polling)
+        self.write_conf(options or {})
+        command = command or [sys.executable,
+                              process.script("ceilometer-polling")]
+        super().__init__(
+            "ceilometer-polling",
+            [*command, "--polling-namespaces", "compute",
+             "--config-file", str(self.directory / "ceilometer.conf")],
+            self.directory / "polling.log", env=env, cwd=self.directory)
+
+    def write(self, **texts):
+        """Replace pipeline.yaml (`pipeline`) or polling.yaml (`polling`)."""
+        for name, text in texts.items():
+            (self.directory / f"{name}.yaml").write_text(text)
+
+    def write_conf(self, options):
+        """Write ceilometer.conf: the defaults, and `options` over them."""
+        merged = self._default_options()
+        for section, values in options.items():
+            merged[section] = {**merged.get(section, {}), **values}
+        lines = []
+        for section, values in merged.items():
+            lines.append(f"[{section}]")
+            for option, value in values.items():
+                values = value if isinstance(value, list) else [value]
+                lines += [f"{option} = {one}" for one in values
+                          if one is not None]
+        (self.directory / "ceilometer.conf").write_text(
+            "\n".join(lines) + "\n")
+
+    def _default_options(self):
+        return {
+            "DEFAULT": {
+                "host": "compute-1.example.org", "use_stderr": True,
+                "pipeline_cfg_file": self.directory / "pipeline.yaml"},
+            "polling": {"cfg_file": self.directory / "polling.yaml"},
+            "compute": {"instance_discovery_method": "libvirt_metadata"},
+            "publisher": {"telemetry_secret": ""},
+            "publisher_notifier": {"telemetry_driver": "ceilometer_pipeline"},
+        }
+
+    def worker_pids(self):
+        """Return the pids of the workers that the master forked."""
+        tasks = pathlib.Path(f"/proc/{self.pid}/task").glob("*/children")
+        return [int(pid) for task in tasks
+                for pid in task.read_text().split()]

@@ -1,0 +1,188 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Child processes that are waited for, and end with whoever started them."""
+
+import os
+import pathlib
+import random
+import re
+import signal
+import socket
+import subprocess
+import sysconfig
+import time
+
+POLL_SECONDS = 0.05
+TAIL_LINES = 30
+# Below the kernel's ephemeral range: no outgoing connection takes the port
+# of a server that is down for a moment.
+PORTS = range(10240, 32768)
+
+
+class LabError(Exception):
+    """A part of the lab did not do what it has to; says which, and why."""
+
+
+def wait_for(predicate, timeout_seconds, what):
+    """Return the first true value of `predicate()`, asked 20 times a second.
+
+    :raises LabError: naming `what`, when there was none in time.
+    """
+    deadline = time.monotonic() + timeout_seconds
+    while True:
+        value = predicate()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise LabError(f"waited {timeout_seconds:g} s for {what}")
+        time.sleep(POLL_SECONDS)
+
+
+def is_free(port):
+    """Tell whether `port` can be bound on loopback, for TCP and for UDP."""
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+        with socket.socket(socket.AF_INET, kind) as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                return False
+    return True
+
+
+def free_ports(count):
+    """Return `count` different loopback ports that nobody uses now."""
+    candidates = random.sample(PORTS, len(PORTS))
+    free = filter(is_free, candidates)
+    return [next(free) for _ in range(count)]
+
+
+def is_listening(port):
+    """Tell whether something accepts TCP connections on loopback `port`."""
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True
+
+
+def script(name):
+    """Return the path of a script of this interpreter's environment."""
+    return str(pathlib.Path(sysconfig.get_path("scripts"), name))
+
+
+class Process:
+    """A child in a session of its own; all its output goes to one file.
+
+    It can be started again after it ended. `log_path` is appended to.
+    """
+
+    def __init__(self, name, command, log_path, env=None, cwd=None):
+        self.name = name
+        self.command = command
+        self.log_path = pathlib.Path(log_path)
+        self._env = env
+        self._cwd = cwd
+        self._child = None
+
+    def start(self):
+        env = {**os.environ, "PYTHONUNBUFFERED": "1", **(self._env or {})}
+        with self.log_path.open("ab") as log:
+            self._child = subprocess.Popen(
+                self.command, env=env, cwd=self._cwd, stdout=log,
+                stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                start_new_session=True)
+
+    @property
+    def pid(self):
+        return self._child.pid
+
+    def is_alive(self):
+        return self._child is not None and self._child.poll() is None
+
+    def check(self):
+        """:raises LabError: with the log's last lines, if it is not alive."""
+        if not self.is_alive():
+            status = self._child and self._child.returncode
+            raise LabError(f"{self.name} is not running (status {status}):\n"
+                           f"{self.log_tail()}")
+
+    def send_signal(self, number):
+        self._child.send_signal(number)
+
+    def wait(self, timeout_seconds):
+        """Return its exit status.
+
+        :raises LabError: when it is still there after the timeout.
+        """
+        try:
+            return self._child.wait(timeout_seconds)
+        except subprocess.TimeoutExpired:
+            raise LabError(f"{self.name} did not end within "
+                           f"{timeout_seconds:g} s") from None
+
+    def terminate(self, timeout_seconds=20):
+        """End it by SIGTERM, or by SIGKILL when that takes too long.
+
+        :return: its exit status, None when it was never started.
+        """
+        if self._child is None:
+            return None
+        try:
+            self._child.terminate()
+            self._child.wait(timeout_seconds)
+        except subprocess.TimeoutExpired:
+            pass
+        return self.kill()
+
+    def kill(self):
+        """End it, and whatever is left of its session, by SIGKILL."""
+        if self._child is None:
+            return None
+        try:
+            os.killpg(self._child.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        return self._child.wait()
+
+    def log_text(self):
+        if not self.log_path.exists():
+            return ""
+        return self.log_path.read_text(errors="replace")
+
+    def log_tail(self):
+        return "\n".join(self.log_text().splitlines()[-TAIL_LINES:])
+
+    def wait_until(self, predicate, timeout_seconds, what):
+        """As wait_for(), but an early death ends the waiting, and is told."""
+        def alive_predicate():
+            self.check()
+            return predicate()
+        return wait_for(alive_predicate, timeout_seconds,
+                        f"{what}; see {self.log_path}")
+
+    def wait_for_log(self, pattern, timeout_seconds=30, start=0):
+        """Return the match of `pattern` in the log from character `start`."""
+        return self.wait_until(
+            lambda: re.compile(pattern, re.M).search(self.log_text(), start),
+            timeout_seconds, f"{pattern!r} in the log of {self.name}")
+
+    def __enter__(self):
+        try:
+            self.start()
+        except BaseException:
+            self.terminate()
+            raise
+        return self
+
+    def __exit__(self, *exc_info):
+        self.terminate()
