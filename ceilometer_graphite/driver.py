@@ -25,6 +25,7 @@ from oslo_log import log
 from oslo_messaging.notify import notifier
 from stevedore import driver as stevedore_driver
 
+from ceilometer_graphite import config
 from ceilometer_graphite import opts
 from ceilometer_graphite import throttle
 
@@ -43,7 +44,7 @@ class _GuardedPublishers:
 
     def get(self, url):
         if url.partition("://")[0] == "notifier":
-            raise opts.ConfigError(
+            raise config.ConfigError(
                 "%s in a pipeline that the driver %s runs would notify the "
                 "driver again. Name the driver that it is meant for in "
                 "[%s] forward_drivers, as in forward_drivers = messagingv2"
@@ -138,7 +139,7 @@ class PipelineDriver(notifier.Driver):
     def _load_forward(self, name):
         try:
             if name == NAME:
-                raise opts.ConfigError("it would forward to itself")
+                raise config.ConfigError("it would forward to itself")
             return name, stevedore_driver.DriverManager(
                 NAMESPACE, name, invoke_on_load=True,
                 invoke_args=(self.conf, self.topics, self.transport)).driver

@@ -20,82 +20,22 @@ system, and every field stays at its place in the template.
 """
 
 import functools
-import hashlib
+import itertools
 import re
+import typing
+
+from ceilometer_graphite import components
 
 DEFAULT_TEMPLATE = (
     "{prefix}.{hostname}.{project_id}.{instance_id}.{meter}.{device}")
-MISSING = "none"
-# A component is a folder or a file of Whisper: at most 255 bytes with .wsp.
-MAX_COMPONENT_BYTES = 200
 
-_HASH_DIGITS = 16
-_CACHED_TEXTS = 16384
-_SAFE = "A-Z a-z 0-9 _ -"
-_UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
-_LOOKS_HASHED = re.compile(r"_[0-9a-f]{%d}\Z" % _HASH_DIGITS)
+_CACHED_INSTANCES = 16384
 _DOT_OUTSIDE_BRACES = re.compile(r"\.(?![^{}]*\})")
 _FIELD = re.compile(r"\{([^{}]*)\}")
 
 
 class TemplateError(ValueError):
     """A template or a prefix that cannot be used; says what is allowed."""
-
-
-def _hashed(text, safe):
-    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"),
-                             digest_size=_HASH_DIGITS // 2).hexdigest()
-    return safe[:MAX_COMPONENT_BYTES - _HASH_DIGITS - 1] + "_" + digest
-
-
-@functools.lru_cache(_CACHED_TEXTS)
-def _component(text):
-    safe = _UNSAFE.sub("_", text)
-    if len(safe) > MAX_COMPONENT_BYTES:
-        return _hashed(text, safe)
-    return safe or MISSING
-
-
-@functools.lru_cache(_CACHED_TEXTS)
-def _identity(text):
-    safe = _UNSAFE.sub("_", text)
-    if (safe == text and len(safe) <= MAX_COMPONENT_BYTES
-            and text != MISSING and not _LOOKS_HASHED.search(text)):
-        return safe or MISSING
-    return _hashed(text, safe)
-
-
-@functools.lru_cache(_CACHED_TEXTS)
-def _meter(text):
-    if len(text) > MAX_COMPONENT_BYTES:
-        return _component(text)
-    return ".".join(
-        _component(part) for part in text.split(".") if part) or MISSING
-
-
-def component(value):
-    """Any value as one path component.
-
-    Characters outside ``A-Z a-z 0-9 _ -`` become ``_``. What is longer than
-    200 bytes is cut and ends in a hash of the whole. None and the empty
-    string are ``none``.
-    """
-    return _component("" if value is None else str(value))
-
-
-def identity(value):
-    """An identifier as a path component that no other identifier gets.
-
-    As :func:`component`, but an identifier that had to be changed, or that
-    looks like one that had been, ends in a hash of the whole. A UUID comes
-    out as it went in.
-    """
-    return _identity("" if value is None else str(value))
-
-
-def meter_path(value):
-    """A meter's name: its dots stay. One of over 200 bytes is a component."""
-    return _meter("" if value is None else str(value))
 
 
 def metadata(sample):
@@ -118,99 +58,148 @@ def checked_prefix(prefix):
     :raises TemplateError: when it has what no path may have
     """
     prefix = prefix[:-1] if prefix.endswith(".") else prefix
-    if prefix and any(part != component(part) for part in prefix.split(".")):
+    if prefix and any(part != components.component(part)
+                      for part in prefix.split(".")):
         raise TemplateError(
             "components of %s, of at most %d characters, with one dot "
-            "between them" % (_SAFE, MAX_COMPONENT_BYTES))
+            "between them" % (
+                components.SAFE, components.MAX_BYTES))
     return prefix
 
 
-def _fields(prefix, append_hostname, default_host):
-    """The makers of a template's fields.
+class _Instance(typing.NamedTuple):
+    """What is the same for all samples of an instance, as they hold it."""
 
-    Each gets the sample, its metadata, the meter and the unit. None, from
-    the three that may have nothing to say, leaves the component out.
+    host: object
+    project_id: object
+    project_name: object
+    user_id: object
+    instance_id: object
+    instance_name: object
+    flavor: object
+
+
+_STEADY = ("prefix", "hostname", *_Instance._fields)
+
+
+def _fields(prefix, append_hostname):
+    """What writes each field of a template.
+
+    Each gets an :class:`_Instance`, which the others than the steady ones
+    do not use, and those the sample, its metadata, the meter and the unit.
+    None, from the three that may have nothing to say, leaves the component
+    out.
     """
-    prefix = checked_prefix(prefix)
+    component, identity = components.component, components.identity
 
-    def host(md):
-        return str(md.get("instance_host") or default_host)
-
-    def hostname(s, md, *_):
-        short = host(md).partition(".")[0]
-        # A host that is named by its address has no short name.
-        text = component(host(md) if short.isdigit() else short)
-        return text if append_hostname else None
-
-    def device(s, md, *_):
+    def device(of, s, md, *_):
         name = md.get("disk_name") or md.get("vnic_name")
         return component(name) if name else None
 
     return {
-        "prefix": lambda *_: prefix or None,
-        "hostname": hostname,
-        "host": lambda s, md, *_: component(host(md)),
-        "project_id": lambda s, *_: identity(s.project_id),
-        "project_name": lambda s, *_: component(
-            getattr(s, "project_name", None)),
-        "user_id": lambda s, *_: identity(s.user_id),
-        "instance_id": lambda s, md, *_: identity(
-            md.get("instance_id") or s.resource_id),
-        "instance_name": lambda s, md, *_: component(md.get("display_name")),
-        "resource_id": lambda s, *_: identity(s.resource_id),
-        "flavor": lambda s, md, *_: component(md.get("instance_type")),
-        "meter": lambda s, md, meter, unit: meter_path(meter),
+        "prefix": lambda of, *_: prefix or None,
+        "hostname": lambda of, *_: components.short_host(str(of.host))
+        if append_hostname else None,
+        "host": lambda of, *_: component(of.host),
+        "project_id": lambda of, *_: identity(of.project_id),
+        "project_name": lambda of, *_: component(of.project_name),
+        "user_id": lambda of, *_: identity(of.user_id),
+        "instance_id": lambda of, *_: identity(of.instance_id),
+        "instance_name": lambda of, *_: component(of.instance_name),
+        "flavor": lambda of, *_: component(of.flavor),
+        "resource_id": lambda of, s, *_: identity(s.resource_id),
+        "meter": lambda of, s, md, meter, unit: components.meter_path(meter),
         "device": device,
-        "unit": lambda s, md, meter, unit: component(unit),
+        "unit": lambda of, s, md, meter, unit: component(unit),
     }
 
 
-def _maker(field, fields):
-    if field.startswith("metadata.") and len(field) > len("metadata."):
-        key = field[len("metadata."):]
-        return lambda s, md, *_: component(metadata_value(md, key))
-    if field not in fields:
+def _field(name, fields):
+    if name.startswith("metadata.") and len(name) > len("metadata."):
+        key = name[len("metadata."):]
+        return lambda of, s, md, *_: components.component(
+            metadata_value(md, key))
+    if name not in fields:
         raise TemplateError("{%s}, and not {%s}" % (
-            "}, {".join([*sorted(fields), "metadata.KEY"]), field))
-    return fields[field]
+            "}, {".join([*sorted(fields), "metadata.KEY"]), name))
+    return fields[name]
 
 
-def _mixed(makers):
-    def make(*datum):
-        text = "".join(make(*datum) or MISSING for make in makers)
-        return _hashed(text, text) if len(text) > MAX_COMPONENT_BYTES else text
-    return make
+def _mixed(writers):
+    """What writes a component of several pieces."""
+    def write(of, *datum):
+        of = _Instance._make(of)
+        text = "".join(one(of, *datum) or components.MISSING
+                       for one in writers)
+        if len(text) > components.MAX_BYTES:
+            return components.hashed(text, text)
+        return text
+    return write
 
 
-def _compiled(part, fields):
-    """The maker of one component of a template."""
-    pieces = _FIELD.split(part)
-    for literal in pieces[::2]:
-        if _UNSAFE.search(literal):
-            raise TemplateError(
-                "fields in braces, dots, and the characters %s" % _SAFE)
-    makers = [_maker(piece, fields) if number % 2
-              else lambda *_, literal=piece: component(literal)
-              for number, piece in enumerate(pieces) if piece or number % 2]
-    if not makers:
+def _part(text, fields):
+    """What writes one component of a template."""
+    pieces = _FIELD.split(text)
+    if pieces == [""]:
         raise TemplateError("components that are not empty")
-    return makers[0] if len(makers) == 1 else _mixed(makers)
+    for literal in pieces[::2]:
+        if components.UNSAFE.search(literal):
+            raise TemplateError("fields in braces, dots, and the characters "
+                                "%s" % components.SAFE)
+    writers = [_field(piece, fields) if number % 2
+               else lambda *_, literal=piece: components.component(literal)
+               for number, piece in enumerate(pieces) if piece or number % 2]
+    return writers[0] if len(writers) == 1 else _mixed(writers)
+
+
+def _remembered(parts):
+    """What writes steady components, and remembers them.
+
+    :param parts: a list of (lead, write)
+    """
+    @functools.lru_cache(_CACHED_INSTANCES, typed=True)
+    def write(*values):
+        of = _Instance(*values)
+        return "".join(lead + text for lead, text in (
+            (lead, write_part(of)) for lead, write_part in parts)
+            if text is not None)
+    return write
 
 
 class _Namer:
+    def __init__(self, parts, default_host):
+        """Put the components together.
+
+        :param parts: a list of (whether it is steady, lead, write)
+        """
+        self._default_host = default_host
+        self._segments = []
+        for steady, group in itertools.groupby(parts, lambda part: part[0]):
+            parts = [part for _, *part in group]
+            self._segments += [(None, _remembered(parts))] if steady else parts
+
     def name(self, sample, meter, unit):
         """The name of a sample's datapoint.
 
-        :param sample: a ``ceilometer.sample.Sample``
-        :param meter: the meter's name, which may be a derived one
-        :param unit: the unit of that meter, or None
+        :param meter: its meter's name, or a derived one
+        :param unit: of that meter, or None
         """
         md = metadata(sample)
+        of = (md.get("instance_host") or self._default_host,
+              sample.project_id, getattr(sample, "project_name", None),
+              sample.user_id, md.get("instance_id") or sample.resource_id,
+              md.get("display_name"), md.get("instance_type"))
         name = ""
-        for lead, make in self._pieces:
-            text = make(sample, md, meter, unit)
-            if text is not None:
-                name += lead + text
+        for lead, write in self._segments:
+            if lead is None:
+                try:
+                    name += write(*of)
+                except TypeError:  # a list or a dict is not remembered
+                    name += write.__wrapped__(*of)
+            else:
+                text = write(of, sample, md, meter, unit)
+                if text is not None:
+                    name += lead + text
         return name[1:]
 
 
@@ -226,9 +215,11 @@ class PathNamer(_Namer):
     """
 
     def __init__(self, template, prefix, append_hostname, default_host):
-        fields = _fields(prefix, append_hostname, default_host)
-        self._pieces = [(".", _compiled(part, fields))
-                        for part in _DOT_OUTSIDE_BRACES.split(template)]
+        fields = _fields(checked_prefix(prefix), append_hostname)
+        super().__init__([
+            (all(name in _STEADY for name in _FIELD.findall(part)), ".",
+             _part(part, fields))
+            for part in _DOT_OUTSIDE_BRACES.split(template)], default_host)
         if "{meter}" not in template:
             raise TemplateError("components with {meter} among them, without "
                                 "which meters overwrite each other")
@@ -243,8 +234,9 @@ class TagNamer(_Namer):
     """
 
     def __init__(self, prefix, append_hostname, default_host):
-        fields = _fields(prefix, append_hostname, default_host)
-        self._pieces = [(lead, fields[field]) for lead, field in (
-            (".", "prefix"), (".", "meter"), (";host=", "hostname"),
-            (";project=", "project_id"), (";instance=", "instance_id"),
-            (";device=", "device"))]
+        fields = _fields(checked_prefix(prefix), append_hostname)
+        super().__init__([
+            (field in _STEADY, lead, fields[field]) for lead, field in (
+                (".", "prefix"), (".", "meter"), (";host=", "hostname"),
+                (";project=", "project_id"), (";instance=", "instance_id"),
+                (";device=", "device"))], default_host)

@@ -13,36 +13,30 @@
 
 """The publisher ``graphite://``: samples to lines, lines to the sender."""
 
-import collections
-import logging
 import os
+import reprlib
 import time
 import weakref
 
 import ceilometer
 from ceilometer import publisher
-from oslo_log import log
 
+from ceilometer_graphite import config
+from ceilometer_graphite import counts
+from ceilometer_graphite import delivery
 from ceilometer_graphite import encoding
 from ceilometer_graphite import naming
-from ceilometer_graphite import opts
 from ceilometer_graphite import rates
-from ceilometer_graphite import sender
 from ceilometer_graphite import shutdown
-from ceilometer_graphite import throttle
-from ceilometer_graphite import transports
-
-LOG = log.getLogger(__name__)
 
 CUMULATIVE = "cumulative"
 FAULT = "fault"
+NO_TIMESTAMP = "samples_without_timestamp"
 _MEANINGS = {
     encoding.NOT_A_NUMBER: "left out, its volume is not a number",
     encoding.NOT_FINITE: "left out, its volume is not finite",
     encoding.BAD_TIMESTAMP: "left out, its timestamp is no time that "
                             "Graphite can store",
-    encoding.NO_TIMESTAMP: "published with the time of now, it has no "
-                           "timestamp",
     encoding.LINE_TOO_LONG: "left out, its line is too long for Graphite",
     rates.TABLE_FULL: "published without a rate, [graphite] "
                       "rate_max_series counters are known already",
@@ -56,14 +50,14 @@ class GraphitePublisher(publisher.ConfigPublisherBase):
     :param conf: the agent's ``ConfigOpts``
     :param parsed_url: the publisher's URL in ``pipeline.yaml``, split by
         ``oslo_utils.netutils.urlsplit``
-    :raises ceilometer_graphite.opts.ConfigError: names the option, its
+    :raises ceilometer_graphite.config.ConfigError: names the option, its
         value and what is allowed
-    :ivar counts: samples by what was wrong with them
+    :ivar counts: a :class:`~ceilometer_graphite.counts.Counts`
     """
 
     def __init__(self, conf, parsed_url):
         super().__init__(conf, parsed_url)
-        self._settings = opts.load_settings(conf, parsed_url)
+        self._settings = config.load_settings(conf, parsed_url)
         self._start_over()
         _PUBLISHERS.add(self)
 
@@ -74,13 +68,10 @@ class GraphitePublisher(publisher.ConfigPublisherBase):
         self._name = settings.namer.name
         self._rates = rates.RateTable(settings.rate_expiry_seconds,
                                       settings.rate_max_series)
-        self._throttle = throttle.Throttle(LOG)
-        self._sender = sender.Sender(
-            settings.endpoints, transports.make(settings),
-            settings.buffer_size, settings.reconnect_delay_max_seconds)
-        shutdown.watch(self._sender)
         self._polled_gauges = set()
-        self.counts = collections.Counter()
+        self.counts = counts.Counts()
+        self._sender = delivery.make_sender(settings, self.counts)
+        shutdown.watch(self._sender)
 
     def publish_samples(self, samples):
         """Turn samples into lines and hand them to the sender.
@@ -110,33 +101,29 @@ class GraphitePublisher(publisher.ConfigPublisherBase):
 
     def _add_sample(self, lines, sample):
         seconds = self._seconds(sample)
-        self._add_gauges(lines, sample, seconds)
-        if sample.type != CUMULATIVE:
-            self._add(lines, sample, sample.name, sample.unit,
-                      sample.volume, seconds)
-            return
-        if self._counters != "rate":
-            self._add(lines, sample, sample.name, sample.unit,
-                      sample.volume, seconds)
-        if self._counters != "raw":
+        name = sample.name
+        if name in self._definitions.gauge_names:
+            self._polled_gauges.add(name)
+        for gauge in self._definitions.gauges(name):
+            self._add_gauge(lines, sample, gauge, seconds)
+        if sample.type != CUMULATIVE or self._counters != "rate":
+            self._add(lines, sample, name, sample.unit, sample.volume,
+                      seconds)
+        if sample.type == CUMULATIVE and self._counters != "raw":
             self._add_rate(lines, sample, seconds)
 
     def _seconds(self, sample):
         if sample.timestamp:
             return encoding.timestamp(sample.timestamp)
-        self._tell(encoding.NO_TIMESTAMP, sample)
+        self._tell(NO_TIMESTAMP, "published with the time of now", sample)
         return time.time()
 
-    def _add_gauges(self, lines, sample, seconds):
+    def _add_gauge(self, lines, sample, gauge, seconds):
         """What the sample's metadata hold, unless it is polled as well."""
-        if sample.name in self._definitions.gauge_names:
-            self._polled_gauges.add(sample.name)
-        for gauge in self._definitions.gauges(sample.name):
-            value = naming.metadata_value(
-                naming.metadata(sample), gauge.metadata)
-            if value is not None and gauge.name not in self._polled_gauges:
-                self._add(lines, sample, gauge.name, gauge.unit, value,
-                          seconds)
+        value = naming.metadata_value(
+            naming.metadata(sample), gauge.metadata)
+        if value is not None and gauge.name not in self._polled_gauges:
+            self._add(lines, sample, gauge.name, gauge.unit, value, seconds)
 
     def _add_rate(self, lines, sample, seconds):
         rate = self._definitions.rate(sample.name, sample.unit)
@@ -157,18 +144,16 @@ class GraphitePublisher(publisher.ConfigPublisherBase):
             self._skip(sample, e)
 
     def _skip(self, sample, error):
-        if isinstance(error, encoding.SkippedSample):
-            self._tell(error.reason, sample)
-        else:
-            self._tell(FAULT, sample, exc_info=error)
+        known = isinstance(error, encoding.SkippedSample)
+        reason = error.reason if known else FAULT
+        self._tell(counts.SKIPPED + reason, _MEANINGS[reason], sample,
+                   exc_info=None if known else error)
 
-    def _tell(self, reason, sample, exc_info=None):
-        self.counts[reason] += 1
-        self._throttle.log(
-            logging.WARNING, reason,
-            "%s: %s. It is the sample of meter %.80r with volume %.80r at "
-            "%.80r of resource %.80r", reason, _MEANINGS[reason],
-            *(getattr(sample, name, None) for name in (
+    def _tell(self, count, what, sample, exc_info=None):
+        self.counts.warn(
+            count, 1, "%s. It is the sample of meter %s with volume %s at "
+            "%s of resource %s", what,
+            *(reprlib.repr(getattr(sample, name, None)) for name in (
                 "name", "volume", "timestamp", "resource_id")),
             exc_info=exc_info)
 

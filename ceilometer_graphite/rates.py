@@ -16,20 +16,11 @@
 import math
 import threading
 import time
-import typing
 
 from ceilometer_graphite import encoding
 from ceilometer_graphite import naming
 
 TABLE_FULL = "rate_table_full"
-
-
-class _State(typing.NamedTuple):
-    host: object
-    seconds: float
-    monotonic: float | None
-    volume: float
-    seen_at: float
 
 
 def _elapsed(last, state):
@@ -38,27 +29,22 @@ def _elapsed(last, state):
     None, when they are of two hosts: there neither their monotonic clocks
     nor their counters have anything in common.
     """
-    if last.host != state.host:
+    last_host, last_seconds, last_monotonic, _, _ = last
+    host, seconds, monotonic, _, _ = state
+    if last_host != host:
         return None
-    if last.monotonic is not None and state.monotonic is not None:
-        return state.monotonic - last.monotonic
-    return state.seconds - last.seconds
-
-
-def _growth(last, state):
-    elapsed = _elapsed(last, state)
-    grown = state.volume - last.volume
-    if elapsed is None or elapsed <= 0 or grown < 0:
-        return None
-    try:
-        return grown / elapsed
-    except OverflowError:
-        return math.inf
+    if last_monotonic is not None and monotonic is not None:
+        return monotonic - last_monotonic
+    return seconds - last_seconds
 
 
 def _monotonic(sample):
+    """A sample's monotonic time, None without one that is a number."""
+    monotonic = sample.monotonic_time
+    if type(monotonic) is float and 0 <= monotonic < math.inf:
+        return monotonic
     try:
-        return encoding.number(sample.monotonic_time)
+        return encoding.number(monotonic)
     except encoding.SkippedSample:
         return None
 
@@ -103,33 +89,36 @@ class RateTable:
         :raises encoding.SkippedSample: for a counter that comes for the
             first time when the table is full
         """
-        key = (sample.name, sample.resource_id)
         seen_at = self._clock()
-        state = _State(naming.metadata(sample).get("instance_host"),
-                       seconds, _monotonic(sample), volume, seen_at)
+        state = (naming.metadata(sample).get("instance_host"), seconds,
+                 _monotonic(sample), volume, seen_at)
         with self._lock:
-            self._turn_locked(seen_at)
-            last = self._replace_locked(key, state)
-        if last is None or seen_at - last.seen_at > self._expiry:
+            last, elapsed = self._replace_locked(
+                (sample.name, sample.resource_id), state)
+        if not elapsed or elapsed < 0 or seen_at - last[4] > self._expiry:
             return None
-        return _growth(last, state)
+        grown = volume - last[3]
+        try:
+            return grown / elapsed if grown >= 0 else None
+        except OverflowError:
+            return math.inf
 
     def _replace_locked(self, key, state):
+        """The counter's last state, and the seconds since then, if any."""
+        if state[4] - self._turned_at >= self._expiry:
+            self._turn_locked(state[4])
         last = self._young.get(key) or self._old.pop(key, None)
         if last is None:
             if len(self) >= self._max_series:
                 raise encoding.SkippedSample(TABLE_FULL)
             self._young[key] = state
-            return None
-        if _elapsed(last, state) == 0:
-            # The same sample again: the first one stays what counts.
-            state = last._replace(seen_at=state.seen_at)
-        self._young[key] = state
-        return last
+            return None, None
+        elapsed = _elapsed(last, state)
+        # Of the same sample twice, the first one stays what counts.
+        self._young[key] = (*last[:4], state[4]) if elapsed == 0 else state
+        return last, elapsed
 
     def _turn_locked(self, now):
-        if now - self._turned_at < self._expiry:
-            return
         self._old = self._young
         self._young = {}
         self._turned_at = now

@@ -11,71 +11,65 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""From encoded lines to Graphite: the only thread."""
+"""From encoded lines to Graphite: the thread that waits for the network."""
 
-import collections
 import logging
 import threading
 import time
 
 from oslo_log import log
 
-from ceilometer_graphite import backoff
 from ceilometer_graphite import buffer
+from ceilometer_graphite import counts
 from ceilometer_graphite import throttle
 from ceilometer_graphite import transports
 
 LOG = log.getLogger(__name__)
 
-# One send is of at most so many bytes, or of one batch.
+# One send is of at most so many bytes and a quarter of the buffer's size, or
+# of one batch.
 CHUNK_BYTES = 65536
 # A connection with nothing to send is looked at so often.
 CHECK_SECONDS = 1.0
-RECONNECT_DELAY_SECONDS = 0.2
-
-# A connection that lived for so long was a good one.
-SETTLED_SECONDS = 5.0
 LOCK_SECONDS = 0.1
-
-SENT = "sent"
-BUFFER_FULL = "buffer_full"
 
 
 class Sender:
     """Delivers batches of lines from a thread of its own.
 
     The thread starts with the first batch. Safe for concurrent callers, of
-    whom none ever waits for the network.
+    whom none ever waits for the network or the disk.
 
-    :param endpoints: (host, port) pairs; it stays with one that works and
-        goes on to the next when that fails
-    :param transport: of :mod:`~ceilometer_graphite.transports`
-    :param buffer_size: bytes of lines that wait in memory at most
-    :param reconnect_delay_max_seconds: between two rounds over all endpoints
+    :param connection: a :class:`~ceilometer_graphite.connection.Connection`
+    :param buffer_size: bytes of lines in memory at most
+    :param replay_seconds: that a connection has to outlive a line before it
+        counts as delivered
+    :param tally: a :class:`~ceilometer_graphite.counts.Counts`
+    :param make_backlog: gets the buffer and its lock; makes a
+        :class:`~ceilometer_graphite.backlog.Backlog`
+    :param metrics: a :class:`~ceilometer_graphite.selfmetrics.SelfMetrics`
     :param clock: monotonic seconds
     :param sleep: waits for some seconds
-    :ivar counts: lines by what became of them: ``sent``, or the reason for
-        which they were dropped
     """
 
-    def __init__(self, endpoints, transport, buffer_size,
-                 reconnect_delay_max_seconds, clock=time.monotonic,
+    def __init__(self, connection, buffer_size, replay_seconds, tally,
+                 make_backlog=None, metrics=None, clock=time.monotonic,
                  sleep=time.sleep):
+        self._connection = connection
+        self._replay_seconds = replay_seconds
+        self._counts = tally
+        self._metrics = metrics
         self._clock = clock
         self._sleep = sleep
-        self._endpoints = collections.deque(endpoints)
-        self._transport = transport
         self._buffer = buffer.Buffer(buffer_size)
-        self._backoff = backoff.Backoff(RECONNECT_DELAY_SECONDS,
-                                        reconnect_delay_max_seconds)
         self._throttle = throttle.Throttle(LOG)
         self._lock = threading.Lock()
         self._wake = threading.Event()
-        self._in_hand = []
+        self._backlog = make_backlog and make_backlog(
+            self._buffer, self._lock)
         self._thread = None
-        self._connected_at = None
+        self._prove_at = 0.0
         self._close_by = None
-        self.counts = collections.Counter()
 
     def submit(self, lines, count):
         """Take lines over for delivery; returns at once.
@@ -83,17 +77,19 @@ class Sender:
         :param lines: bytes of whole lines
         :param count: how many they are
         """
+        batch = buffer.Batch(lines, count, self._clock())
         with self._lock:
-            dropped = self._buffer.put(buffer.Batch(lines, count))
-            self.counts[BUFFER_FULL] += dropped
+            dropped = self._buffer.put(batch)
             if self._thread is None:
-                self._start_locked()
-        if dropped:
-            self._say_dropped(dropped)
-        self._wake.set()
+                self._try_to_start_locked()
+        self._counts.warn_buffer_full(dropped, self._buffer.size)
+        if not self._wake.is_set():
+            self._wake.set()
+        if self._backlog is not None:
+            self._backlog.wake()
 
     def is_idle(self):
-        """Whether everything that was submitted was sent.
+        """Whether all that was submitted was sent, or is on disk.
 
         Safe in a signal handler: where that interrupted a caller of this
         sender, the answer is no.
@@ -101,37 +97,53 @@ class Sender:
         if not self._lock.acquire(timeout=LOCK_SECONDS):
             return False
         try:
-            return not (self._buffer.lines or self._in_hand)
+            if self._backlog is not None:
+                return self._backlog.is_idle_locked()
+            return not self._buffer.lines and all(
+                chunk.end is not None for chunk in self._buffer.under_way())
         finally:
             self._lock.release()
 
-    def close(self, timeout_seconds):
-        """Send what waits, and end the thread.
+    def end(self):
+        """Say that the process is about to end.
 
-        :param timeout_seconds: how long that may take
-        :returns: whether everything was sent
+        What is not delivered goes to disk at once. Takes no lock.
         """
+        if self._backlog is not None:
+            self._backlog.ending = True
+
+    def close(self, timeout_seconds):
+        """Send what waits, or keep it on disk; whether all of it was."""
+        self.end()
         self._close_by = self._clock() + timeout_seconds
         self._wake.set()
         if self._thread is not None:
             self._thread.join(timeout_seconds)
         return self.is_idle()
 
-    def _start_locked(self):
-        self._thread = threading.Thread(
+    def _try_to_start_locked(self):
+        thread = threading.Thread(
             target=self._run, name="graphite-sender", daemon=True)
-        self._thread.start()
+        try:
+            thread.start()
+            self._thread = thread
+            if self._backlog is not None:
+                self._backlog.start()
+        except RuntimeError as e:
+            # Lines wait, and the next ones try again.
+            self._throttle.log(logging.ERROR, "start", "No thread for the "
+                               "sender to Graphite: %s", e)
 
     def _run(self):
         while not self._is_done():
             try:
                 self._turn()
             except Exception as e:
-                # A fault of this module: the lines stay, and so do we.
+                # A fault of this code: the lines stay, and so do we.
                 self._throttle.log(logging.ERROR, "fault", "%r in the "
                                    "sender to Graphite", e, exc_info=True)
                 self._sleep(CHECK_SECONDS)
-        self._transport.close()
+        self._connection.close()
 
     def _is_done(self):
         return self._close_by is not None and (
@@ -139,70 +151,106 @@ class Sender:
 
     def _turn(self):
         """Connect, send a chunk, or wait for one."""
-        if self._connected_at is None:
-            self._connect()
+        if self._metrics is not None and self._metrics.is_due():
+            self._report()
+        if self._backlog is not None and self._backlog.ending:
+            self._backlog.wake()
+        if not self._connection.is_open:
+            self._open()
             return
-        with self._lock:
-            self._in_hand = self._buffer.take(CHUNK_BYTES)
+        chunk = self._next_chunk()
         try:
-            self._transport.check()
-            if self._in_hand:
-                self._transport.send(b"".join(b.lines for b in self._in_hand))
+            self._connection.check()
+            if chunk is not None:
+                self._send(chunk)
+            self._prove()
+            if self._connection.is_due:
+                self._connection.close()
+                self._recover()
         except Exception as e:
-            self._disconnect(e)
+            delay = self._connection.lost(e)
+            self._recover()
+            self._sleep(delay)
             if not isinstance(e, transports.TransportError):
                 raise
             return
-        if self._in_hand:
-            self.counts[SENT] += sum(b.count for b in self._in_hand)
-            self._in_hand = []
+        if chunk is None and self._connection.is_open:
+            self._wait()
+
+    def _open(self):
+        delay = self._connection.open()
+        if self._connection.is_open:
+            self._counts.add(counts.RECONNECTS, self._connection.is_again)
+            LOG.info("Connected to Graphite at %s: %s",
+                     self._connection.endpoint, counts.text(
+                         {**self._levels(), **self._counts.totals()}))
         else:
-            self._wake.wait(CHECK_SECONDS)
-            self._wake.clear()
+            self._sleep(delay)
 
-    def _connect(self):
-        """Try each endpoint once, then wait before the next round."""
-        for _ in range(len(self._endpoints)):
-            try:
-                self._transport.connect(self._endpoints[0])
-            except transports.TransportError as e:
-                self._say_unreachable(e)
-                self._endpoints.rotate(-1)
-            else:
-                self._connected_at = self._clock()
-                LOG.info("Connected to Graphite at %s; %d lines wait",
-                         self._endpoint_text(), self._buffer.lines)
-                return
-        self._sleep(self._backoff.next_delay())
-
-    def _disconnect(self, error):
-        """Give up the connection, and put back what it did not take."""
-        self._transport.close()
+    def _levels(self):
+        """How things stand now, as numbers by name."""
         with self._lock:
-            self.counts[BUFFER_FULL] += self._buffer.put_back(self._in_hand)
-            self._in_hand = []
-        self._say_unreachable(error)
-        self._endpoints.rotate(-1)
-        if self._clock() - self._connected_at > SETTLED_SECONDS:
-            self._backoff.reset()
-        else:
-            # One that takes connections only to drop them is not hammered.
-            self._sleep(self._backoff.next_delay())
-        self._connected_at = None
+            levels = {"buffer_bytes": self._buffer.bytes,
+                      "buffer_lines": self._buffer.lines,
+                      "connected": int(self._connection.is_open)}
+        spool_bytes = self._backlog and self._backlog.bytes()
+        if spool_bytes is not None:
+            levels["spool_bytes"] = spool_bytes
+        return levels
 
-    def _endpoint_text(self):
-        return transports.endpoint_text(self._endpoints[0])
+    def _report(self):
+        lines = self._metrics.lines(self._counts.totals(), self._levels())
+        self.submit("".join(lines).encode("ascii"), len(lines))
 
-    def _say_unreachable(self, error):
-        self._throttle.log(
-            logging.WARNING, self._endpoints[0],
-            "Graphite cannot be reached: %s. %d lines wait in memory and are "
-            "sent when it can be", error, self._buffer.lines)
+    def _next_chunk(self):
+        """What to send now: live lines, else some of those on disk."""
+        with self._lock:
+            batches = self._buffer.take(
+                min(CHUNK_BYTES, self._buffer.size // 4))
+            if batches:
+                return self._buffer.begin(
+                    buffer.joined(batches, self._clock()))
+            row_ids = {row_id for sent in self._buffer.under_way()
+                       for row_id in sent.row_ids}
+        chunk = self._backlog and self._backlog.next_chunk(row_ids)
+        if chunk is not None:
+            with self._lock:
+                self._buffer.begin(chunk)
+        return chunk
 
-    def _say_dropped(self, dropped):
-        self._throttle.log(
-            logging.WARNING, BUFFER_FULL,
-            "%d lines, the oldest, were dropped because more than "
-            "[graphite] buffer_size = %d bytes wait for Graphite; %d lines "
-            "since the start", dropped, self._buffer.size,
-            self.counts[BUFFER_FULL])
+    def _send(self, chunk):
+        end = self._connection.send(chunk.lines)
+        with self._lock:
+            chunk.end = end
+        self._counts.add(counts.LINES_SENT, chunk.count)
+
+    def _prove(self):
+        """Let go of what the connection has outlived."""
+        now = self._clock()
+        if self._replay_seconds and now < self._prove_at:
+            return
+        self._prove_at = now + CHECK_SECONDS
+        read = self._connection.read_bytes(self._replay_seconds)
+        with self._lock:
+            proven = self._buffer.prove(read, now, self._replay_seconds)
+        if self._backlog is not None:
+            self._backlog.delivered([
+                row_id for chunk in proven for row_id in chunk.row_ids])
+
+    def _recover(self):
+        """Let what the connection did not prove wait again."""
+        with self._lock:
+            dropped, again = self._buffer.recover(
+                only_unsent=not self._replay_seconds)
+        self._counts.add(counts.LINES_REPLAYED, again)
+        self._counts.warn_buffer_full(dropped, self._buffer.size)
+        if self._backlog is not None:
+            self._backlog.rewind()
+            self._backlog.wake()
+
+    def _wait(self):
+        seconds = CHECK_SECONDS
+        if self._backlog is not None:
+            seconds = min(seconds, self._backlog.next_in())
+        self._wake.wait(seconds)
+        self._wake.clear()

@@ -51,6 +51,8 @@ def _waiting(handler):
         handler(number, frame)
         _ends_by = time.monotonic() + WAIT_SECONDS
         for sender in list(_senders):
+            sender.end()
+        for sender in list(_senders):
             wait_if_ending(sender)
     wait_and_handle.waits_for_senders = True
     return wait_and_handle

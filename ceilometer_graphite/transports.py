@@ -14,8 +14,11 @@
 """How bytes reach an endpoint: the only user of sockets."""
 
 import contextlib
+import fcntl
 import select
 import socket
+import struct
+import termios
 
 from ceilometer_graphite import encoding
 
@@ -23,6 +26,10 @@ _READ_BYTES = 4096
 _KEEPALIVE_IDLE_SECONDS = 30
 _KEEPALIVE_INTERVAL_SECONDS = 10
 _KEEPALIVE_PROBES = 3
+# linux/tcp.h: tcpi_snd_wnd of struct tcp_info, since Linux 5.4.
+_SND_WND_OFFSET = 228
+# What a far end does not read shows in its window, but for so much.
+UNSEEN_BYTES = 65536
 
 
 class TransportError(Exception):
@@ -39,8 +46,8 @@ def endpoint_text(endpoint):
 def _mapped_errors(endpoint):
     try:
         yield
-    # UnicodeError: a host name that IDNA cannot encode.
-    except (OSError, UnicodeError) as e:
+    # ValueError: a host name that IDNA or TLS cannot encode.
+    except (OSError, ValueError) as e:
         raise TransportError("%s: %s" % (
             endpoint_text(endpoint),
             getattr(e, "strerror", None) or e)) from e
@@ -102,11 +109,16 @@ class _SocketTransport:
         """Hand whole lines to the kernel.
 
         :param lines: bytes of whole lines
+        :returns: how many bytes they were on the wire
         :raises TransportError: when not all of them were taken in time; the
             connection is of no more use
         """
         with _mapped_errors(self._endpoint):
-            self._send(lines)
+            return self._send(lines)
+
+    def unread(self):
+        """How many of the bytes sent the far end may not have read."""
+        return 0
 
     def check(self):
         """Notice a far end that is gone.
@@ -116,9 +128,12 @@ class _SocketTransport:
         with _mapped_errors(self._endpoint):
             poll = select.poll()
             poll.register(self._socket, select.POLLIN)
-            if poll.poll(0) and not self._socket.recv(_READ_BYTES):
+            if poll.poll(0) and not self._received():
                 raise ConnectionResetError(
                     None, "the far end closed the connection")
+
+    def _received(self):
+        return self._socket.recv(_READ_BYTES)
 
     def close(self):
         """Close the connection, if there is one."""
@@ -129,9 +144,40 @@ class _SocketTransport:
 
 
 class TcpTransport(_SocketTransport):
-    """A TCP connection that is kept."""
+    """A TCP connection that is kept.
+
+    :param encode: makes of lines what travels
+    """
 
     _socket_kind = socket.SOCK_STREAM
+
+    def __init__(self, connect_timeout_seconds, send_timeout_seconds,
+                 encode=bytes):
+        super().__init__(connect_timeout_seconds, send_timeout_seconds)
+        self._encode = encode
+        self._largest_window = 0
+
+    def connect(self, endpoint):
+        self._largest_window = 0
+        super().connect(endpoint)
+
+    def unread(self):
+        """How many of the bytes sent the far end may not have read.
+
+        That a kernel acknowledged them says little: it takes megabytes for
+        an application that reads nothing. But then the window that it
+        offers becomes smaller than it was, by what is not read.
+        """
+        with _mapped_errors(self._endpoint):
+            queued, = struct.unpack("i", fcntl.ioctl(
+                self._socket, termios.TIOCOUTQ, bytes(4)))
+            info = self._socket.getsockopt(
+                socket.IPPROTO_TCP, socket.TCP_INFO, _SND_WND_OFFSET + 4)
+        if len(info) < _SND_WND_OFFSET + 4:
+            return queued + UNSEEN_BYTES
+        window, = struct.unpack_from("I", info, _SND_WND_OFFSET)
+        self._largest_window = max(self._largest_window, window)
+        return queued + UNSEEN_BYTES + self._largest_window - window
 
     def _prepare(self, sock):
         # A far end that vanished without a word is noticed: when idle by
@@ -145,7 +191,9 @@ class TcpTransport(_SocketTransport):
             sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
     def _send(self, lines):
-        self._socket.sendall(lines)
+        data = self._encode(lines)
+        self._socket.sendall(data)
+        return len(data)
 
 
 class UdpTransport(_SocketTransport):
@@ -164,12 +212,4 @@ class UdpTransport(_SocketTransport):
     def _send(self, lines):
         for datagram in encoding.datagrams(lines, self._datagram_size):
             self._socket.send(datagram)
-
-
-def make(settings):
-    """The transport that settings ask for, not yet connected."""
-    timeouts = (settings.connect_timeout_seconds,
-                settings.send_timeout_seconds)
-    if settings.protocol == "udp":
-        return UdpTransport(*timeouts, settings.datagram_size)
-    return TcpTransport(*timeouts)
+        return len(lines)

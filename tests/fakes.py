@@ -21,6 +21,43 @@ import threading
 from ceilometer_graphite import transports
 
 
+class Clock:
+    """Seconds that go on when they are told to."""
+
+    def __init__(self, now=1000.0):
+        self.now = now
+
+    def __call__(self):
+        return self.now
+
+    def advance(self, seconds):
+        self.now += seconds
+
+
+class Pauses:
+    """A sleep that ends when it is told to.
+
+    So a test knows where a thread is: :meth:`reached` waits for its next
+    pause, and whatever comes before that pause in the code is done then.
+    """
+
+    def __init__(self):
+        self._reached = queue.Queue()
+        self._may_go = threading.Semaphore(0)
+
+    def __call__(self, seconds):
+        self._reached.put(seconds)
+        self._may_go.acquire()
+
+    def reached(self):
+        """How long the pause is meant to be that was reached next."""
+        return self._reached.get(timeout=20)
+
+    def go(self):
+        """End one pause."""
+        self._may_go.release()
+
+
 class FakeTransport:
     """A transport that fails as often as it is told to.
 
@@ -37,6 +74,7 @@ class FakeTransport:
         self.may_send = threading.Event()
         self.may_send.set()
         self.is_gone = False
+        self.unread_bytes = 0
 
     def connect(self, endpoint):
         self.connects.append(endpoint)
@@ -51,6 +89,10 @@ class FakeTransport:
         if error is not None:
             raise error
         self.sent.put(lines)
+        return len(lines)
+
+    def unread(self):
+        return self.unread_bytes
 
     def check(self):
         if self.is_gone:

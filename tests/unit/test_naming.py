@@ -20,6 +20,7 @@ import hypothesis
 from hypothesis import strategies as st
 from oslotest import base
 
+from ceilometer_graphite import components
 from ceilometer_graphite import encoding
 from ceilometer_graphite import naming
 from tests.unit import base as unit_base
@@ -142,8 +143,8 @@ class IdentityTest(base.BaseTestCase):
 
     @hypothesis.given(HOSTILE_TEXTS)
     def test_an_instance_named_like_the_name_of_another_differs(self, text):
-        hypothesis.assume(naming.identity(text) != text)
-        self.assert_distinct(text, naming.identity(text))
+        hypothesis.assume(components.identity(text) != text)
+        self.assert_distinct(text, components.identity(text))
 
     @hypothesis.given(HOSTILE_TEXTS)
     def test_an_instance_named_like_another_sanitised_differs(self, text):
@@ -171,63 +172,65 @@ class IdentityTest(base.BaseTestCase):
 
     @hypothesis.given(st.uuids())
     def test_a_uuid_stays_as_it_is(self, value):
-        self.assertEqual(str(value), naming.identity(str(value)))
-        self.assertEqual(value.hex, naming.identity(value.hex))
+        self.assertEqual(str(value), components.identity(str(value)))
+        self.assertEqual(value.hex, components.identity(value.hex))
 
     @hypothesis.given(st.text(SAFE, min_size=1, max_size=200))
     def test_a_safe_component_stays_as_it_is(self, text):
-        self.assertEqual(text, naming.component(text))
+        self.assertEqual(text, components.component(text))
 
     def test_a_changed_identifier_ends_in_a_hash(self):
-        self.assertRegex(naming.identity("a/b"), r"\Aa_b_[0-9a-f]{16}\Z")
+        self.assertRegex(components.identity("a/b"), r"\Aa_b_[0-9a-f]{16}\Z")
 
 
 class ComponentTest(base.BaseTestCase):
 
     def test_200_bytes_are_kept(self):
-        self.assertEqual("x" * 200, naming.component("x" * 200))
+        self.assertEqual("x" * 200, components.component("x" * 200))
 
     def test_more_are_cut_to_200_and_end_in_a_hash(self):
-        self.assertRegex(naming.component("x" * 201),
+        self.assertRegex(components.component("x" * 201),
                          r"\Ax{183}_[0-9a-f]{16}\Z")
 
     def test_long_texts_with_one_beginning_stay_apart(self):
-        self.assertNotEqual(naming.component("x" * 300 + "a"),
-                            naming.component("x" * 300 + "b"))
+        self.assertNotEqual(components.component("x" * 300 + "a"),
+                            components.component("x" * 300 + "b"))
 
     def test_a_hash_is_the_same_in_every_process(self):
         # As b2sum -l 64 prints it.
         self.assertEqual("x" * 183 + "_4b947e1e32c12ad3",
-                         naming.component("x" * 201))
+                         components.component("x" * 201))
 
     def test_nothing_is_none(self):
         self.assertEqual(["none", "none"],
-                         [naming.component(None), naming.component("")])
+                         [components.component(None),
+                          components.component("")])
 
     def test_a_number_is_its_digits(self):
-        self.assertEqual("-12", naming.component(-12))
+        self.assertEqual("-12", components.component(-12))
 
     def test_each_unsafe_character_becomes_an_underscore(self):
-        self.assertEqual("a__b_c_", naming.component("a\0\nb.cé"))
+        self.assertEqual("a__b_c_", components.component("a\0\nb.cé"))
 
 
 class MeterTest(base.BaseTestCase):
 
     def test_dots_stay(self):
         self.assertEqual("disk.device.read.bytes",
-                         naming.meter_path("disk.device.read.bytes"))
+                         components.meter_path("disk.device.read.bytes"))
 
     def test_dots_with_nothing_between_them_become_one(self):
-        self.assertEqual("a.b", naming.meter_path("..a...b."))
+        self.assertEqual("a.b", components.meter_path("..a...b."))
 
     def test_a_meter_of_dots_alone_is_none(self):
-        self.assertEqual("none", naming.meter_path("..."))
+        self.assertEqual("none", components.meter_path("..."))
 
     def test_a_meter_cannot_climb_out_of_its_folder(self):
-        self.assertEqual("_._etc_passwd", naming.meter_path("/../etc/passwd"))
+        self.assertEqual("_._etc_passwd",
+                         components.meter_path("/../etc/passwd"))
 
     def test_a_meter_of_over_200_bytes_is_one_component(self):
-        self.assertRegex(naming.meter_path("a." * 150),
+        self.assertRegex(components.meter_path("a." * 150),
                          r"\A[a_]{183}_[0-9a-f]{16}\Z")
 
 

@@ -22,6 +22,7 @@ from oslo_config import types
 from oslo_utils import netutils
 from oslotest import base
 
+from ceilometer_graphite import config
 from ceilometer_graphite import encoding
 from ceilometer_graphite import naming
 from ceilometer_graphite import opts
@@ -48,13 +49,13 @@ class OptsTestCase(base.BaseTestCase):
 
     def load(self, query="", conf_text="", endpoints="g"):
         """Settings; ``conf_text`` is of the group ``[graphite]``."""
-        return opts.load_settings(
+        return config.load_settings(
             self.make_conf("[graphite]\n" + conf_text),
             netutils.urlsplit("graphite://" + endpoints + (
                 "?" + query if query else "")))
 
     def error(self, *arguments, **kwargs):
-        return str(self.assertRaises(opts.ConfigError, self.load,
+        return str(self.assertRaises(config.ConfigError, self.load,
                                      *arguments, **kwargs))
 
 
@@ -252,7 +253,7 @@ class BadValueTest(OptsTestCase):
         ("naming", "dots", "one of path, tags"),
         ("naming", "", "one of path, tags"),
         ("counters", "rates", "one of rate, raw, both"),
-        ("protocol", "carrier-pigeon", "one of tcp, udp"),
+        ("protocol", "carrier-pigeon", "one of tcp, tls, udp"),
         ("rate_expiry_seconds", "0", "a whole number of at least 1"),
         ("rate_expiry_seconds", "", "a whole number of at least 1"),
         ("rate_expiry_seconds", "1.5", "a whole number of at least 1"),
@@ -401,7 +402,7 @@ class ListOptsTest(base.BaseTestCase):
 
     def test_units_stand_in_the_names_of_times(self):
         for opt in opts.GRAPHITE_OPTS:
-            if "in seconds" in opt.help:
+            if opt.help.endswith("in seconds."):
                 self.assertTrue(opt.name.endswith("_seconds"), opt.name)
 
     def test_a_datagram_is_never_larger_than_carbon_reads(self):

@@ -18,6 +18,7 @@ import threading
 
 import ceilometer
 
+from ceilometer_graphite import counts
 from ceilometer_graphite import encoding
 from ceilometer_graphite import publisher
 from ceilometer_graphite import rates
@@ -134,7 +135,7 @@ class GraphitePublisherTest(base.AgentTestCase):
             samples = [base.make_sample(**fields), base.make_sample()]
             self.assertEqual([HEAD + b"power.state 1 %d\n" % SECOND],
                              self.lines(made, samples))
-            self.assertEqual({reason: 1}, made.counts)
+            self.assertEqual(1, made.counts[counts.SKIPPED + reason])
             self.assertIn(reason + ": left out", self.log.output)
 
     def test_metadata_that_are_none_cost_nothing(self):
@@ -148,21 +149,23 @@ class GraphitePublisherTest(base.AgentTestCase):
         made = self.make()
         self.assertEqual(
             1, len(self.lines(made, [base.make_sample(timestamp=None)])))
-        self.assertEqual({encoding.NO_TIMESTAMP: 1}, made.counts)
+        self.assertEqual(1, made.counts[publisher.NO_TIMESTAMP])
 
     def test_a_counter_beyond_the_table_is_counted(self):
         made = self.make("?rate_max_series=1")
         samples = [self.counter(1, 1.0),
                    self.counter(1, 1.0, resource_id="i2")]
         self.assertEqual([], self.lines(made, samples))
-        self.assertEqual({rates.TABLE_FULL: 1}, made.counts)
+        self.assertEqual(
+            1, made.counts[counts.SKIPPED + rates.TABLE_FULL])
         self.assertIn("rate_max_series", self.log.output)
 
     def test_what_is_skipped_is_logged_once(self):
         made = self.make()
         self.lines(made, [base.make_sample(volume=None)] * 100)
-        self.assertEqual(1, self.log.output.count("not_a_number"))
-        self.assertEqual(100, made.counts[encoding.NOT_A_NUMBER])
+        self.assertEqual(1, self.log.output.count("not_a_number: "))
+        self.assertEqual(
+            100, made.counts[counts.SKIPPED + encoding.NOT_A_NUMBER])
 
     def test_events_are_refused_as_by_other_sample_publishers(self):
         self.assertRaises(ceilometer.NotImplementedError,

@@ -14,10 +14,13 @@
 import logging
 import queue
 import threading
+import types
 
 import fixtures
 from oslotest import base
 
+from ceilometer_graphite import connection
+from ceilometer_graphite import counts
 from ceilometer_graphite import sender
 from ceilometer_graphite import transports
 from tests import fakes
@@ -34,9 +37,15 @@ class SenderTest(base.BaseTestCase):
         self.log = self.useFixture(fixtures.FakeLogger(level=logging.INFO))
         self.delays = []
 
-    def make(self, transport, endpoints=(A,), buffer_size=1 << 20):
-        made = sender.Sender(endpoints, transport, buffer_size, 1.0,
-                             sleep=self.delays.append)
+    def make(self, transport, endpoints=(A,), buffer_size=1 << 20,
+             replay_seconds=0, **kwargs):
+        settings = types.SimpleNamespace(
+            endpoints=endpoints, reconnect_delay_max_seconds=1.0,
+            reconnect_interval=0)
+        self.counts = counts.Counts()
+        made = sender.Sender(
+            connection.Connection(settings, transport), buffer_size,
+            replay_seconds, self.counts, sleep=self.delays.append, **kwargs)
         self.addCleanup(made.close, 10)
         self.addCleanup(transport.may_send.set)
         return made
@@ -65,7 +74,7 @@ class SenderTest(base.BaseTestCase):
         self.assertTrue(transport.sent.empty())
         transport.may_send.set()
         self.assertTrue(made.close(10))
-        self.assertEqual(100, made.counts[sender.SENT])
+        self.assertEqual(100, self.counts[counts.LINES_SENT])
 
     def test_what_a_broken_connection_did_not_take_is_sent_again(self):
         transport = fakes.FakeTransport(send_errors=[None, GONE])
@@ -152,7 +161,8 @@ class SenderTest(base.BaseTestCase):
         lines = sent.splitlines()
         self.assertEqual(b"a 99 1", lines[-1])
         self.assertEqual(sorted(lines), lines)
-        self.assertEqual(100, len(lines) + made.counts[sender.BUFFER_FULL])
+        dropped = self.counts[counts.DROPPED + "buffer_full"]
+        self.assertEqual(100, len(lines) + dropped)
         self.assertIn("buffer_size = 100 bytes", self.log.output)
 
     def test_a_fault_of_the_transport_keeps_the_lines(self):
