@@ -1,0 +1,81 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The agent of a distribution's package, with the plugin from pip."""
+
+import os
+import pathlib
+import shutil
+
+from tests.functional import base
+from tests.functional import truth
+from tools.lab import command
+from tools.lab import nova
+from tools.lab import process
+
+PYTHON = "/usr/bin/python3"
+ROOT = pathlib.Path(__file__).absolute().parent.parent.parent
+# What the package's own /usr/bin/ceilometer-polling does, with the virtual
+# environment's interpreter.
+POLLING_SCRIPT = ("import sys; from ceilometer.cmd import polling; "
+                  "sys.exit(polling.main())")
+
+
+class DebianTest(base.GraphiteTestCase):
+    """The agent of Debian's python3-ceilometer, version 19 in Debian 12."""
+
+    def setUp(self):
+        try:
+            command.run(PYTHON, "-c", "import ceilometer, ensurepip")
+        except (OSError, process.LabError) as error:
+            if os.environ.get("CI"):
+                raise
+            self.skipTest("Debian's agent needs python3-ceilometer and "
+                          f"python3-venv: {error}")
+        super().setUp()
+
+    def install_plugin(self):
+        """Return the interpreter that has Debian's packages and the plugin.
+
+        Built from a copy, because a build leaves its traces in its source;
+        one with its .git, because pbr packages the data files in that.
+        """
+        source = self.directory / "source"
+        shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(
+            ".demo", ".hypothesis", ".stestr", ".tox", "__pycache__",
+            "build"))
+        venv = self.directory / "venv"
+        command.run(PYTHON, "-m", "venv", "--system-site-packages", str(venv))
+        command.run("env", "PBR_VERSION=0.1.0", str(venv / "bin/pip"),
+                    "install", "--no-deps", "--disable-pip-version-check",
+                    str(source))
+        return str(venv / "bin/python")
+
+    def start_debians_agent(self):
+        endpoint = self.start(nova.Nova()).endpoint
+        return self.start_agent(
+            command=[self.install_plugin(), "-c", POLLING_SCRIPT],
+            options={"service_credentials": {"auth_type": "none",
+                                             "endpoint": endpoint}})
+
+    def test_every_sample_of_debians_agent_arrives(self):
+        polling_agent = self.start_debians_agent()
+        self.wait_for_cycles(polling_agent, 3)
+        polling_agent.terminate()
+        samples = truth.load(self.truth_path)
+        self.assert_graphite_has_the_truth(samples)
+        self.assertTrue(self.samples("memory.usage"))
+        self.assert_no_errors(polling_agent)
+        log = polling_agent.log_text()
+        self.assertEqual(1, log.count(
+            f"{polling_agent.directory}/pipeline.yaml runs in this agent"),
+            log)

@@ -1,0 +1,166 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Real QEMU guests, through the real agent, to a real Graphite."""
+
+import os
+import pathlib
+import statistics
+import sys
+import tempfile
+import time
+import unittest
+
+from oslotest import base
+
+from tests.functional import truth
+from tools.lab import agent
+from tools.lab import graphite
+from tools.lab import guests
+from tools.lab import process
+
+INTERVAL_SECONDS = 5
+RATES = 4
+POLLING = """\
+sources:
+  - name: compute
+    interval: {interval_seconds}
+    meters: ["*"]
+"""
+
+
+def _require_a_hypervisor():
+    lacks = guests.missing()
+    if not lacks:
+        return
+    if os.environ.get("CI"):
+        raise process.LabError(f"no real guests without: {lacks}")
+    raise unittest.SkipTest(f"real guests need: {lacks}")
+
+
+def _line(path, points):
+    """Return Carbon's line for the last point of a series."""
+    second = max(points)
+    return f"{path} {points[second]} {second}"
+
+
+class TestRealGuests(base.BaseTestCase):
+    """Looks at what some cycles left in Graphite; the lab runs but once."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        _require_a_hypervisor()
+        with tempfile.TemporaryDirectory() as directory:
+            cls._run_lab(pathlib.Path(directory))
+        cls._print_last_cycle()
+
+    @classmethod
+    def _run_lab(cls, directory):
+        with (guests.Hypervisor(directory / "guests") as hypervisor,
+              graphite.Carbon(directory / "carbon") as carbon,
+              graphite.GraphiteWeb(directory / "web", carbon) as web):
+            samples = directory / "samples.json"
+            publishers = (f"graphite://127.0.0.1:{carbon.line_port}",
+                          f"file://{samples}?json")
+            with agent.Agent(
+                    directory / "agent",
+                    agent.PIPELINE.format(publisher='", "'.join(publishers)),
+                    POLLING.format(interval_seconds=INTERVAL_SECONDS),
+                    {"DEFAULT": {"libvirt_uri": hypervisor.uri}}) as polling:
+                cls._wait_for_rates(polling, web, 1)
+                begun = time.monotonic()
+                waited = hypervisor.waited_seconds(guests.GUESTS[0])
+                cls._wait_for_rates(polling, web, 1 + RATES)
+                waited = hypervisor.waited_seconds(guests.GUESTS[0]) - waited
+                cls.denied = waited / (time.monotonic() - begun) * 100
+            cls._compare(truth.load(samples), web)
+
+    @staticmethod
+    def _wait_for_rates(polling, web, count):
+        def have_come():
+            series = web.points("ceilometer.*.*.*.cpu_util", since="-5min")
+            return (len(series) == len(guests.GUESTS)
+                    and min(map(len, series.values())) >= count)
+        polling.wait_until(have_come, 90, f"{count} rates of each guest")
+
+    @classmethod
+    def _compare(cls, samples, web):
+        cls.wanted = truth.expected(samples)
+        try:
+            process.wait_for(
+                lambda: not truth.differences(cls.wanted, web), 20,
+                "Graphite to hold what was sent")
+        except process.LabError:
+            pass  # The test that asserts it shows what differs.
+        cls.differences = truth.differences(cls.wanted, web)
+        cls.series, _ = truth.read_back(web, "-5min")
+
+    @classmethod
+    def _print_last_cycle(cls):
+        print(f"{cls.denied:.1f} % of a CPU kept from the busy guest",
+              file=sys.stderr)
+        for guest in guests.GUESTS:
+            print(f"\nThe last cycle of {guest.display_name}:",
+                  file=sys.stderr)
+            for path, points in sorted(cls.series.items()):
+                if guest.uuid in path:
+                    print(_line(path, points), file=sys.stderr)
+
+    def values(self, kind, name):
+        """Return the values of a guest's series, oldest first."""
+        guest, = (one for one in guests.GUESTS if one.kind == kind)
+        path = f"ceilometer.compute-1.{guest.project_id}.{guest.uuid}.{name}"
+        self.assertIn(path, self.series)
+        return [value for _, value in sorted(self.series[path].items())]
+
+    def test_a_busy_guest_reads_near_100_percent(self):
+        """Of a CPU, less what the machine gave to others in that time."""
+        used = statistics.mean(self.values("busy", "cpu_util")[1:1 + RATES])
+        self.assertTrue(85 <= used + self.denied <= 115, (used, self.denied))
+
+    def test_an_idle_guest_reads_near_0_percent(self):
+        used = statistics.mean(self.values("idle", "cpu_util"))
+        self.assertTrue(0 <= used <= 15, used)
+
+    def test_a_percentage_is_one_of_all_the_vcpus(self):
+        used = statistics.mean(self.values("linux", "cpu_util"))
+        self.assertTrue(0 < used <= 105, used)
+
+    def test_each_disk_of_a_loaded_guest_has_its_own_traffic(self):
+        for disk in ("vda", "vdb"):
+            for direction in ("read", "write"):
+                rates = self.values(
+                    "linux", f"disk.device.{direction}.bytes.rate.{disk}")
+                self.assertTrue(min(rates) > 0, (disk, direction, rates))
+
+    def test_the_nic_of_a_loaded_guest_has_traffic_both_ways(self):
+        tap = guests.GUESTS[-1].tap
+        for direction in ("incoming", "outgoing"):
+            rates = self.values(
+                "linux", f"network.{direction}.bytes.rate.{tap}")
+            self.assertTrue(min(rates) > 0, (direction, rates))
+
+    def test_a_guest_with_a_balloon_driver_tells_what_it_uses(self):
+        for used in self.values("linux", "memory.usage"):
+            self.assertTrue(0 < used < guests.GUESTS[-1].memory_mb, used)
+
+    def test_each_guest_has_the_gauges_of_its_flavor(self):
+        for guest in guests.GUESTS:
+            for name, value in (("cpu_count", guest.vcpus),
+                                ("disk_space", guest.disk_gb),
+                                ("memory", guest.memory_mb)):
+                self.assertEqual(
+                    {value}, set(self.values(guest.kind, name)))
+
+    def test_graphite_holds_what_ceilometer_polled_and_nothing_else(self):
+        self.assertGreater(sum(map(len, self.wanted.values())), 300)
+        self.assertEqual([], self.differences)

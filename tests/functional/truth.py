@@ -1,0 +1,164 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What Graphite has to hold, from what Ceilometer's own publisher wrote.
+
+The samples come from a `file:///path?json` publisher that stands beside ours
+in one sink. Nothing here uses the plugin's code: names and rates of the
+default configuration are worked out a second time, so both would have to be
+wrong in the same way for an error to pass.
+"""
+
+import collections
+import datetime
+import json
+import math
+import pathlib
+import re
+
+PREFIX = "ceilometer"
+SERIES_A_REQUEST = 200
+OWN_BRANCH = "graphite_publisher"
+FLAVOR_GAUGES = {"memory": "memory_mb", "cpu_count": "vcpus",
+                 "disk_space": "disk_gb"}
+
+
+def load(path):
+    """Return the samples of a file publisher, in the order it got them.
+
+    A last line that is still being written is left out.
+    """
+    text = pathlib.Path(path).read_text()
+    complete = text[:text.rfind("\n") + 1]
+    return [json.loads(line) for line in complete.splitlines()]
+
+
+def expected(*runs):
+    """Return {series path: {second: value}} that samples have to become.
+
+    runs: the samples of one agent process each; no rate reaches from one
+    into the next. Of two points of one series in one second the later stays.
+    """
+    wanted = collections.defaultdict(dict)
+    for samples in runs:
+        previous = {}
+        polled = set()
+        for sample in samples:
+            polled.add(sample["name"])
+            counter = (sample["resource_id"], sample["name"])
+            for name, value in _points(sample, previous.get(counter), polled):
+                wanted[_path(sample, name)][_second(sample)] = value
+            previous[counter] = sample
+    return wanted
+
+
+def read_back(web, since):
+    """Return ({series path: {second: value}}, paths outside the prefix).
+
+    web: a graphite.GraphiteWeb; since: the second to begin at. What the
+    publisher says about itself is left out of both.
+    """
+    paths = [path for path in web.series_paths()
+             if path.split(".")[2:3] != [OWN_BRANCH]]
+    inside = [path for path in paths if path.startswith(PREFIX + ".")]
+    points = {}
+    for start in range(0, len(inside), SERIES_A_REQUEST):
+        points.update(web.points(inside[start:start + SERIES_A_REQUEST],
+                                 since=since))
+    return points, sorted(set(paths) - set(inside))
+
+
+def differences(wanted, web):
+    """Return a line for each thing that Graphite lacks, has wrong or extra.
+
+    wanted: of expected(). Empty when each of its series holds exactly its
+    points, and Graphite holds no other series, nor points of the minute
+    before them.
+    """
+    since = min(min(seconds) for seconds in wanted.values()) - 60
+    found, strangers = read_back(web, since)
+    lines = [f"a series outside the prefix: {path}" for path in strangers]
+    for path in sorted(wanted.keys() | found.keys()):
+        if path not in found:
+            lines.append(f"missing series: {path}")
+        elif path not in wanted:
+            lines.append(f"unexpected series: {path} {found[path]}")
+        else:
+            lines += _compare(path, wanted[path], found[path])
+    return lines
+
+
+def _compare(path, wanted, found):
+    for second in sorted(wanted.keys() | found.keys()):
+        value, expected_value = found.get(second), wanted.get(second)
+        if (value is None or expected_value is None
+                or not math.isclose(value, expected_value, rel_tol=1e-9)):
+            yield f"{path} {value} {second}, expected {expected_value}"
+
+
+def _points(sample, previous, polled):
+    """Yield the (series name, value) pairs that one sample becomes.
+
+    polled: the meters seen so far. A meter of a flavor gauge's name takes
+    its place: `memory` is one, where the hypervisor has a balloon.
+    """
+    name, value = sample["name"], sample["volume"]
+    metadata = sample["resource_metadata"]
+    if sample["type"] != "cumulative":
+        if value is not None:
+            yield name, value
+        return
+    if name == "cpu":
+        for gauge, key in FLAVOR_GAUGES.items():
+            if gauge not in polled:
+                yield gauge, metadata[key]
+    rate = previous and _rate(previous, sample)
+    if rate is None:
+        return
+    if name == "cpu":
+        vcpus = metadata.get("cpu_number") or metadata["vcpus"]
+        yield "cpu_util", rate / 1e9 / vcpus * 100
+    else:
+        yield f"{name}.rate", rate
+
+
+def _rate(previous, sample):
+    """Return the growth per second, None where a counter or clock fell."""
+    grown = sample["volume"] - previous["volume"]
+    if all(one.get("monotonic_time") for one in (previous, sample)):
+        seconds = sample["monotonic_time"] - previous["monotonic_time"]
+    else:
+        seconds = (_time(sample) - _time(previous)).total_seconds()
+    return grown / seconds if grown >= 0 and seconds > 0 else None
+
+
+def _path(sample, name):
+    metadata = sample["resource_metadata"]
+    fields = [metadata["instance_host"].split(".")[0], sample["project_id"],
+              metadata.get("instance_id") or sample["resource_id"]]
+    parts = [PREFIX, *map(_component, fields), name]
+    device = metadata.get("disk_name") or metadata.get("vnic_name")
+    if device:
+        parts.append(_component(device))
+    return ".".join(parts)
+
+
+def _component(text):
+    return re.sub("[^A-Za-z0-9_-]", "_", text or "none")
+
+
+def _time(sample):
+    moment = datetime.datetime.fromisoformat(sample["timestamp"])
+    return moment.replace(tzinfo=moment.tzinfo or datetime.timezone.utc)
+
+
+def _second(sample):
+    return int(_time(sample).timestamp())

@@ -1,0 +1,94 @@
+#!/usr/bin/env bash
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+#
+# Sets up what the tests need and runs all of them: style, unit tests, the
+# generated sample configuration, the documentation, and the functional tests
+# with a real agent, real guests and a real Carbon. As root it installs the
+# packages of bindep.txt; as anyone else it says which are missing, and the
+# tests that need them are skipped.
+#
+# Usage: tools/test.sh [TOX ENVIRONMENT ...]
+
+set -euo pipefail
+cd "$(dirname "$0")/.."
+environments=${*:-pep8 py3 genconfig docs releasenotes functional}
+tools=.tox/bin
+
+say() {
+    echo "== $*"
+}
+
+find_python() {
+    local name
+    for name in python3 python3.13 python3.12 python3.11 python3.10; do
+        if "$name" -c \
+            'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null
+        then
+            echo "$name"
+            return
+        fi
+    done
+    echo "tools/test.sh needs Python 3.10 or later" >&2
+    return 1
+}
+
+can_install() {
+    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null
+}
+
+install() {
+    say "Installing $*"
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y \
+        --no-install-recommends "$@" >/dev/null
+}
+
+# Debian's Python makes no virtual environment without python3-venv.
+install_tools() {
+    local python
+    python=$(find_python)
+    if ! "$python" -c 'import ensurepip' 2>/dev/null; then
+        if ! can_install; then
+            echo "$python lacks ensurepip: install python3-venv" >&2
+            return 1
+        fi
+        install python3-venv
+    fi
+    say "Installing tox and bindep into $tools"
+    "$python" -m venv --clear "$tools"
+    "$tools/bin/pip" install -q --disable-pip-version-check \
+        'bindep>=2.11' 'setuptools<81' 'tox>=4' 'tox-uv>=1.11'
+}
+
+# bindep fails with the names of missing packages, or without any.
+install_packages() {
+    local missing
+    missing=$("$tools/bin/bindep" -b test) || [ -n "$missing" ]
+    if [ -z "$missing" ]; then
+        return
+    fi
+    if can_install; then
+        # shellcheck disable=SC2086
+        install $missing
+    else
+        say "Missing packages, without which tests are skipped:" $missing
+    fi
+}
+
+if ! [ -x "$tools/bin/tox" ]; then
+    install_tools
+fi
+install_packages
+say "Running $environments"
+"$tools/bin/tox" run -e "${environments// /,}"
