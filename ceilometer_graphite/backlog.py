@@ -72,6 +72,7 @@ class Backlog:
         self._moving = 0
         self._after_id = 0
         self._next_at = 0.0
+        self._stalled = False
         self.ending = False
 
     def start(self):
@@ -93,39 +94,56 @@ class Backlog:
         return self._tried(self._spool.bytes)
 
     def rewind(self):
-        """Begin again with the oldest rows: the connection broke."""
+        """The connection broke: begin again with the oldest rows."""
         self._after_id = 0
         # Not all nodes at the same moment, when Graphite comes back.
         self._next_at = self._clock() + random.uniform(0, 1)  # noqa: S311
+        self.wake()
 
     def next_in(self):
         """Seconds until it is time for lines on disk."""
         return max(0.0, self._next_at - self._clock())
 
-    def next_chunk(self, row_ids):
-        """The oldest lines on disk, when it is time for them, or None.
-
-        :param row_ids: rows that are under way already
-        """
+    def next_chunk(self):
+        """The oldest lines on disk, now under way, if it is time for them."""
         if self._clock() < self._next_at:
             return None
         self._next_at = self._clock() + LOOK_SECONDS
         if not self._tried(self._spool.claim):
             return None
-        rows = self._tried(self._spool.read, self._after_id,
-                           max(1, int(self._rate * PIECE_SECONDS))) or []
+        with self._lock:
+            under_way = {row_id for chunk in self._buffer.under_way()
+                         for row_id in chunk.row_ids}
+        rows = self._tried(
+            self._spool.read, self._after_id,
+            max(1, int(self._rate * PIECE_SECONDS)), under_way) or []
         if rows:
             self._after_id = rows[-1].id
-        good = [row for row in rows
-                if row.lines is not None and row.id not in row_ids]
+        good = [row for row in rows if row.lines is not None]
         self._forget_corrupt(rows)
         count = sum(row.count for row in good)
         if not good:
             return None
         jitter = random.uniform(1.0, 1.2)  # noqa: S311
         self._next_at = self._clock() + count / self._rate * jitter
-        return buffer.Chunk(b"".join(row.lines for row in good), count,
-                            self._clock(), tuple(row.id for row in good))
+        chunk = buffer.Chunk(b"".join(row.lines for row in good), count,
+                             self._clock(), tuple(row.id for row in good))
+        with self._lock:
+            return self._buffer.begin(chunk)
+
+    def settle(self, proven, arrived):
+        """Forget what was delivered, and keep what the far end leaves.
+
+        :param proven: chunks that were delivered
+        :param arrived: how much of the connection's bytes has arrived
+        """
+        self.delivered([row_id for chunk in proven
+                        for row_id in chunk.row_ids])
+        with self._lock:
+            self._stalled = self._buffer.has_waited(
+                arrived, self._clock() - WAITED_SECONDS)
+        if self._stalled:
+            self.wake()
 
     def delivered(self, row_ids):
         """Forget rows on disk."""
@@ -155,13 +173,13 @@ class Backlog:
     def _has_work(self):
         with self._lock:
             return self._buffer.lines or any(
-                self.ending or chunk.end is None
+                self.ending or self._stalled or chunk.end is None
                 for chunk in self._unsaved_locked(everything=True))
 
     def _unsaved_locked(self, everything=False):
         """The chunks under way that should be on disk, and are not."""
         chunks = self._buffer.under_way()
-        stuck = chunks and chunks[-1].end is None and (
+        stuck = self._stalled or chunks and chunks[-1].end is None and (
             self._clock() - chunks[-1].came_at > WAITED_SECONDS)
         if not (stuck or self.ending or everything):
             return []

@@ -137,20 +137,31 @@ class Buffer:
             proven.append(self._forget())
         return proven
 
+    def has_waited(self, arrived, since):
+        """Whether a chunk was sent before ``since`` and did not arrive.
+
+        :param arrived: how much of the connection's bytes did
+        """
+        return any(chunk.end is not None and chunk.end > arrived
+                   and chunk.came_at < since for chunk in self._sent)
+
     def recover(self, only_unsent=False):
         """What is under way waits again, but for what is on disk.
 
         :param only_unsent: let go of what was sent whole
-        :returns: as :meth:`put`, and how many lines wait again
+        :returns: as :meth:`put`, and how many of the lines that wait again
+            were sent before
         """
         batches = []
+        again = 0
         while self._sent:
             chunk = self._forget()
             sent = chunk.end is not None
             if not chunk.row_ids and not (only_unsent and sent):
                 batches.append(
                     Batch(chunk.lines, chunk.count, chunk.came_at))
-        return self.put_back(batches), sum(b.count for b in batches)
+                again += chunk.count * sent
+        return self.put_back(batches), again
 
     def on_disk(self, chunk, row_ids):
         """Note that a chunk's lines are on disk as well, or not any more.

@@ -15,17 +15,21 @@
 
 import dataclasses
 import math
+import pathlib
 import re
 import urllib.parse
 
 from oslo_config import cfg
 from oslo_config import types
+from oslo_log import log
 
 from ceilometer_graphite import definitions
 from ceilometer_graphite import naming
 from ceilometer_graphite import opts
 from ceilometer_graphite import tls
 from ceilometer_graphite import transports
+
+LOG = log.getLogger(__name__)
 
 PORTS = {"plaintext": 2003, "pickle": 2004}
 _ENDPOINT = re.compile(
@@ -63,6 +67,7 @@ def load_settings(conf, parsed_url):
     :raises ConfigError: for anything in either that cannot be used
     """
     opts.register_opts(conf)
+    _warn_of_unknown(conf)
     values = {opt.dest: _from_conf(conf, opt) for opt in opts.GRAPHITE_OPTS}
     values.update(_from_query(parsed_url.query))
     if parsed_url.path.strip("/") or parsed_url.fragment:
@@ -76,6 +81,26 @@ def load_settings(conf, parsed_url):
         namer=_namer(values, conf.host),
         definitions=_definitions(values["definitions_file"]),
         **values)
+
+
+def _warn_of_unknown(conf):
+    """Say what oslo.config ignores: options in our group that are none."""
+    known = {name for opt in opts.GRAPHITE_OPTS for name in (
+        opt.dest, *(old.name for old in opt.deprecated_opts))}
+    paths = [*conf.config_file, *(
+        path for folder in conf.config_dir
+        for path in sorted(pathlib.Path(folder).glob("*.conf")))]
+    for path in paths:
+        sections = {}
+        try:
+            cfg.ConfigParser(str(path), sections).parse()
+        except (cfg.ParseError, OSError):
+            continue  # of which the agent itself has told
+        for name in sections.get(opts.GRAPHITE_GROUP, ()):
+            if name.replace("-", "_") not in known:
+                LOG.warning("%s: [%s] %s is not an option, and is ignored; "
+                            "those are %s", path, opts.GRAPHITE_GROUP, name,
+                            ", ".join(sorted(known)))
 
 
 def _allowed(opt):

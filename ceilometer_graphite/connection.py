@@ -111,6 +111,13 @@ class Connection:
         """
         self._transport.check()
 
+    def arrived_bytes(self):
+        """How much of what was sent has arrived.
+
+        :raises transports.TransportError: when it broke
+        """
+        return self.sent_bytes - self._transport.unacknowledged()
+
     def read_bytes(self, surely):
         """How much of what was sent the far end has read.
 

@@ -29,11 +29,12 @@ def _make_transport(settings):
                 settings.send_timeout_seconds)
     if settings.protocol == "udp":
         return transports.UdpTransport(*timeouts, settings.datagram_size)
-    encode = encoding.pickle_frames if settings.format == "pickle" else bytes
+    encode = {} if settings.format == "plaintext" else {
+        "encode": encoding.pickle_frames}
     if settings.protocol == "tls":
-        return tls.TlsTransport(*timeouts, encode, files={
+        return tls.TlsTransport(*timeouts, **encode, files={
             name: getattr(settings, name) for name in tls.OPTIONS})
-    return transports.TcpTransport(*timeouts, encode)
+    return transports.TcpTransport(*timeouts, **encode)
 
 
 def make_sender(settings, tally):

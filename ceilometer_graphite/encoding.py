@@ -30,7 +30,8 @@ from oslo_utils import timeutils
 # 8192, and a line has to fit a datagram.
 MAX_LINE_BYTES = 8191
 MAX_DATAGRAM_BYTES = 8192
-FRAME_BYTES = 131072
+# A frame is pickled in well under a millisecond.
+FRAME_BYTES = 8192
 _LARGEST = sys.float_info.max
 # whisper.py stores times as unsigned 32 bit integers.
 MAX_TIMESTAMP = 2 ** 32 - 1
@@ -151,14 +152,13 @@ def pickle_frames(lines):
     Carbon takes (carbon/protocols.py, PICKLE_RECEIVER_MAX_LENGTH).
 
     :param lines: bytes of whole lines
+    :returns: an iterable of frames
     """
-    frames = []
     for piece in datagrams(lines, FRAME_BYTES):
         payload = pickle.dumps(
             [_datapoint(text) for text in piece.decode("ascii").splitlines()],
             protocol=2)
-        frames.append(struct.pack("!L", len(payload)) + payload)
-    return b"".join(frames)
+        yield struct.pack("!L", len(payload)) + payload
 
 
 def _datapoint(text):

@@ -153,9 +153,17 @@ class GraphitePublisher(publisher.ConfigPublisherBase):
         self.counts.warn(
             count, 1, "%s. It is the sample of meter %s with volume %s at "
             "%s of resource %s", what,
-            *(reprlib.repr(getattr(sample, name, None)) for name in (
+            *(_shown(getattr(sample, name, None)) for name in (
                 "name", "volume", "timestamp", "resource_id")),
             exc_info=exc_info)
+
+
+def _shown(value):
+    """A value, shortened, for the log; whatever it is, this does not fail."""
+    try:
+        return reprlib.repr(value)
+    except Exception:  # an integer of over 4300 digits, for one
+        return "of " + type(value).__name__
 
 
 _PUBLISHERS = weakref.WeakSet()

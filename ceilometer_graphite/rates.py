@@ -38,11 +38,8 @@ def _elapsed(last, state):
     return seconds - last_seconds
 
 
-def _monotonic(sample):
-    """A sample's monotonic time, None without one that is a number."""
-    monotonic = sample.monotonic_time
-    if type(monotonic) is float and 0 <= monotonic < math.inf:
-        return monotonic
+def _number(monotonic):
+    """A clock's reading as a number, None for what is none."""
     try:
         return encoding.number(monotonic)
     except encoding.SkippedSample:
@@ -90,8 +87,11 @@ class RateTable:
             first time when the table is full
         """
         seen_at = self._clock()
+        monotonic = sample.monotonic_time
+        if type(monotonic) is not float or not 0 <= monotonic < math.inf:
+            monotonic = _number(monotonic)
         state = (naming.metadata(sample).get("instance_host"), seconds,
-                 _monotonic(sample), volume, seen_at)
+                 monotonic, volume, seen_at)
         with self._lock:
             last, elapsed = self._replace_locked(
                 (sample.name, sample.resource_id), state)

@@ -31,6 +31,7 @@ LOG = log.getLogger(__name__)
 CHUNK_BYTES = 65536
 # A connection with nothing to send is looked at so often.
 CHECK_SECONDS = 1.0
+LINGER_SECONDS = 0.02
 LOCK_SECONDS = 0.1
 
 
@@ -69,14 +70,11 @@ class Sender:
             self._buffer, self._lock)
         self._thread = None
         self._prove_at = 0.0
+        self._closing = threading.Event()
         self._close_by = None
 
     def submit(self, lines, count):
-        """Take lines over for delivery; returns at once.
-
-        :param lines: bytes of whole lines
-        :param count: how many they are
-        """
+        """Take some whole lines, as bytes, for delivery; returns at once."""
         batch = buffer.Batch(lines, count, self._clock())
         with self._lock:
             dropped = self._buffer.put(batch)
@@ -116,6 +114,7 @@ class Sender:
         """Send what waits, or keep it on disk; whether all of it was."""
         self.end()
         self._close_by = self._clock() + timeout_seconds
+        self._closing.set()
         self._wake.set()
         if self._thread is not None:
             self._thread.join(timeout_seconds)
@@ -210,13 +209,7 @@ class Sender:
             if batches:
                 return self._buffer.begin(
                     buffer.joined(batches, self._clock()))
-            row_ids = {row_id for sent in self._buffer.under_way()
-                       for row_id in sent.row_ids}
-        chunk = self._backlog and self._backlog.next_chunk(row_ids)
-        if chunk is not None:
-            with self._lock:
-                self._buffer.begin(chunk)
-        return chunk
+        return self._backlog and self._backlog.next_chunk()
 
     def _send(self, chunk):
         end = self._connection.send(chunk.lines)
@@ -234,8 +227,7 @@ class Sender:
         with self._lock:
             proven = self._buffer.prove(read, now, self._replay_seconds)
         if self._backlog is not None:
-            self._backlog.delivered([
-                row_id for chunk in proven for row_id in chunk.row_ids])
+            self._backlog.settle(proven, self._connection.arrived_bytes())
 
     def _recover(self):
         """Let what the connection did not prove wait again."""
@@ -246,11 +238,12 @@ class Sender:
         self._counts.warn_buffer_full(dropped, self._buffer.size)
         if self._backlog is not None:
             self._backlog.rewind()
-            self._backlog.wake()
 
     def _wait(self):
         seconds = CHECK_SECONDS
         if self._backlog is not None:
             seconds = min(seconds, self._backlog.next_in())
-        self._wake.wait(seconds)
+        if self._wake.wait(seconds):
+            # More lines come with the first, and one send is for all.
+            self._closing.wait(LINGER_SECONDS)
         self._wake.clear()

@@ -100,18 +100,23 @@ class Spool:
                 dropped += self._trim(connection)
         return ids, dropped
 
-    def read(self, after_id, count):
+    def read(self, after_id, count, without=()):
         """The oldest rows, of some lines together and one row at least.
 
         :param after_id: rows up to this id are left out
         :param count: how many lines
+        :param without: ids that are left out as well
         """
         rows = []
         with self._opened() as connection:
-            cursor = connection.execute(
-                "SELECT id, count, crc, lines FROM batches WHERE id > ? "
-                "ORDER BY id", (after_id,))
-            for row_id, row_count, crc, lines in cursor:
+            for row_id, in connection.execute(
+                    "SELECT id FROM batches WHERE id > ? ORDER BY id",
+                    (after_id,)):
+                if row_id in without:
+                    continue
+                row_count, crc, lines = connection.execute(
+                    "SELECT count, crc, lines FROM batches WHERE id = ?",
+                    (row_id,)).fetchone()
                 intact = (isinstance(lines, bytes)
                           and zlib.crc32(lines) == crc
                           and lines.count(b"\n") == row_count)

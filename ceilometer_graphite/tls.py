@@ -25,15 +25,14 @@ def make_context(cafile, certfile, keyfile, tls_verify):
 
     :raises transports.TransportError: names the file that cannot be used
     """
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if not tls_verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
     option = "cafile = %s" % cafile
     try:
-        if cafile:
-            context.load_verify_locations(cafile)
+        # The system's authorities are not trusted where one is named.
+        context = ssl.create_default_context(cafile=cafile or None)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if not tls_verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
         option = "certfile = %s, keyfile = %s" % (certfile, keyfile)
         if certfile:
             context.load_cert_chain(certfile, keyfile, password=str)

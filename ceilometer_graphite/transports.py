@@ -116,6 +116,10 @@ class _SocketTransport:
         with _mapped_errors(self._endpoint):
             return self._send(lines)
 
+    def unacknowledged(self):
+        """How many of the bytes sent did not arrive, as far as one knows."""
+        return 0
+
     def unread(self):
         """How many of the bytes sent the far end may not have read."""
         return 0
@@ -146,13 +150,13 @@ class _SocketTransport:
 class TcpTransport(_SocketTransport):
     """A TCP connection that is kept.
 
-    :param encode: makes of lines what travels
+    :param encode: makes of lines the pieces, of bytes, that travel
     """
 
     _socket_kind = socket.SOCK_STREAM
 
     def __init__(self, connect_timeout_seconds, send_timeout_seconds,
-                 encode=bytes):
+                 encode=lambda lines: (lines,)):
         super().__init__(connect_timeout_seconds, send_timeout_seconds)
         self._encode = encode
         self._largest_window = 0
@@ -168,16 +172,24 @@ class TcpTransport(_SocketTransport):
         an application that reads nothing. But then the window that it
         offers becomes smaller than it was, by what is not read.
         """
+        queued = self.unacknowledged()
         with _mapped_errors(self._endpoint):
-            queued, = struct.unpack("i", fcntl.ioctl(
-                self._socket, termios.TIOCOUTQ, bytes(4)))
             info = self._socket.getsockopt(
                 socket.IPPROTO_TCP, socket.TCP_INFO, _SND_WND_OFFSET + 4)
         if len(info) < _SND_WND_OFFSET + 4:
             return queued + UNSEEN_BYTES
         window, = struct.unpack_from("I", info, _SND_WND_OFFSET)
         self._largest_window = max(self._largest_window, window)
-        return queued + UNSEEN_BYTES + self._largest_window - window
+        # A window that still grows hides up to about its own size.
+        unseen = max(UNSEEN_BYTES, self._largest_window)
+        return queued + unseen + self._largest_window - window
+
+    def unacknowledged(self):
+        """How many of the bytes sent the far end's kernel has not taken."""
+        with _mapped_errors(self._endpoint):
+            queued, = struct.unpack("i", fcntl.ioctl(
+                self._socket, termios.TIOCOUTQ, bytes(4)))
+        return queued
 
     def _prepare(self, sock):
         # A far end that vanished without a word is noticed: when idle by
@@ -191,9 +203,15 @@ class TcpTransport(_SocketTransport):
             sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
     def _send(self, lines):
-        data = self._encode(lines)
-        self._socket.sendall(data)
-        return len(data)
+        sent = 0
+        for piece in self._encode(lines):
+            sent += len(piece)
+            rest = memoryview(piece)
+            while rest:
+                # Not sendall(), whose timeout is for all of it: a far end
+                # that is slow, but reads, is not given up.
+                rest = rest[self._socket.send(rest):]
+        return sent
 
 
 class UdpTransport(_SocketTransport):

@@ -73,8 +73,11 @@ class FakeTransport:
         self.sent = queue.Queue()
         self.may_send = threading.Event()
         self.may_send.set()
+        self.is_sending = threading.Event()
         self.is_gone = False
         self.unread_bytes = 0
+        self.unacknowledged_bytes = 0
+        self.unread_asked = queue.Queue()
 
     def connect(self, endpoint):
         self.connects.append(endpoint)
@@ -84,6 +87,7 @@ class FakeTransport:
         self.is_gone = False
 
     def send(self, lines):
+        self.is_sending.set()
         self.may_send.wait()
         error = self._send_errors.pop(0) if self._send_errors else None
         if error is not None:
@@ -92,7 +96,11 @@ class FakeTransport:
         return len(lines)
 
     def unread(self):
+        self.unread_asked.put(None)
         return self.unread_bytes
+
+    def unacknowledged(self):
+        return self.unacknowledged_bytes
 
     def check(self):
         if self.is_gone:

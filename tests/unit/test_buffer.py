@@ -124,10 +124,10 @@ class UnderWayTest(base.BaseTestCase):
         self.assertEqual(["a", "b", "c"], self.recovered())
         self.assertEqual([], self.buffer.under_way())
 
-    def test_recovering_says_how_many_lines_wait_again(self):
+    def test_recovering_says_how_many_lines_are_sent_again(self):
         self.buffer.begin(buffer.Chunk(b"a", 3, 0.0, (), 1))
         self.buffer.begin(buffer.Chunk(b"b", 4, 0.0))
-        self.assertEqual((0, 7), self.buffer.recover())
+        self.assertEqual((0, 3), self.buffer.recover())
 
     def test_what_waits_again_is_as_old_as_it_was(self):
         self.begin("a", came_at=5.0)

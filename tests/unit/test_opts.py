@@ -119,6 +119,12 @@ class UrlTest(OptsTestCase):
                                  self.file("b.yaml", "rates: []"))}
         return special.get(opt.dest, ("one", "two"))
 
+    def test_an_option_that_is_none_is_told(self):
+        log = self.useFixture(fixtures.FakeLogger())
+        self.load(conf_text="prefx = lab\nappend-hostname = no\n")
+        self.assertEqual(1, log.output.count("is not an option"))
+        self.assertIn("[graphite] prefx is not an option", log.output)
+
     def test_each_option_is_read_from_ceilometer_conf(self):
         for opt in opts.GRAPHITE_OPTS:
             for text in self.two_values(opt):
