@@ -46,8 +46,7 @@ class Backlog:
     """Moves lines from a buffer to a spool, from a thread of its own.
 
     What the sender does not get rid of within half a second is written to
-    disk; so it does not matter why: no endpoint answers, a name is being
-    resolved, the far end reads nothing, or reads too slowly.
+    disk, whatever the reason.
 
     :param store: a :class:`~ceilometer_graphite.spool.Spool`
     :param waiting: the :class:`~ceilometer_graphite.buffer.Buffer`
@@ -68,6 +67,8 @@ class Backlog:
         self._clock = clock
         self._sleep = sleep
         self._throttle = throttle.Throttle(LOG)
+        self._thread = threading.Thread(
+            target=self._run, name="graphite-spooler", daemon=True)
         self._wake = threading.Event()
         self._moving = 0
         self._after_id = 0
@@ -76,9 +77,9 @@ class Backlog:
         self.ending = False
 
     def start(self):
-        """Start the thread."""
-        threading.Thread(target=self._run, name="graphite-spooler",
-                         daemon=True).start()
+        """Start the thread, unless it runs."""
+        if not self._thread.is_alive():
+            self._thread.start()
 
     def wake(self):
         """Say that there may be lines to move."""
@@ -94,9 +95,11 @@ class Backlog:
         return self._tried(self._spool.bytes)
 
     def rewind(self):
-        """The connection broke: begin again with the oldest rows."""
+        """The connection broke: begin again with the oldest rows.
+
+        And not on all nodes at the same moment, when Graphite is back.
+        """
         self._after_id = 0
-        # Not all nodes at the same moment, when Graphite comes back.
         self._next_at = self._clock() + random.uniform(0, 1)  # noqa: S311
         self.wake()
 
@@ -109,14 +112,13 @@ class Backlog:
         if self._clock() < self._next_at:
             return None
         self._next_at = self._clock() + LOOK_SECONDS
-        if not self._tried(self._spool.claim):
+        if not self._spool.claim():
             return None
         with self._lock:
-            under_way = {row_id for chunk in self._buffer.under_way()
-                         for row_id in chunk.row_ids}
+            chunks = self._buffer.under_way()
         rows = self._tried(
-            self._spool.read, self._after_id,
-            max(1, int(self._rate * PIECE_SECONDS)), under_way) or []
+            self._spool.read, self._after_id, self._rate * PIECE_SECONDS,
+            {row_id for chunk in chunks for row_id in chunk.row_ids}) or []
         if rows:
             self._after_id = rows[-1].id
         good = [row for row in rows if row.lines is not None]
@@ -154,15 +156,13 @@ class Backlog:
         corrupt = [row for row in rows if row.lines is None]
         if corrupt:
             count = sum(row.count for row in corrupt)
-            self._counts.warn(
-                SPOOL_CORRUPT, count, "%d lines were dropped: the disk gave "
-                "back something else than was written to it", count)
+            self._counts.warn(SPOOL_CORRUPT, count, "%d lines were dropped: "
+                              "the disk gave them back changed", count)
             self.delivered([row.id for row in corrupt])
 
     def _run(self):
         while True:
-            # Not for ever: the end is told by a signal handler, which must
-            # not take the lock of an event.
+            # Not for ever: the end is told by a signal, without a lock.
             self._wake.wait(LOOK_SECONDS)
             self._wake.clear()
             self._sleep(0 if self.ending else WAITED_SECONDS)
@@ -226,10 +226,9 @@ class Backlog:
 
     def _warn_if_full(self, count):
         if count:
-            self._counts.warn(
-                SPOOL_FULL, count, "%d lines, the oldest, were dropped: more "
-                "than [graphite] spool_size = %d bytes waited on disk",
-                count, self._spool.size)
+            self._counts.warn(SPOOL_FULL, count, "%d lines, the oldest, were "
+                              "dropped: more than [graphite] spool_size = %d "
+                              "bytes waited on disk", count, self._spool.size)
 
     def _tried(self, function, *args):
         """What a function of the spool returns, None when it failed."""

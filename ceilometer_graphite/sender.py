@@ -26,8 +26,7 @@ from ceilometer_graphite import transports
 
 LOG = log.getLogger(__name__)
 
-# One send is of at most so many bytes and a quarter of the buffer's size, or
-# of one batch.
+# One send is of at most so many bytes, or of one batch.
 CHUNK_BYTES = 65536
 # A connection with nothing to send is looked at so often.
 CHECK_SECONDS = 1.0
@@ -103,10 +102,7 @@ class Sender:
             self._lock.release()
 
     def end(self):
-        """Say that the process is about to end.
-
-        What is not delivered goes to disk at once. Takes no lock.
-        """
+        """Have all that is not delivered on disk at once; takes no lock."""
         if self._backlog is not None:
             self._backlog.ending = True
 
@@ -124,10 +120,10 @@ class Sender:
         thread = threading.Thread(
             target=self._run, name="graphite-sender", daemon=True)
         try:
-            thread.start()
-            self._thread = thread
             if self._backlog is not None:
                 self._backlog.start()
+            thread.start()
+            self._thread = thread
         except RuntimeError as e:
             # Lines wait, and the next ones try again.
             self._throttle.log(logging.ERROR, "start", "No thread for the "
@@ -169,6 +165,7 @@ class Sender:
         except Exception as e:
             delay = self._connection.lost(e)
             self._recover()
+            self._say_state("Not connected to Graphite, next to try is")
             self._sleep(delay)
             if not isinstance(e, transports.TransportError):
                 raise
@@ -180,11 +177,14 @@ class Sender:
         delay = self._connection.open()
         if self._connection.is_open:
             self._counts.add(counts.RECONNECTS, self._connection.is_again)
-            LOG.info("Connected to Graphite at %s: %s",
-                     self._connection.endpoint, counts.text(
-                         {**self._levels(), **self._counts.totals()}))
+            self._say_state("Connected to Graphite at")
         else:
             self._sleep(delay)
+
+    def _say_state(self, what):
+        self._throttle.log(logging.INFO, what, "%s %s: %s", what,
+                           self._connection.endpoint, counts.text(
+                               {**self._levels(), **self._counts.totals()}))
 
     def _levels(self):
         """How things stand now, as numbers by name."""
@@ -204,8 +204,7 @@ class Sender:
     def _next_chunk(self):
         """What to send now: live lines, else some of those on disk."""
         with self._lock:
-            batches = self._buffer.take(
-                min(CHUNK_BYTES, self._buffer.size // 4))
+            batches = self._buffer.take(CHUNK_BYTES)
             if batches:
                 return self._buffer.begin(
                     buffer.joined(batches, self._clock()))

@@ -19,6 +19,7 @@ runs and no driver or publisher is told. So the handler of the signal is
 wrapped, and waits.
 """
 
+import os
 import signal
 import threading
 import time
@@ -30,6 +31,10 @@ _POLL_SECONDS = 0.01
 
 _senders = weakref.WeakSet()
 _ends_by = None
+
+
+# The parent's senders are none of a child's.
+os.register_at_fork(after_in_child=_senders.clear)
 
 
 def watch(sender):

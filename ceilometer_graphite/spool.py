@@ -41,7 +41,8 @@ INSERT INTO sqlite_sequence (name, seq)
 """
 # What SQLite says of a file that is none of its own, or not any more.
 _BROKEN = ("malformed", "not a database", "no such table", "no such column",
-           "has no column", "datatype mismatch", "unsupported file format")
+           "has no column", "datatype mismatch", "unsupported file format",
+           "is a view", "constraint failed")
 
 
 class SpoolError(Exception):
@@ -144,15 +145,15 @@ class Spool:
     def claim(self):
         """Whether this is the one, of all that share the file, to send it.
 
-        Once it is, it stays so until its process ends.
+        Once it is, it stays so until its process ends. Without a file to
+        lock each is, because lines that come twice are better than none.
         """
         if self._claim is None:
             try:
                 self._make_directory()
                 file = open(self.path + ".lock", "w")
-            except OSError as e:
-                raise SpoolError("%s: %s" % (
-                    self.path + ".lock", e.strerror)) from e
+            except OSError:
+                return True
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
@@ -187,8 +188,7 @@ class Spool:
             self._file = self._identity()
             # Once, as it reads the whole file.
             if self._checked != self._file:
-                found, = connection.execute(
-                    "PRAGMA quick_check(1)").fetchone()
+                found, = next(connection.execute("PRAGMA quick_check(1)"))
                 if found != b"ok":
                     raise sqlite3.DatabaseError("malformed: %r" % found)
                 self._checked = self._file
@@ -232,12 +232,10 @@ class Spool:
         while self._used(connection) > self.size:
             oldest = connection.execute(
                 "SELECT id, CAST(count AS INTEGER) FROM batches "
-                "ORDER BY id LIMIT 1"
-            ).fetchone()
+                "ORDER BY id LIMIT 1").fetchone()
             if oldest is None:
                 break
-            connection.execute("DELETE FROM batches WHERE id = ?",
-                               oldest[:1])
+            connection.execute("DELETE FROM batches WHERE id = ?", oldest[:1])
             dropped += oldest[1]
         return dropped
 
@@ -247,8 +245,6 @@ class Spool:
 
     @staticmethod
     def _used(connection):
-        used, = connection.execute(
+        return next(connection.execute(
             "SELECT (page_count - freelist_count) * page_size FROM "
-            "pragma_page_count, pragma_freelist_count, pragma_page_size"
-        ).fetchone()
-        return used
+            "pragma_page_count, pragma_freelist_count, pragma_page_size"))[0]

@@ -265,6 +265,10 @@ class PickleTest(base.BaseTestCase):
         self.assertEqual([(type(value), value, seconds)
                           for value, seconds in datapoints], read)
 
+    def test_a_carbon_of_python_2_can_read_it(self):
+        frame, = self.frames(b"a 1 1\n")
+        self.assertEqual(b"\x80\x02", frame[4:6])
+
     def test_no_lines_make_no_frame(self):
         self.assertEqual([], self.frames(b""))
 

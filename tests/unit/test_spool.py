@@ -352,10 +352,15 @@ class DiskTest(SpoolTestCase):
         made = self.make(directory=os.path.join(path, "spool"))
         for function, *args in ((made.append, [(lines(1), 1)]),
                                 (made.read, 0, 1), (made.bytes,),
-                                (made.delete, [1]), (made.claim,)):
+                                (made.delete, [1])):
             error = self.assertRaises(spool.SpoolError, function, *args)
             self.assertNotIsInstance(error, spool.BrokenSpoolError)
             self.assertIn(path, str(error))
+
+    def test_lines_are_sent_where_nothing_can_be_locked(self):
+        made = self.make()
+        os.makedirs(made.path + ".lock")
+        self.assertTrue(made.claim())
 
     def test_it_works_again_when_the_disk_does(self):
         path = os.path.join(self.directory, "file")

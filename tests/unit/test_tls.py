@@ -12,6 +12,7 @@
 # under the License.
 
 import os
+import pty
 import select
 import socket
 import ssl
@@ -312,6 +313,22 @@ class TlsTransportTest(base.BaseTestCase):
                 certfile=self.path("client.pem"),
                 keyfile=self.path("locked.key")))
         self.assertIn("keyfile = " + self.path("locked.key"), str(error))
+
+    def test_an_encrypted_key_does_not_ask_at_a_terminal(self):
+        child, terminal = pty.fork()
+        if not child:
+            status = 1
+            try:
+                tls.make_context(**self.files(
+                    certfile=self.path("client.pem"),
+                    keyfile=self.path("locked.key")))
+            except transports.TransportError:
+                status = 0
+            finally:
+                os._exit(status)
+        self.addCleanup(os.close, terminal)
+        os.write(terminal, b"secret\n")
+        self.assertEqual(0, os.waitpid(child, 0)[1])
 
     def test_a_file_that_cannot_be_used_is_named(self):
         empty = self.path("empty.pem")
