@@ -208,10 +208,18 @@ class TcpTransport(_SocketTransport):
             sent += len(piece)
             rest = memoryview(piece)
             while rest:
-                # Not sendall(), whose timeout is for all of it: a far end
-                # that is slow, but reads, is not given up.
-                rest = rest[self._socket.send(rest):]
+                rest = rest[self._send_some(rest):]
         return sent
+
+    def _send_some(self, data):
+        """How much the kernel took; a far end that is slow is waited for."""
+        while True:
+            queued = self.unacknowledged()
+            try:
+                return self._socket.send(data)
+            except TimeoutError:
+                if self.unacknowledged() >= queued:
+                    raise
 
 
 class UdpTransport(_SocketTransport):
