@@ -14,7 +14,8 @@
 #
 # Sets up what the tests need and runs all of them: style, unit tests, the
 # generated sample configuration, the documentation, and the functional tests
-# with a real agent, real guests and a real Carbon. As root it installs the
+# with a real agent, real guests and a real Carbon, and the benchmarks in a
+# form of seconds. As root it installs the
 # packages of bindep.txt; as anyone else it says which are missing, and the
 # tests that need them are skipped.
 #
@@ -22,7 +23,7 @@
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
-environments=${*:-pep8 py3 genconfig docs releasenotes functional}
+environments=${*:-pep8 py3 genconfig docs releasenotes functional benchmarks}
 tools=.tox/bin
 
 say() {

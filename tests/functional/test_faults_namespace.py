@@ -1,0 +1,160 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Faults of a network and of its names, in a namespace of the test's own."""
+
+import time
+
+from tests.functional import faults
+from tools.lab import receiver
+
+
+class NamespaceTestCase(faults.FaultsTestCase):
+    """Has a namespace, for a publisher and what it publishes to."""
+
+    needs_root = True
+    needs_commands = ("unshare", "nsenter", "ip", "iptables", "mount",
+                      "sysctl")
+
+    def setUp(self):
+        super().setUp()
+        self.namespace = self.start(faults.Namespace(self.directory))
+
+    def start_receiver(self, mode=receiver.READS, **options):
+        return super().start_receiver(
+            mode, within=self.namespace.within, **options)
+
+    def start_child(self, *ports, **arguments):
+        return super().start_child(
+            *ports, within=self.namespace.within, **arguments)
+
+
+class HalfOpenTest(NamespaceTestCase):
+    """Packets vanish without a word, and one day do not any more."""
+
+    def drop_packets(self, verb):
+        self.namespace.run("iptables", verb, "INPUT", "-i", "lo", "-j",
+                           "DROP")
+
+    def check_nothing_is_lost(self, count, pause):
+        """Cut a connection for longer than it may confirm nothing."""
+        reader = self.start_receiver()
+        child = self.start_child(
+            reader.port, count=count, pause=pause, options={
+                "send_timeout_seconds": 1, "connect_timeout_seconds": 0.5,
+                "replay_seconds": 3})
+        child.wait_for_published(count // 4)
+        self.drop_packets("-A")
+        child.wait_for_log("cannot be reached")
+        child.wait_for_published(count)
+        self.drop_packets("-D")
+        self.assert_all_arrive(child.published(), reader)
+
+    def test_a_half_open_connection_loses_nothing_at_a_high_rate(self):
+        """May be lost: nothing."""
+        self.check_nothing_is_lost(10000, 0.01)
+
+    def test_a_half_open_connection_loses_nothing_at_a_low_rate(self):
+        """May be lost: nothing."""
+        self.check_nothing_is_lost(400, 0.3)
+
+    def test_a_half_open_connection_to_a_dead_host_loses_nothing(self):
+        """The far end is killed while its packets, and its RST, vanish.
+
+        May be lost: nothing.
+        """
+        reader = self.start_receiver()
+        child = self.start_child(reader.port, count=2000, options={
+            "send_timeout_seconds": 1, "connect_timeout_seconds": 0.5})
+        child.wait_for_published(1000)
+        self.drop_packets("-A")
+        reader.kill()
+        child.wait_for_published(2000)
+        child.wait_for_log("cannot be reached")
+        self.drop_packets("-D")
+        reader.start()
+        self.assert_all_arrive(child.published(), reader)
+
+
+class SlowTest(NamespaceTestCase):
+
+    def test_a_slow_reader_keeps_its_connection(self):
+        """send_timeout_seconds is how long a far end may take nothing.
+
+        This one takes something all the time. May be lost: nothing.
+        """
+        for command in (["ip", "link", "set", "lo", "mtu", "1500"],
+                        ["sysctl", "-w",
+                         "net.ipv4.tcp_wmem=4096 16384 65536"]):
+            self.namespace.run(*command)
+        reader = self.start_receiver(receiver.READS_SLOWLY,
+                                     bytes_per_second=24000)
+        child = self.start_child(reader.port, count=8000, batch=1000,
+                                 options={"send_timeout_seconds": 6})
+        self.wait_for_lines(reader, 2500, 60)
+        reader.heal()
+        self.assert_all_arrive(child.published(), reader)
+        self.assertEqual(1, reader.connections(), child.log_text())
+
+
+class NamesTest(NamespaceTestCase):
+    """A name that does not resolve, and later does. May be lost: nothing.
+
+    What resolves names is the machine's: its hosts file and its resolver,
+    which has no name server here, or one that does not answer.
+    """
+
+    def setUp(self):
+        super().setUp()
+        self.hosts = self.directory / "hosts"
+        self.hosts.touch()
+        self.resolv_conf = self.directory / "resolv.conf"
+        self.resolv_conf.write_text(
+            "nameserver 127.0.0.1\noptions timeout:3 attempts:1\n")
+        for path in (self.hosts, self.resolv_conf):
+            self.namespace.run("mount", "--bind", path, f"/etc/{path.name}")
+
+    def url(self, *ports, **options):
+        return super().url(*ports, **options).replace(
+            "127.0.0.1", "graphite.lab")
+
+    def resolve(self):
+        self.hosts.write_text("127.0.0.1 graphite.lab\n")
+
+    def test_a_name_that_does_not_resolve_and_later_does(self):
+        """May be lost: nothing."""
+        reader = self.start_receiver()
+        child = self.start_child(reader.port, count=1000)
+        child.wait_for_published(1000)
+        child.wait_for_log("cannot be reached")
+        self.resolve()
+        self.assert_all_arrive(child.published(), reader)
+
+    def test_a_name_server_that_does_not_answer_keeps_no_line_off_disk(self):
+        """Killed while it waits for a name: lines are on disk.
+
+        May be lost: lines of the last second before the kill.
+        """
+        self.namespace.run("iptables", "-A", "INPUT", "-p", "udp",
+                           "--dport", "53", "-j", "DROP")
+        reader = self.start_receiver()
+        options = {"spool_dir": self.directory / "spool"}
+        child = self.start_child(reader.port, count=1000, options=options)
+        child.wait_for_published(1000)
+        child.wait_until(
+            lambda: len(child.published(until=time.monotonic() - 1)) == 1000,
+            5, "lines older than a second")
+        child.kill()
+        self.resolve()
+        another = self.start_child(reader.port, count=50, tag="another",
+                                   options=options)
+        another.wait_for_published(50)
+        self.assert_all_arrive(child.published() + another.published(), reader)

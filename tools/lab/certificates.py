@@ -1,0 +1,64 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""An authority and certificates that it signed, by the openssl command."""
+
+import pathlib
+
+from tools.lab import command
+
+_EXTENSIONS = """\
+subjectAltName = {names}
+"""
+
+
+class Authority:
+    """Signs certificates; all its files are in one directory.
+
+    :param directory: of this authority alone.
+    :ivar cafile: its own certificate.
+    """
+
+    def __init__(self, directory):
+        self._directory = pathlib.Path(directory).absolute()
+        self._directory.mkdir(parents=True, exist_ok=True)
+        self.cafile = self._directory / "ca.pem"
+        self._key = self._directory / "ca.key"
+        self._openssl(
+            "req", "-x509", *_NEW_KEY, "-keyout", self._key, "-out",
+            self.cafile, "-subj", "/CN=authority of a lab", "-days", "2",
+            "-addext", "keyUsage=critical,keyCertSign,cRLSign")
+
+    def certificate(self, name, alternatives="IP:127.0.0.1"):
+        """Return the path of a new certificate, with its key in one file.
+
+        :param name: of the file, and the subject's.
+        :param alternatives: the subjectAltName.
+        """
+        paths = {ending: self._directory / f"{name}.{ending}"
+                 for ending in ("key", "csr", "crt", "ext", "pem")}
+        self._openssl("req", *_NEW_KEY, "-keyout", paths["key"],
+                      "-out", paths["csr"], "-subj", f"/CN={name}")
+        paths["ext"].write_text(_EXTENSIONS.format(names=alternatives))
+        self._openssl(
+            "x509", "-req", "-in", paths["csr"], "-CA", self.cafile,
+            "-CAkey", self._key, "-CAcreateserial", "-days", "2",
+            "-extfile", paths["ext"], "-out", paths["crt"])
+        paths["pem"].write_text(paths["key"].read_text()
+                                + paths["crt"].read_text())
+        return paths["pem"]
+
+    def _openssl(self, *arguments):
+        command.run("openssl", *map(str, arguments))
+
+
+_NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+            "-nodes")
