@@ -14,6 +14,8 @@
 """Forks a process that says when it is ready."""
 
 import multiprocessing
+import signal
+import sys
 
 _START_SECONDS = 60
 _FORK = multiprocessing.get_context("fork")
@@ -21,6 +23,11 @@ _FORK = multiprocessing.get_context("fork")
 
 class ChildError(Exception):
     """A child ended, or did not get ready in time."""
+
+
+def end_with_us():
+    """Let SIGTERM of this process end its children as well."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 
 
 def start(target, *arguments):

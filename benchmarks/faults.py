@@ -24,6 +24,7 @@ import sys
 import tempfile
 import time
 
+from benchmarks import child
 from benchmarks import report
 from benchmarks import scenarios
 from benchmarks import senders
@@ -141,7 +142,7 @@ def _choices(kind):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--short", action="store_true",
-                        help="a second or two each, to see that it works")
+                        help="a few seconds each, to see that it works")
     parser.add_argument("--senders", default=list(senders.SENDERS),
                         type=_choices(senders.SENDERS), metavar="NAME,...")
     parser.add_argument("--faults", default=list(scenarios.FAULTS),
@@ -151,6 +152,7 @@ def main():
     parser.add_argument("--log", default=os.devnull,
                         help="a file for what the senders print")
     arguments = parser.parse_args()
+    child.end_with_us()
     times = scenarios.SHORT if arguments.short else scenarios.FULL
     results = _run_all(arguments, times)
     print(report.paragraph(

@@ -19,6 +19,7 @@ the numbers goes into the trial's ``note``.
 """
 
 import dataclasses
+import math
 import signal
 import time
 import typing
@@ -28,7 +29,10 @@ _BACK_SECONDS = 0.05
 
 @dataclasses.dataclass(frozen=True)
 class Times:
-    """How long things last, in seconds, and how often they are done."""
+    """How long things last, in seconds, and how often they are done.
+
+    :ivar quiet: a sender that sent nothing for so long is not waited for
+    """
 
     repeats: int = 20
     between: float = 0.55
@@ -40,11 +44,12 @@ class Times:
     away: float = 3.0
     after: float = 1.0
     exit: float = 20.0
+    quiet: float = math.inf
 
 
 FULL = Times()
 SHORT = Times(repeats=2, between=0.3, load=0.8, refused=0.4, never=0.8,
-              slow=1.2, before=0.3, away=1.2, after=0.2)
+              slow=1.2, before=0.3, away=0.8, after=0.2, quiet=2.5)
 
 
 def killed(trial):

@@ -27,6 +27,7 @@ import tempfile
 import time
 
 from benchmarks import account
+from benchmarks import child
 from benchmarks import load
 from benchmarks import receiver
 from benchmarks import report
@@ -185,6 +186,7 @@ def main():
     parser.add_argument("--log", default=os.devnull,
                         help="a file for what the sender prints")
     arguments = parser.parse_args()
+    child.end_with_us()
     print(report.versions())
     with tempfile.TemporaryDirectory() as directory:
         sys.exit(Soak(arguments, pathlib.Path(directory)).run())

@@ -150,8 +150,8 @@ class Trial:
                and time.monotonic() < until):
             if self._ledger.total != total:
                 total, changed_at = self._ledger.total, time.monotonic()
-            elif (time.monotonic() - changed_at
-                  > self._sender.quiet_seconds):
+            elif time.monotonic() - changed_at > min(
+                    self._sender.quiet_seconds, self.times.quiet):
                 return
             time.sleep(_LOOK_SECONDS)
 
