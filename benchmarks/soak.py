@@ -186,6 +186,8 @@ def main():
     parser.add_argument("--log", default=os.devnull,
                         help="a file for what the sender prints")
     arguments = parser.parse_args()
+    if arguments.warm_up >= arguments.seconds:
+        parser.error("--warm-up has to be shorter than --seconds")
     child.end_with_us()
     print(report.versions())
     with tempfile.TemporaryDirectory() as directory:
