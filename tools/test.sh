@@ -15,9 +15,8 @@
 # Sets up what the tests need and runs all of them: style, unit tests, the
 # generated sample configuration, the documentation, and the functional tests
 # with a real agent, real guests and a real Carbon, and the benchmarks in a
-# form of seconds. As root it installs the
-# packages of bindep.txt; as anyone else it says which are missing, and the
-# tests that need them are skipped.
+# form of seconds. As root it installs the packages of bindep.txt; as anyone
+# else it says which are missing, and the tests that need them are skipped.
 #
 # Usage: tools/test.sh [TOX ENVIRONMENT ...]
 

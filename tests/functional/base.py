@@ -89,6 +89,14 @@ class GraphiteTestCase(base.BaseTestCase):
             lambda: len(self.samples()) >= wanted, 90,
             "%d samples of cpu" % wanted)
 
+    def check_everything_arrives(self, polling_agent):
+        """End an agent after three cycles; Graphite has all of them."""
+        self.wait_for_cycles(polling_agent, 3)
+        polling_agent.terminate()
+        self.assert_graphite_has_the_truth(truth.load(self.truth_path))
+        self.assertTrue(self.samples("memory.usage"))
+        self.assert_no_errors(polling_agent)
+
     def assert_no_errors(self, polling_agent):
         """The agent's log has none but those that it always has."""
         self.assertEqual([], [

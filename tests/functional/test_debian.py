@@ -17,7 +17,6 @@ import pathlib
 import shutil
 
 from tests.functional import base
-from tests.functional import truth
 from tools.lab import command
 from tools.lab import nova
 from tools.lab import process
@@ -69,12 +68,7 @@ class DebianTest(base.GraphiteTestCase):
 
     def test_every_sample_of_debians_agent_arrives(self):
         polling_agent = self.start_debians_agent()
-        self.wait_for_cycles(polling_agent, 3)
-        polling_agent.terminate()
-        samples = truth.load(self.truth_path)
-        self.assert_graphite_has_the_truth(samples)
-        self.assertTrue(self.samples("memory.usage"))
-        self.assert_no_errors(polling_agent)
+        self.check_everything_arrives(polling_agent)
         log = polling_agent.log_text()
         self.assertEqual(1, log.count(
             f"{polling_agent.directory}/pipeline.yaml runs in this agent"),

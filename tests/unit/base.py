@@ -14,6 +14,7 @@
 """What tests of the whole plugin share."""
 
 import json
+import os
 import pathlib
 
 from ceilometer import sample
@@ -34,6 +35,18 @@ def recorded(name):
     if name.endswith(".jsonl"):
         return [json.loads(line) for line in text.splitlines()]
     return [entry for cycle in json.loads(text)["cycles"] for entry in cycle]
+
+
+def in_child(function):
+    """Whether ``function`` returns true in a child, which ends by os._exit."""
+    child = os.fork()
+    if not child:
+        status = 1
+        try:
+            status = 0 if function() else 1
+        finally:
+            os._exit(status)
+    return os.waitpid(child, 0)[1] == 0
 
 
 def make_sample(name="power.state", volume=1, type="gauge", unit="",

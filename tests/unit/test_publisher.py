@@ -46,17 +46,6 @@ class GraphitePublisherTest(base.AgentTestCase):
                 return lines
             lines.append(line)
 
-    def in_child(self, function):
-        """What ``function`` returns in a child that ends by os._exit."""
-        child = os.fork()
-        if not child:
-            status = 1
-            try:
-                status = 0 if function() else 1
-            finally:
-                os._exit(status)
-        return os.waitpid(child, 0)[1] == 0
-
     def counter(self, volume, monotonic_time, **fields):
         return base.make_sample(
             type="cumulative", volume=volume, monotonic_time=monotonic_time,
@@ -178,7 +167,7 @@ class GraphitePublisherTest(base.AgentTestCase):
         def publish():
             made.publish_samples([base.make_sample(volume=2)])
             return made._sender.close(10)
-        self.assertTrue(self.in_child(publish))
+        self.assertTrue(base.in_child(publish))
         self.assertEqual([HEAD + b"power.state 2 %d\n" % SECOND],
                          self.receiver.take(1))
         self.assertEqual([HEAD + b"power.state 3 %d\n" % SECOND],
@@ -195,7 +184,7 @@ class GraphitePublisherTest(base.AgentTestCase):
             os.kill(os.getpid(), signal.SIGTERM)
             made.publish_samples([base.make_sample(volume=100)])
             return ended
-        self.assertTrue(self.in_child(publish_and_end))
+        self.assertTrue(base.in_child(publish_and_end))
         self.assertEqual([HEAD + b"power.state %d %d\n" % (number, SECOND)
                           for number in range(101)], self.receiver.take(101))
 

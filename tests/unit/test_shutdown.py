@@ -20,6 +20,7 @@ import time
 from oslotest import base
 
 from ceilometer_graphite import shutdown
+from tests.unit import base as unit_base
 
 
 class FakeSender:
@@ -42,17 +43,6 @@ class FakeSender:
 
 class ShutdownTest(base.BaseTestCase):
 
-    def in_child(self, function):
-        """Whether ``function`` returns true in a process of its own."""
-        child = os.fork()
-        if not child:
-            status = 1
-            try:
-                status = 0 if function() else 1
-            finally:
-                os._exit(status)
-        return os.waitpid(child, 0)[1] == 0
-
     def handled(self, signals):
         """Handle SIGTERM as an agent does: note it, and go on."""
         signal.signal(signal.SIGTERM, lambda *args: signals.append(args[0]))
@@ -69,7 +59,7 @@ class ShutdownTest(base.BaseTestCase):
             self.end()
             return (signals == [signal.SIGTERM]
                     and [sender.asked for sender in senders] == [11, 21])
-        self.assertTrue(self.in_child(ends))
+        self.assertTrue(unit_base.in_child(ends))
 
     def test_all_senders_are_told_before_one_is_waited_for(self):
         def ends():
@@ -80,7 +70,7 @@ class ShutdownTest(base.BaseTestCase):
             self.end()
             return all(sender.ends == 1 and not sender.asked_before_end
                        for sender in senders)
-        self.assertTrue(self.in_child(ends))
+        self.assertTrue(unit_base.in_child(ends))
 
     def test_the_wait_is_bounded(self):
         def ends():
@@ -94,7 +84,7 @@ class ShutdownTest(base.BaseTestCase):
             # And what is published after that does not wait once more.
             shutdown.wait_if_ending(sender)
             return 0.2 <= seconds and time.monotonic() - began < 2
-        self.assertTrue(self.in_child(ends))
+        self.assertTrue(unit_base.in_child(ends))
 
     def test_what_is_published_after_the_signal_waits_as_well(self):
         def ends():
@@ -104,7 +94,7 @@ class ShutdownTest(base.BaseTestCase):
             late = FakeSender(5)
             shutdown.wait_if_ending(late)
             return late.asked == 6
-        self.assertTrue(self.in_child(ends))
+        self.assertTrue(unit_base.in_child(ends))
 
     def test_nothing_waits_before_the_signal(self):
         def publishes():
@@ -113,7 +103,7 @@ class ShutdownTest(base.BaseTestCase):
             shutdown.watch(sender)
             shutdown.wait_if_ending(sender)
             return not sender.asked
-        self.assertTrue(self.in_child(publishes))
+        self.assertTrue(unit_base.in_child(publishes))
 
     def test_many_senders_wrap_the_handler_once(self):
         def ends():
@@ -124,7 +114,7 @@ class ShutdownTest(base.BaseTestCase):
                 shutdown.watch(sender)
             self.end()
             return len(signals) == 1 and sender.ends == 1
-        self.assertTrue(self.in_child(ends))
+        self.assertTrue(unit_base.in_child(ends))
 
     def test_a_process_that_does_not_handle_the_signal_is_left_alone(self):
         def watches():
@@ -134,7 +124,7 @@ class ShutdownTest(base.BaseTestCase):
                 if signal.getsignal(signal.SIGTERM) != handler:
                     return False
             return True
-        self.assertTrue(self.in_child(watches))
+        self.assertTrue(unit_base.in_child(watches))
 
     def test_no_other_thread_than_the_main_one_sets_a_handler(self):
         def watches():
@@ -152,7 +142,7 @@ class ShutdownTest(base.BaseTestCase):
             thread.join()
             return (not errors
                     and signal.getsignal(signal.SIGTERM) is handler)
-        self.assertTrue(self.in_child(watches))
+        self.assertTrue(unit_base.in_child(watches))
 
     def test_a_sender_that_nobody_has_any_more_is_not_waited_for(self):
         def ends():
@@ -164,4 +154,4 @@ class ShutdownTest(base.BaseTestCase):
             began = time.monotonic()
             self.end()
             return time.monotonic() - began < shutdown.WAIT_SECONDS / 2
-        self.assertTrue(self.in_child(ends))
+        self.assertTrue(unit_base.in_child(ends))
