@@ -162,8 +162,7 @@ class Backlog:
 
     def _run(self):
         while True:
-            # Not for ever: the end is told by a signal, without a lock.
-            self._wake.wait(LOOK_SECONDS)
+            self._wake.wait()
             self._wake.clear()
             self._sleep(0 if self.ending else WAITED_SECONDS)
             while self._has_work():

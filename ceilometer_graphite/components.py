@@ -63,6 +63,10 @@ def _meter(text):
         _component(part) for part in text.split(".") if part) or MISSING
 
 
+def _text(value):
+    return "" if value is None else str(value)
+
+
 def component(value):
     """Any value as one path component.
 
@@ -70,7 +74,7 @@ def component(value):
     200 bytes is cut and ends in a hash of the whole. None and the empty
     string are ``none``.
     """
-    return _component("" if value is None else str(value))
+    return _component(value if type(value) is str else _text(value))
 
 
 def identity(value):
@@ -80,12 +84,12 @@ def identity(value):
     looks like one that had been, ends in a hash of the whole. A UUID comes
     out as it went in.
     """
-    return _identity("" if value is None else str(value))
+    return _identity(value if type(value) is str else _text(value))
 
 
 def meter_path(value):
     """A meter's name: its dots stay. One of over 200 bytes is a component."""
-    return _meter("" if value is None else str(value))
+    return _meter(value if type(value) is str else _text(value))
 
 
 def short_host(host):

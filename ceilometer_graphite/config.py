@@ -24,6 +24,7 @@ from oslo_config import types
 from oslo_log import log
 
 from ceilometer_graphite import definitions
+from ceilometer_graphite import fields
 from ceilometer_graphite import naming
 from ceilometer_graphite import opts
 from ceilometer_graphite import tls
@@ -213,7 +214,7 @@ def _endpoint(text, default_port):
 def _namer(values, default_host):
     try:
         option = "prefix"
-        naming.checked_prefix(values[option])
+        fields.checked_prefix(values[option])
         arguments = (values["prefix"], values["append_hostname"],
                      default_host)
         option = "template"
@@ -221,7 +222,7 @@ def _namer(values, default_host):
         if values["naming"] == "tags":
             return naming.TagNamer(*arguments)
         return namer
-    except naming.TemplateError as e:
+    except fields.TemplateError as e:
         raise ConfigError("%s has to be of %s, and not %r" % (
             option, e, values[option])) from None
 

@@ -19,14 +19,13 @@ means. Whatever is wrong with a file is told with its line and its key.
 
 import dataclasses
 import fnmatch
-import functools
 import importlib.resources
 import math
 import re
 
 import yaml
 
-from ceilometer_graphite import naming
+from ceilometer_graphite import fields
 
 
 class DefinitionsError(ValueError):
@@ -46,7 +45,7 @@ class Rate:
     def factor(self, metadata):
         """What the growth per second is multiplied by, for one sample."""
         for key in self.per:
-            divisor = naming.metadata_value(metadata, key)
+            divisor = fields.metadata_value(metadata, key)
             if isinstance(divisor, (int, float)) and divisor > 0:
                 return self.scale / divisor
         return self.scale
@@ -72,9 +71,9 @@ class Definitions:
         for gauge in gauges:
             self._gauges.setdefault(gauge.meter, []).append(gauge)
         self.gauge_names = frozenset(gauge.name for gauge in gauges)
-        self.rate = functools.lru_cache(4096)(self._rate)
 
-    def _rate(self, meter, unit):
+    def rate(self, meter, unit):
+        """The rate that a counter becomes, or None."""
         for match, rate in self._rates:
             if match(meter):
                 return dataclasses.replace(

@@ -17,6 +17,7 @@ It takes the place of the message bus: what the polling agent notifies goes
 through ``pipeline.yaml`` within the agent, as it did until Kilo.
 """
 
+import functools
 import logging
 
 from ceilometer.pipeline import sample as sample_pipeline
@@ -34,6 +35,7 @@ LOG = log.getLogger(__name__)
 POLLING = "telemetry.polling"
 NAMESPACE = "oslo.messaging.notify.drivers"
 NAME = "ceilometer_pipeline"
+_METERS = 4096
 
 
 class _GuardedPublishers:
@@ -57,7 +59,16 @@ class _Sink(sample_pipeline.SampleSink):
         super().__init__(conf, cfg, _GuardedPublishers(publisher_manager))
 
 
+class _Source(sample_pipeline.SampleSource):
+    """Matches the name of a meter once, and not for each of its samples."""
+
+    def __init__(self, cfg):
+        super().__init__(cfg)
+        self.support_meter = functools.lru_cache(_METERS)(self.support_meter)
+
+
 class _PipelineManager(sample_pipeline.SamplePipelineManager):
+    pm_source = _Source
     pm_sink = _Sink
 
 
@@ -103,15 +114,24 @@ class PipelineDriver(notifier.Driver):
 
     def _samples(self, message):
         """Ceilometer's own samples, with the clock that it leaves out."""
-        samples = []
-        for fields in message["payload"]["samples"]:
-            try:
-                sample, = self._build({"payload": {"samples": [fields]}})
-                sample.monotonic_time = fields.get("monotonic_time")
-            except Exception as e:
-                self._fault("sample", "The sample %.200r" % (fields,), e)
-            else:
-                samples.append(sample)
+        found = message["payload"]["samples"]
+        try:
+            return self._built(found)
+        except Exception:
+            return [sample for fields in found
+                    for sample in self._built_alone(fields)]
+
+    def _built_alone(self, fields):
+        try:
+            return self._built([fields])
+        except Exception as e:
+            self._fault("sample", "The sample %.200r" % (fields,), e)
+            return []
+
+    def _built(self, found):
+        samples = list(self._build({"payload": {"samples": found}}))
+        for sample, fields in zip(samples, found, strict=True):
+            sample.monotonic_time = fields.get("monotonic_time")
         return samples
 
     def _load_pipelines(self):

@@ -11,6 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+
 """From a sample to the name of its series.
 
 A name is a dotted path made by a template, or a tagged series of Graphite
@@ -19,164 +20,89 @@ character that means something to Carbon's line protocol or to a file
 system, and every field stays at its place in the template.
 """
 
-import functools
-import itertools
 import re
 import typing
 
-from ceilometer_graphite import components
+from ceilometer_graphite import encoding
+from ceilometer_graphite import fields
 
 DEFAULT_TEMPLATE = (
     "{prefix}.{hostname}.{project_id}.{instance_id}.{meter}.{device}")
 
-_CACHED_INSTANCES = 16384
 _DOT_OUTSIDE_BRACES = re.compile(r"\.(?![^{}]*\})")
-_FIELD = re.compile(r"\{([^{}]*)\}")
+_OF_METER = {"meter", "unit"}
+# What is read of every sample; more only where the template has it.
+_ALWAYS_READ = ("host", "project_id", "instance_id", "device")
+_REMEMBERED = 65536
+# Of the meter's text, and of the two around it: a line has a value and a
+# time as well, of at most 326 bytes.
+_MAX_TEXT_BYTES = (encoding.MAX_LINE_BYTES - 326) // 2
 
 
-class TemplateError(ValueError):
-    """A template or a prefix that cannot be used; says what is allowed."""
+class Names(typing.NamedTuple):
+    """The names of one meter's series: a text of its own between two others.
 
-
-def metadata(sample):
-    """A sample's metadata, which are a dict whatever it holds."""
-    found = sample.resource_metadata
-    return found if isinstance(found, dict) else {}
-
-
-def metadata_value(md, key):
-    """The scalar at ``key``, whose dots lead inwards; None without one."""
-    value = md
-    for part in [key] if key in md else key.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
-    return None if isinstance(value, (dict, list, tuple)) else value
-
-
-def checked_prefix(prefix):
-    """A prefix without its trailing dot.
-
-    :raises TemplateError: when it has what no path may have
+    :ivar text: of the meter
+    :ivar around: makes of a list of samples, and one of their metadata, a
+        list of pairs of texts: what is before the meter's, and after it
     """
-    prefix = prefix[:-1] if prefix.endswith(".") else prefix
-    if prefix and any(part != components.component(part)
-                      for part in prefix.split(".")):
-        raise TemplateError(
-            "components of %s, of at most %d characters, with one dot "
-            "between them" % (
-                components.SAFE, components.MAX_BYTES))
-    return prefix
+
+    text: str
+    around: typing.Callable
 
 
-class _Instance(typing.NamedTuple):
-    """What is the same for all samples of an instance, as they hold it."""
+class _Memo(dict):
+    """What was made of tuples of values; begins anew when it is full.
 
-    host: object
-    project_id: object
-    project_name: object
-    user_id: object
-    instance_id: object
-    instance_name: object
-    flavor: object
-
-
-_STEADY = ("prefix", "hostname", *_Instance._fields)
-
-
-def _fields(prefix, append_hostname):
-    """What writes each field of a template.
-
-    Each gets an :class:`_Instance`, which the others than the steady ones
-    do not use, and those the sample, its metadata, the meter and the unit.
-    None, from the three that may have nothing to say, leaves the component
-    out.
+    Of texts and None only: 1, 1.0 and True are equal, but are written in
+    three ways.
     """
-    component, identity = components.component, components.identity
 
-    def device(of, s, md, *_):
-        name = md.get("disk_name") or md.get("vnic_name")
-        return component(name) if name else None
+    def __init__(self, make):
+        super().__init__()
+        self.make = make
 
-    return {
-        "prefix": lambda of, *_: prefix or None,
-        "hostname": lambda of, *_: components.short_host(str(of.host))
-        if append_hostname else None,
-        "host": lambda of, *_: component(of.host),
-        "project_id": lambda of, *_: identity(of.project_id),
-        "project_name": lambda of, *_: component(of.project_name),
-        "user_id": lambda of, *_: identity(of.user_id),
-        "instance_id": lambda of, *_: identity(of.instance_id),
-        "instance_name": lambda of, *_: component(of.instance_name),
-        "flavor": lambda of, *_: component(of.flavor),
-        "resource_id": lambda of, s, *_: identity(s.resource_id),
-        "meter": lambda of, s, md, meter, unit: components.meter_path(meter),
-        "device": device,
-        "unit": lambda of, s, md, meter, unit: component(unit),
-    }
+    def __missing__(self, values):
+        made = self.make(values)
+        if all(value is None or type(value) is str for value in values):
+            if len(self) >= _REMEMBERED:
+                self.clear()
+            self[values] = made
+        return made
 
 
-def _field(name, fields):
-    if name.startswith("metadata.") and len(name) > len("metadata."):
-        key = name[len("metadata."):]
-        return lambda of, s, md, *_: components.component(
-            metadata_value(md, key))
-    if name not in fields:
-        raise TemplateError("{%s}, and not {%s}" % (
-            "}, {".join([*sorted(fields), "metadata.KEY"]), name))
-    return fields[name]
+def _joined(parts, values):
+    """The components that are there, each after what leads to it."""
+    return "".join(lead + text for lead, text in (
+        (lead, component.write(values)) for lead, component in parts)
+        if text is not None)
 
 
-def _mixed(writers):
-    """What writes a component of several pieces."""
-    def write(of, *datum):
-        of = _Instance._make(of)
-        text = "".join(one(of, *datum) or components.MISSING
-                       for one in writers)
-        if len(text) > components.MAX_BYTES:
-            return components.hashed(text, text)
-        return text
-    return write
+def _checked(text):
+    if len(text) > _MAX_TEXT_BYTES:
+        raise encoding.SkippedSample(encoding.LINE_TOO_LONG)
+    return text
 
 
-def _part(text, fields):
-    """What writes one component of a template."""
-    pieces = _FIELD.split(text)
-    if pieces == [""]:
-        raise TemplateError("components that are not empty")
-    for literal in pieces[::2]:
-        if components.UNSAFE.search(literal):
-            raise TemplateError("fields in braces, dots, and the characters "
-                                "%s" % components.SAFE)
-    writers = [_field(piece, fields) if number % 2
-               else lambda *_, literal=piece: components.component(literal)
-               for number, piece in enumerate(pieces) if piece or number % 2]
-    return writers[0] if len(writers) == 1 else _mixed(writers)
-
-
-def _remembered(parts):
-    """What writes steady components, and remembers them.
-
-    :param parts: a list of (lead, write)
-    """
-    @functools.lru_cache(_CACHED_INSTANCES, typed=True)
-    def write(*values):
-        of = _Instance(*values)
-        return "".join(lead + text for lead, text in (
-            (lead, write_part(of)) for lead, write_part in parts)
-            if text is not None)
-    return write
+def _sources(parts):
+    return frozenset().union(*(component.sources for _, component in parts))
 
 
 class _Namer:
     def __init__(self, parts, default_host):
-        """Put the components together.
+        """Put the components of a name together.
 
-        :param parts: a list of (whether it is steady, lead, write)
+        :param parts: a list of (lead, component), of which those without a
+            component are left out
         """
+        (_, first), *others = [part for part in parts if part[1] is not None]
+        parts = [("", first), *others]
+        self._before, self._meter, self._after = _divided(parts)
+        self._read_too = sorted(
+            _sources(parts) - {*_ALWAYS_READ, *_OF_METER})
         self._default_host = default_host
-        self._segments = []
-        for steady, group in itertools.groupby(parts, lambda part: part[0]):
-            parts = [part for _, *part in group]
-            self._segments += [(None, _remembered(parts))] if steady else parts
+        self._memo = _Memo(self._write_around)
+        self._around = self._make_around()
 
     def name(self, sample, meter, unit):
         """The name of a sample's datapoint.
@@ -184,23 +110,72 @@ class _Namer:
         :param meter: its meter's name, or a derived one
         :param unit: of that meter, or None
         """
-        md = metadata(sample)
-        of = (md.get("instance_host") or self._default_host,
-              sample.project_id, getattr(sample, "project_name", None),
-              sample.user_id, md.get("instance_id") or sample.resource_id,
-              md.get("display_name"), md.get("instance_type"))
-        name = ""
-        for lead, write in self._segments:
-            if lead is None:
+        text, around = self.of_meter(meter, unit)
+        (before, after), = around([sample], [fields.metadata(sample)])
+        return before + text + after
+
+    def of_meter(self, meter, unit):
+        """The :class:`Names` of a meter, or of a derived one.
+
+        :param unit: of that meter, or None
+        :raises encoding.SkippedSample: for names that are too long for a
+            line, as ``around`` does
+        """
+        around = self._around if self._meter else self._make_around(
+            meter, unit)
+        return Names(_checked(_joined(
+            self._meter, {"meter": meter, "unit": unit})), around)
+
+    def _make_around(self, *known):
+        """What is :attr:`Names.around`.
+
+        :param known: the meter and the unit, when it depends on them
+        """
+        default_host, memo = self._default_host, self._memo
+        readers = [fields.reader(source) for source in self._read_too]
+        reads_more = bool(readers or known)
+
+        def around(samples, metadata):
+            pairs = []
+            for s, md in zip(samples, metadata, strict=True):
+                values = (
+                    md.get("instance_host") or default_host, s.project_id,
+                    md.get("instance_id") or s.resource_id,
+                    md.get("disk_name") or md.get("vnic_name"))
+                if reads_more:
+                    values += (*(read(s, md) for read in readers), *known)
                 try:
-                    name += write(*of)
+                    pairs.append(memo[values])
                 except TypeError:  # a list or a dict is not remembered
-                    name += write.__wrapped__(*of)
-            else:
-                text = write(of, sample, md, meter, unit)
-                if text is not None:
-                    name += lead + text
-        return name[1:]
+                    pairs.append(memo.make(values))
+            return pairs
+
+        return around
+
+    def _write_around(self, values):
+        # The last two are there for templates that need them only.
+        values = dict(zip((*_ALWAYS_READ, *self._read_too, "meter", "unit"),
+                          values, strict=False))
+        before, after = (_joined(parts, values)
+                         for parts in (self._before, self._after))
+        _checked(before + after)
+        return before, after
+
+
+def _divided(parts):
+    """What is before the parts that the meter alone writes, they, the rest.
+
+    Where they are not side by side, or the meter writes a part together
+    with the sample, all is before.
+    """
+    of_meter = [component.sources <= _OF_METER and bool(component.sources)
+                for _, component in parts]
+    begin = of_meter.index(True) if True in of_meter else 0
+    end = begin + sum(of_meter)
+    before, meter, after = parts[:begin], parts[begin:end], parts[end:]
+    if _sources(before + after) & _OF_METER:
+        return parts, [], []
+    return before, meter, after
 
 
 class PathNamer(_Namer):
@@ -211,18 +186,24 @@ class PathNamer(_Namer):
     :param prefix: the text of ``{prefix}``, with or without a trailing dot
     :param append_hostname: whether ``{hostname}`` has a text
     :param default_host: the host of those samples that do not name theirs
-    :raises TemplateError: for a template or a prefix that cannot be used
+    :raises fields.TemplateError: for a template or a prefix that cannot be
+        used
     """
 
     def __init__(self, template, prefix, append_hostname, default_host):
-        fields = _fields(checked_prefix(prefix), append_hostname)
-        super().__init__([
-            (all(name in _STEADY for name in _FIELD.findall(part)), ".",
-             _part(part, fields))
-            for part in _DOT_OUTSIDE_BRACES.split(template)], default_host)
+        of = fields.Fields(prefix, append_hostname)
+        texts = _DOT_OUTSIDE_BRACES.split(template)
+        parts = [(text, of.component(text)) for text in texts]
         if "{meter}" not in template:
-            raise TemplateError("components with {meter} among them, without "
-                                "which meters overwrite each other")
+            raise fields.TemplateError(
+                "components with {meter} among them, without which meters "
+                "overwrite each other")
+        first, *_ = [text for text, component in parts if component]
+        if first == "{device}":
+            raise fields.TemplateError(
+                "components of which the first is there for every sample")
+        super().__init__([(".", component) for _, component in parts],
+                         default_host)
 
 
 class TagNamer(_Namer):
@@ -234,9 +215,10 @@ class TagNamer(_Namer):
     """
 
     def __init__(self, prefix, append_hostname, default_host):
-        fields = _fields(checked_prefix(prefix), append_hostname)
+        of = fields.Fields(prefix, append_hostname)
         super().__init__([
-            (field in _STEADY, lead, fields[field]) for lead, field in (
-                (".", "prefix"), (".", "meter"), (";host=", "hostname"),
-                (";project=", "project_id"), (";instance=", "instance_id"),
-                (";device=", "device"))], default_host)
+            (lead, of.component(text)) for lead, text in (
+                (".", "{prefix}"), (".", "{meter}"), (";host=", "{hostname}"),
+                (";project=", "{project_id}"),
+                (";instance=", "{instance_id}"),
+                (";device=", "{device}"))], default_host)

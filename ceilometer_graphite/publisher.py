@@ -15,23 +15,20 @@
 
 import os
 import reprlib
-import time
 import weakref
 
 import ceilometer
 from ceilometer import publisher
 
 from ceilometer_graphite import config
+from ceilometer_graphite import conversion
 from ceilometer_graphite import counts
 from ceilometer_graphite import delivery
 from ceilometer_graphite import encoding
-from ceilometer_graphite import naming
 from ceilometer_graphite import rates
 from ceilometer_graphite import shutdown
 
-CUMULATIVE = "cumulative"
 FAULT = "fault"
-NO_TIMESTAMP = "samples_without_timestamp"
 _MEANINGS = {
     encoding.NOT_A_NUMBER: "left out, its volume is not a number",
     encoding.NOT_FINITE: "left out, its volume is not finite",
@@ -62,15 +59,9 @@ class GraphitePublisher(publisher.ConfigPublisherBase):
         _PUBLISHERS.add(self)
 
     def _start_over(self):
-        settings = self._settings
-        self._definitions = settings.definitions
-        self._counters = settings.counters
-        self._name = settings.namer.name
-        self._rates = rates.RateTable(settings.rate_expiry_seconds,
-                                      settings.rate_max_series)
-        self._polled_gauges = set()
         self.counts = counts.Counts()
-        self._sender = delivery.make_sender(settings, self.counts)
+        self._converter = conversion.Converter(self._settings)
+        self._sender = delivery.make_sender(self._settings, self.counts)
         shutdown.watch(self._sender)
 
     def publish_samples(self, samples):
@@ -82,15 +73,12 @@ class GraphitePublisher(publisher.ConfigPublisherBase):
 
         :param samples: a list of ``ceilometer.sample.Sample``
         """
-        lines = []
-        for sample in samples:
-            try:
-                self._add_sample(lines, sample)
-            except Exception as e:
-                self._skip(sample, e)
+        lines, problems = self._converter.convert(samples)
         if lines:
             self._sender.submit("".join(lines).encode("ascii"), len(lines))
             shutdown.wait_if_ending(self._sender)
+        for problem in problems:
+            self._tell(problem)
 
     def publish_events(self, events):
         """Events are no datapoints.
@@ -99,63 +87,18 @@ class GraphitePublisher(publisher.ConfigPublisherBase):
         """
         raise ceilometer.NotImplementedError
 
-    def _add_sample(self, lines, sample):
-        seconds = self._seconds(sample)
-        name = sample.name
-        if name in self._definitions.gauge_names:
-            self._polled_gauges.add(name)
-        for gauge in self._definitions.gauges(name):
-            self._add_gauge(lines, sample, gauge, seconds)
-        if sample.type != CUMULATIVE or self._counters != "rate":
-            self._add(lines, sample, name, sample.unit, sample.volume,
-                      seconds)
-        if sample.type == CUMULATIVE and self._counters != "raw":
-            self._add_rate(lines, sample, seconds)
-
-    def _seconds(self, sample):
-        if sample.timestamp:
-            return encoding.timestamp(sample.timestamp)
-        self._tell(NO_TIMESTAMP, "published with the time of now", sample)
-        return time.time()
-
-    def _add_gauge(self, lines, sample, gauge, seconds):
-        """What the sample's metadata hold, unless it is polled as well."""
-        value = naming.metadata_value(
-            naming.metadata(sample), gauge.metadata)
-        if value is not None and gauge.name not in self._polled_gauges:
-            self._add(lines, sample, gauge.name, gauge.unit, value, seconds)
-
-    def _add_rate(self, lines, sample, seconds):
-        rate = self._definitions.rate(sample.name, sample.unit)
-        if rate is None:
-            return
-        value = self._rates.per_second(
-            sample, encoding.number(sample.volume), seconds)
-        if value is not None:
-            value *= rate.factor(naming.metadata(sample))
-            self._add(lines, sample, rate.name, rate.unit, value, seconds)
-
-    def _add(self, lines, sample, meter, unit, volume, seconds):
-        try:
-            lines.append(encoding.line(
-                self._name(sample, meter, unit), encoding.number(volume),
-                seconds))
-        except encoding.SkippedSample as e:
-            self._skip(sample, e)
-
-    def _skip(self, sample, error):
-        known = isinstance(error, encoding.SkippedSample)
-        reason = error.reason if known else FAULT
-        self._tell(counts.SKIPPED + reason, _MEANINGS[reason], sample,
-                   exc_info=None if known else error)
-
-    def _tell(self, count, what, sample, exc_info=None):
+    def _tell(self, problem):
+        if problem.reason == conversion.NO_TIMESTAMP:
+            count, what = problem.reason, "published with the time of now"
+        else:
+            reason = problem.reason or FAULT
+            count, what = counts.SKIPPED + reason, _MEANINGS[reason]
         self.counts.warn(
             count, 1, "%s. It is the sample of meter %s with volume %s at "
             "%s of resource %s", what,
-            *(_shown(getattr(sample, name, None)) for name in (
+            *(_shown(getattr(problem.sample, name, None)) for name in (
                 "name", "volume", "timestamp", "resource_id")),
-            exc_info=exc_info)
+            exc_info=problem.error)
 
 
 def _shown(value):

@@ -14,28 +14,12 @@
 """Counters to rates: what a counter grew by, per second."""
 
 import math
-import threading
-import time
 
 from ceilometer_graphite import encoding
-from ceilometer_graphite import naming
 
 TABLE_FULL = "rate_table_full"
 
-
-def _elapsed(last, state):
-    """Seconds between two states, by the better clock that both have.
-
-    None, when they are of two hosts: there neither their monotonic clocks
-    nor their counters have anything in common.
-    """
-    last_host, last_seconds, last_monotonic, _, _ = last
-    host, seconds, monotonic, _, _ = state
-    if last_host != host:
-        return None
-    if last_monotonic is not None and monotonic is not None:
-        return monotonic - last_monotonic
-    return seconds - last_seconds
+_NEVER_SEEN = (object(), 0.0, None, 0, 0.0)
 
 
 def _number(monotonic):
@@ -46,79 +30,90 @@ def _number(monotonic):
         return None
 
 
+def _quotient(grown, elapsed):
+    try:
+        return grown / elapsed
+    except OverflowError:
+        return math.inf
+
+
 class RateTable:
     """Remembers of each counter what its next rate needs.
 
-    Safe for concurrent callers. A counter is told by its meter and its
+    Unsafe for concurrent callers. A counter is told by its meter and its
     resource, which for a disk or a NIC is that device.
 
     :param expiry_seconds: a counter that was not seen for so long is
         forgotten; its place is free after twice that time at the latest
     :param max_series: how many counters are remembered at most; what comes
         when it is full gets no rate until places are free
-    :param clock: monotonic seconds, for the expiry only
     """
 
-    def __init__(self, expiry_seconds, max_series, clock=time.monotonic):
+    def __init__(self, expiry_seconds, max_series):
         self._expiry = expiry_seconds
         self._max_series = max_series
-        self._clock = clock
-        self._lock = threading.Lock()
-        # Counters seen since the last turn, and those seen only before it:
-        # the turn is what forgets, and costs nothing while there is none.
+        # By meter and resource: counters seen since the last turn, and those
+        # seen only before it. The turn is what forgets, and costs nothing
+        # while there is none.
         self._young = {}
         self._old = {}
-        self._turned_at = clock()
+        self._turn_at = -math.inf
 
     def __len__(self):
-        return len(self._young) + len(self._old)
+        return sum(map(len, (*self._young.values(), *self._old.values())))
 
-    def per_second(self, sample, volume, seconds):
-        """What a counter grew by per second since its last sample.
+    def per_second(self, samples, volumes, hosts, seconds, now):
+        """What counters grew by per second since their last samples.
 
-        :param sample: of the counter
-        :param volume: the number in the sample
-        :param seconds: the sample's timestamp, in seconds since 1970
-        :returns: a float, or None: for a first sample, one from another
-            host, a counter that went back (its guest was restarted) and a
-            clock that did not go on (a sample delivered twice, a clock set
-            back)
-        :raises encoding.SkippedSample: for a counter that comes for the
-            first time when the table is full
+        :param samples: of one meter and time, one at least; their resources
+            are hashable
+        :param volumes: the number in each
+        :param hosts: of the instance of each, whatever that is
+        :param seconds: that time, in seconds since 1970
+        :param now: monotonic seconds of this process, for the expiry only
+        :returns: for each a float, or None: for a first sample, one from
+            another host, a counter that went back (its guest was restarted)
+            and a clock that did not go on (a sample delivered twice, a
+            clock set back); and a list of the samples that are left out,
+            because they are first ones and the table is full
         """
-        seen_at = self._clock()
-        monotonic = sample.monotonic_time
-        if type(monotonic) is not float or not 0 <= monotonic < math.inf:
-            monotonic = _number(monotonic)
-        state = (naming.metadata(sample).get("instance_host"), seconds,
-                 monotonic, volume, seen_at)
-        with self._lock:
-            last, elapsed = self._replace_locked(
-                (sample.name, sample.resource_id), state)
-        if not elapsed or elapsed < 0 or seen_at - last[4] > self._expiry:
-            return None
-        grown = volume - last[3]
-        try:
-            return grown / elapsed if grown >= 0 else None
-        except OverflowError:
-            return math.inf
+        if now >= self._turn_at:
+            self._turn(now)
+        meter = samples[0].name
+        young = self._young.setdefault(meter, {})
+        old = self._old.get(meter, {})
+        found, left_out = [], []
+        for sample, volume, host in zip(samples, volumes, hosts, strict=True):
+            monotonic = sample.monotonic_time
+            if type(monotonic) is not float or not 0.0 <= monotonic < math.inf:
+                monotonic = _number(monotonic)
+            key = sample.resource_id
+            last = young.get(key) or old.pop(key, _NEVER_SEEN)
+            if last is _NEVER_SEEN and len(self) >= self._max_series:
+                left_out.append(sample)
+                found.append(None)
+                continue
+            young[key] = host, seconds, monotonic, volume, now
+            last_host, last_seconds, last_monotonic, last_volume, seen = last
+            if monotonic is None or last_monotonic is None:
+                elapsed = seconds - last_seconds
+            else:
+                elapsed = monotonic - last_monotonic
+            value = None
+            # Of two hosts neither clocks nor counters have much in common.
+            if host == last_host:
+                if elapsed == 0:
+                    # The first of a sample and its copies is what counts.
+                    young[key] = *last[:4], now
+                elif (elapsed > 0 and volume >= last_volume
+                        and now - seen <= self._expiry):
+                    value = _quotient(volume - last_volume, elapsed)
+            found.append(value)
+        if not young:
+            del self._young[meter]
+        return found, left_out
 
-    def _replace_locked(self, key, state):
-        """The counter's last state, and the seconds since then, if any."""
-        if state[4] - self._turned_at >= self._expiry:
-            self._turn_locked(state[4])
-        last = self._young.get(key) or self._old.pop(key, None)
-        if last is None:
-            if len(self) >= self._max_series:
-                raise encoding.SkippedSample(TABLE_FULL)
-            self._young[key] = state
-            return None, None
-        elapsed = _elapsed(last, state)
-        # Of the same sample twice, the first one stays what counts.
-        self._young[key] = (*last[:4], state[4]) if elapsed == 0 else state
-        return last, elapsed
-
-    def _turn_locked(self, now):
-        self._old = self._young
-        self._young = {}
-        self._turned_at = now
+    def _turn(self, now):
+        self._old, self._young = self._young, self._old
+        self._young.clear()
+        self._turn_at = now + self._expiry

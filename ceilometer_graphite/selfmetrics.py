@@ -18,7 +18,7 @@ import time
 from ceilometer_graphite import components
 from ceilometer_graphite import counts
 from ceilometer_graphite import encoding
-from ceilometer_graphite import naming
+from ceilometer_graphite import fields
 
 BRANCH = "graphite_publisher"
 # Reported from the start, so that their graphs begin at 0.
@@ -35,7 +35,7 @@ def namer(settings, endpoints):
     """
     host = (components.short_host(settings.host) if settings.append_hostname
             else "")
-    head = naming.checked_prefix(settings.prefix)
+    head = fields.checked_prefix(settings.prefix)
     if settings.naming == "tags":
         tags = (";host=" + host if host else "") + ";endpoint=" + endpoints
         return lambda name: ".".join(filter(None, (
@@ -80,6 +80,6 @@ class SelfMetrics:
         grown = {name: totals.get(name, 0) - self._last.get(name, 0)
                  for name in {*ALWAYS, *totals}}
         self._last = totals
-        seconds = self._now()
+        seconds = int(self._now())
         return [encoding.line(self._name(name), value, seconds)
                 for name, value in sorted({**grown, **levels}.items())]

@@ -30,7 +30,8 @@ LOG = log.getLogger(__name__)
 CHUNK_BYTES = 65536
 # A connection with nothing to send is looked at so often.
 CHECK_SECONDS = 1.0
-LINGER_SECONDS = 0.02
+# A pollster's batches come within a moment, and a send is for all of them.
+LINGER_SECONDS = 0.2
 LOCK_SECONDS = 0.1
 
 
@@ -243,6 +244,5 @@ class Sender:
         if self._backlog is not None:
             seconds = min(seconds, self._backlog.next_in())
         if self._wake.wait(seconds):
-            # More lines come with the first, and one send is for all.
             self._closing.wait(LINGER_SECONDS)
         self._wake.clear()

@@ -105,20 +105,22 @@ class StoreTest(BacklogTestCase):
         self.buffer.put(batch(1))
         self.backlog.ending = True
         self.backlog.start()
+        self.backlog.wake()
         self.assertEqual(0, self.pauses.reached())
         self.pauses.go()
         self.pauses.reached()
         self.assertEqual([batch(1).lines], self.on_disk())
 
-    def test_the_end_is_noticed_when_nobody_wakes_it(self):
-        """A sender that hangs in a send wakes nobody."""
+    def test_the_end_is_noticed_while_a_send_hangs(self):
         self.begin(batch(1), end=10)
+        self.begin(batch(2))
         self.backlog.start()
+        self.backlog.wake()
+        self.assertEqual(backlog.WAITED_SECONDS, self.pauses.reached())
         self.backlog.ending = True
-        self.assertEqual(0, self.pauses.reached())
         self.pauses.go()
         self.pauses.reached()
-        self.assertEqual([batch(1).lines], self.on_disk())
+        self.assertEqual([batch(1).lines, batch(2).lines], self.on_disk())
 
     def test_what_was_sent_and_not_proven_goes_to_disk_at_the_end(self):
         chunk = self.begin(batch(1), end=10)

@@ -11,7 +11,9 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+import copy
 import pathlib
+import re
 
 import fixtures
 from oslo_messaging.notify import notifier
@@ -26,6 +28,26 @@ sources:
 sinks:
   - {name: graphite, publishers: %s}
 """
+
+
+TWO_SOURCES = """
+sources:
+  - {name: disks, meters: ["disk.device.*"], sinks: [graphite]}
+  - {name: cards, meters: ["network.*"], sinks: [graphite]}
+sinks:
+  - {name: graphite, publishers: %s}
+"""
+NO_SAMPLES = (None, {}, [], "cpu", {"counter_name": "cpu"})
+
+
+class CountedMeters(list):
+    """Meters of a source, and how often they were gone through."""
+
+    iterations = 0
+
+    def __iter__(self):
+        self.iterations += 1
+        return super().__iter__()
 
 
 class RecordingDriver(notifier.Driver):
@@ -69,6 +91,11 @@ class PipelineDriverTest(base.AgentTestCase):
         for entry in self.entries:
             made.notify(**entry)
 
+    def lines(self):
+        """What arrives of all notifications, from a driver of its own."""
+        self.notify_all(self.make())
+        return sorted(self.receiver.take(129))
+
     def test_the_samples_of_a_cycle_arrive(self):
         self.notify_all(self.make())
         lines = self.receiver.take(129)
@@ -105,6 +132,38 @@ class PipelineDriverTest(base.AgentTestCase):
         self.assertIn("The sample {'counter_name': 'cpu'} failed",
                       self.log.output)
 
+    def test_wherever_it_is_a_sample_that_is_none_costs_nothing_else(self):
+        expected = self.lines()
+        for place in 0, 1, -1, None:
+            entries = self.entries
+            self.entries = copy.deepcopy(entries)
+            for entry in self.entries:
+                samples = entry["message"]["payload"]["samples"]
+                samples.insert(len(samples) if place is None else place,
+                               {"counter_name": "cpu"})
+            self.assertEqual(expected, self.lines())
+            self.entries = entries
+        self.assertTrue(self.receiver.lines.empty())
+
+    def test_whatever_samples_that_are_none_are_they_cost_nothing_else(self):
+        expected = self.lines()
+        for entry in self.entries:
+            samples = entry["message"]["payload"]["samples"]
+            entry["message"]["payload"]["samples"] = [
+                each for sample in samples for each in (
+                    sample, *NO_SAMPLES, {**sample, "counter_type": "x"})]
+        self.assertEqual(expected, self.lines())
+        self.assertTrue(self.receiver.lines.empty())
+
+    def test_beside_one_that_is_none_samples_keep_their_monotonic_time(self):
+        for entry in self.entries:
+            for sample in entry["message"]["payload"]["samples"]:
+                sample["timestamp"] = "2026-11-22T07:58:40"
+        expected = self.lines()
+        for entry in self.entries:
+            entry["message"]["payload"]["samples"].insert(1, None)
+        self.assertEqual(expected, self.lines())
+
     def test_notifications_that_are_none_never_raise(self):
         made = self.make()
         for message in (None, {}, [], {"event_type": driver.POLLING},
@@ -112,6 +171,29 @@ class PipelineDriverTest(base.AgentTestCase):
             made.notify({}, message, "SAMPLE", -1)
         self.notify_all(made)
         self.assertEqual(129, len(self.receiver.take(129)))
+
+    def test_each_source_takes_the_meters_that_it_names(self):
+        instance = re.compile(rb"ceilometer\.[^.]+\.[^.]+\.[^.]+\.")
+        expected = [line for line in self.lines() if instance.sub(
+            b"", line).startswith((b"disk.device.", b"network."))]
+        self.assertEqual({b"disk", b"network"}, {
+            instance.sub(b"", line).split(b".")[0] for line in expected})
+        self.notify_all(self.make(TWO_SOURCES % [self.url()]))
+        self.assertEqual(expected,
+                         sorted(self.receiver.take(len(expected))))
+        self.assertTrue(self.receiver.lines.empty())
+
+    def test_a_source_goes_through_its_meters_once_for_each_meter(self):
+        meters = CountedMeters(["disk.*", "cpu"])
+        source = driver._Source(
+            {"name": "own", "meters": meters, "sinks": ["graphite"]})
+        names = ("cpu", "disk.x", "disk.y", "network.x")
+        first = [source.support_meter(name) for name in names]
+        self.assertEqual([True, True, True, False], first)
+        iterations = meters.iterations
+        self.assertEqual(first, [source.support_meter(name)
+                                 for name in names])
+        self.assertEqual(iterations, meters.iterations)
 
     def test_a_pipeline_that_is_broken_is_told_once_and_raises_nothing(self):
         for text in ("", "sources: [", "sources: []", "- a",

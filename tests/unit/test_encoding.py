@@ -167,15 +167,11 @@ class TimestampTest(SkipTestCase):
             self.assertTrue(1 <= seconds <= 2 ** 32 - 1, seconds)
 
 
-class LineTest(SkipTestCase):
+class LineTest(base.BaseTestCase):
 
     def test_a_line_is_path_value_and_time(self):
         self.assertEqual("a.b 1 1795334320\n",
                          encoding.line("a.b", 1, 1795334320))
-
-    def test_a_fraction_of_a_second_is_cut_not_rounded(self):
-        self.assertEqual("a 1 1795334320\n",
-                         encoding.line("a", 1, 1795334320.999999))
 
     @hypothesis.given(st.integers(-10 ** 308, 10 ** 308))
     def test_an_int_is_written_exactly(self, value):
@@ -187,15 +183,6 @@ class LineTest(SkipTestCase):
         read = float(encoding.line("a", value, 1).split(" ")[1])
         self.assertEqual((value, math.copysign(1, value)),
                          (read, math.copysign(1, read)))
-
-    def test_a_line_of_the_longest_kind_fits_a_datagram(self):
-        line = encoding.line("x" * (encoding.MAX_LINE_BYTES - 5), 1, 1)
-        self.assertEqual(encoding.MAX_LINE_BYTES, len(line))
-        self.assertLess(len(line), encoding.MAX_DATAGRAM_BYTES)
-
-    def test_a_longer_line_is_skipped(self):
-        self.assert_skipped(encoding.LINE_TOO_LONG, encoding.line,
-                            "x" * (encoding.MAX_LINE_BYTES - 4), 1, 1)
 
 
 class DatagramsTest(base.BaseTestCase):

@@ -12,15 +12,14 @@
 # under the License.
 
 import datetime
+import math
 
 from ceilometer.telemetry import notifications
-from oslo_config import cfg
-from oslotest import base
+from oslo_utils import netutils
 
-from ceilometer_graphite import definitions
-from ceilometer_graphite import encoding
-from ceilometer_graphite import naming
-from ceilometer_graphite import rates
+from ceilometer_graphite import config
+from ceilometer_graphite import conversion
+from tests import fakes
 from tests.unit import base as unit_base
 
 LINUX = ("1845bc6208f4577ea32c6473b722cadd."
@@ -30,6 +29,13 @@ SPINNING = ("b7065232a8825374b4764148b3f0cee5."
 IDLE = ("1845bc6208f4577ea32c6473b722cadd."
         "f7735ec4-d4e9-556a-b095-d3c31a8e1ca0")
 NANOSECONDS_A_SECOND = 1e9
+FLAVOR = {"memory": "memory_mb", "cpu_count": "vcpus",
+          "disk_space": "disk_gb"}
+
+
+def whole_second(fields):
+    time = datetime.datetime.fromisoformat(fields["timestamp"] + "+00:00")
+    return int(time.timestamp())
 
 
 def expected_points(samples, host):
@@ -39,7 +45,6 @@ def expected_points(samples, host):
         metadata = fields["resource_metadata"]
         meter, value = fields["counter_name"], fields["counter_volume"]
         device = metadata.get("disk_name") or metadata.get("vnic_name")
-        time = datetime.datetime.fromisoformat(fields["timestamp"] + "+00:00")
         if fields["counter_type"] == "cumulative":
             counter = (fields["resource_id"], meter)
             before = previous.get(counter)
@@ -54,63 +59,85 @@ def expected_points(samples, host):
         parts = ["ceilometer", host, fields["project_id"],
                  metadata["instance_id"] if device else fields["resource_id"],
                  meter, *([device] if device else [])]
-        points[".".join(parts), int(time.timestamp())] = value
+        points[".".join(parts), whole_second(fields)] = value
     return points
 
 
-class RecordingTestCase(base.BaseTestCase):
-    """Takes recorded samples the whole way to lines, without a publisher."""
+def expected_flavors(samples, host):
+    """As above: what cpu samples bring, unless it was polled before them."""
+    points, polled = {}, set()
+    for fields in samples:
+        polled.add(fields["counter_name"])
+        for gauge in FLAVOR.keys() - polled:
+            if fields["counter_name"] == "cpu":
+                path = ".".join(("ceilometer", host, fields["project_id"],
+                                 fields["resource_id"], gauge))
+                points[path, whole_second(fields)] = fields[
+                    "resource_metadata"][FLAVOR[gauge]]
+    return points
+
+
+class RecordingTestCase(unit_base.AgentTestCase):
+    """Takes recorded samples the whole way to lines, without a publisher.
+
+    :ivar samples: as they were recorded, one by one
+    :ivar points: {(path, second): value} of those that were made of them
+    :ivar gauges: likewise, what the cpu samples bring when they are alone
+    """
 
     HOST = "compute-1"
 
     def setUp(self):
         super().setUp()
-        self.build = notifications.TelemetryIpc(
-            cfg.ConfigOpts(), None).build_sample
-        self.definitions = definitions.load()
-        self.rates = rates.RateTable(86400, 200000)
-        self.name = naming.PathNamer(naming.DEFAULT_TEMPLATE, "ceilometer",
-                                     True, "unused").name
+        self.build = notifications.TelemetryIpc(self.conf, None).build_sample
+        self.converter = self.make()
         self.samples = []
         self.points = {}
         self.gauges = {}
 
+    def make(self):
+        return conversion.Converter(
+            config.load_settings(
+                self.conf, netutils.urlsplit("graphite://127.0.0.1")),
+            clock=fakes.Clock())
+
+    def built(self, recorded):
+        samples = list(self.build({"payload": {"samples": recorded}}))
+        for sample, fields in zip(samples, recorded, strict=True):
+            sample.monotonic_time = fields["monotonic_time"]
+        return samples
+
     def publish_recording(self, recording):
         for entry in unit_base.recorded(recording):
-            for fields in entry["message"]["payload"]["samples"]:
-                self.samples.append(fields)
-                self.publish(fields)
+            recorded = entry["message"]["payload"]["samples"]
+            self.samples += recorded
+            self.publish(recorded)
+        flavors = self.make()
+        for fields in self.samples:
+            if fields["counter_name"] == "cpu":
+                self.add(self.gauges, flavors, [fields])
 
-    def publish(self, fields):
-        sample, = self.build({"payload": {"samples": [fields]}})
-        sample.monotonic_time = fields["monotonic_time"]
-        seconds = encoding.timestamp(sample.timestamp)
-        for gauge in self.definitions.gauges(sample.name):
-            self.add(self.gauges, sample, gauge, naming.metadata_value(
-                sample.resource_metadata, gauge.metadata), seconds)
-        if sample.type != "cumulative":
-            self.add(self.points, sample, sample, sample.volume, seconds)
-            return
-        rate = self.definitions.rate(sample.name, sample.unit)
-        value = self.rates.per_second(
-            sample, encoding.number(sample.volume), seconds)
-        if value is not None:
-            value *= rate.factor(sample.resource_metadata)
-            self.add(self.points, sample, rate, value, seconds)
+    def publish(self, recorded):
+        return self.add(self.points, self.converter, recorded)
 
-    def add(self, points, sample, named, value, seconds):
-        line = encoding.line(self.name(sample, named.name, named.unit),
-                             encoding.number(value), seconds)
-        path, value, second = line.split()
-        points[path, int(second)] = float(value)
+    def add(self, points, converter, recorded):
+        lines, problems = converter.convert(self.built(recorded))
+        self.assertEqual([], problems)
+        for line in lines:
+            path, value, second = line.split()
+            points[path, int(second)] = float(value)
+        return lines
 
     def assert_points_are_those_expected(self, count):
         """``count``: the samples, less the first one of each counter."""
         expected = expected_points(self.samples, self.HOST)
         self.assertEqual(count, len(expected))
+        expected |= expected_flavors(self.samples, self.HOST)
         self.assertEqual(expected.keys(), self.points.keys())
         for key, value in expected.items():
-            self.assertAlmostEqual(value, self.points[key], 6, key)
+            # Rates are written with 12 digits.
+            self.assertTrue(math.isclose(value, self.points[key],
+                                         rel_tol=1e-11), key)
 
     def values(self, instance, meter, points=None):
         wanted = "ceilometer.%s.%s.%s" % (self.HOST, instance, meter)
@@ -160,9 +187,22 @@ class Release27Test(RecordingTestCase):
 
     def test_samples_that_are_delivered_again_change_nothing(self):
         before = dict(self.points)
-        for fields in self.samples[-40:]:
-            self.publish(fields)
+        self.publish(self.samples[-40:])
         self.assertEqual(before, self.points)
+
+    def test_one_by_one_the_samples_make_the_same_lines(self):
+        one_by_one, together = self.make(), self.make()
+        for entry in unit_base.recorded("polling-27.0.0.json"):
+            recorded = entry["message"]["payload"]["samples"]
+            self.assertEqual(
+                sorted(self.add({}, together, recorded)),
+                sorted(line for fields in recorded
+                       for line in self.add({}, one_by_one, [fields])))
+
+    def test_one_batch_of_all_samples_makes_the_same_points(self):
+        together = {}
+        self.add(together, self.make(), self.samples)
+        self.assertEqual(self.points, together)
 
 
 class Release19Test(RecordingTestCase):

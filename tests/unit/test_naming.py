@@ -22,6 +22,7 @@ from oslotest import base
 
 from ceilometer_graphite import components
 from ceilometer_graphite import encoding
+from ceilometer_graphite import fields
 from ceilometer_graphite import naming
 from tests.unit import base as unit_base
 
@@ -46,6 +47,63 @@ METADATA = st.one_of(
     st.fixed_dictionaries({}, optional=dict.fromkeys(
         ("instance_host", "host", "instance_id", "disk_name", "vnic_name",
          "display_name", "instance_type", "image", "image.id"), HOSTILE)))
+
+
+FIELDS = ["prefix", "hostname", "host", "project_id", "project_name",
+          "user_id", "instance_id", "instance_name", "resource_id", "flavor",
+          "device", "meter", "unit", "metadata.image", "metadata.image.id"]
+FIELD = st.sampled_from(FIELDS).map("{{{}}}".format)
+LITERAL = st.text(SAFE, min_size=1, max_size=3)
+# Alone, with others in one component, and where other fields are between.
+TEMPLATE_PARTS = st.tuples(
+    st.lists(st.one_of(FIELD, FIELD, LITERAL, st.lists(
+        st.one_of(FIELD, LITERAL, st.just("{meter}"), st.just("{unit}")),
+        min_size=2, max_size=3).map("".join)), max_size=6),
+    st.integers(0, 6)).map(lambda drawn: [
+        *drawn[0][:drawn[1]], "{meter}", *drawn[0][drawn[1]:]])
+
+
+def modelled_name(parts, sample, meter, unit, prefix, append_hostname):
+    """The path by the words of the design alone, component by component."""
+    md = sample.resource_metadata
+    md = md if isinstance(md, dict) else {}
+    host = md.get("instance_host") or "agent.example.org"
+    device = md.get("disk_name") or md.get("vnic_name")
+    texts = {
+        "prefix": prefix or None,
+        "hostname": components.short_host(str(host))
+        if append_hostname else None,
+        "device": components.component(device) if device else None,
+        "meter": components.meter_path(meter)}
+    image = md.get("image")
+    image_id = md.get("image.id", image.get("id")
+                      if isinstance(image, dict) else None)
+    for name, value in (
+            ("host", host), ("project_name", sample.project_name),
+            ("instance_name", md.get("display_name")),
+            ("flavor", md.get("instance_type")), ("unit", unit),
+            ("metadata.image", image), ("metadata.image.id", image_id)):
+        is_scalar = (not name.startswith("metadata")
+                     or not isinstance(value, (dict, list)))
+        texts[name] = components.component(value if is_scalar else None)
+    for name, value in (
+            ("project_id", sample.project_id), ("user_id", sample.user_id),
+            ("instance_id", md.get("instance_id") or sample.resource_id),
+            ("resource_id", sample.resource_id)):
+        texts[name] = components.identity(value)
+    return ".".join(filter(None, (
+        modelled_component(part, texts) for part in parts)))
+
+
+def modelled_component(part, texts):
+    pieces = [piece for literal, field, *_ in string.Formatter().parse(part)
+              for piece in (literal, field and (texts[field],)) if piece]
+    written = [components.component(piece) if isinstance(piece, str)
+               else piece[0] for piece in pieces]
+    if len(written) == 1:
+        return written[0]
+    text = "".join(one or "none" for one in written)
+    return text if len(text) <= 200 else components.hashed(text, text)
 
 
 @st.composite
@@ -126,6 +184,163 @@ class HostileInputTest(base.BaseTestCase):
         line = encoding.line(name, 1, 2).encode("ascii")
         self.assertEqual([name.encode("ascii"), b"1", b"2"], line.split())
         self.assertEqual(1, len(line.decode().splitlines()))
+
+
+class NamesTest(base.BaseTestCase):
+    """A meter's text, and what is around it, for many samples at once."""
+
+    @hypothesis.given(TEMPLATE_PARTS,
+                      st.lists(hostile_samples(), min_size=1, max_size=3),
+                      st.sampled_from(["", "a.b"]), st.booleans())
+    def test_any_template_names_any_sample_as_the_design_says(
+            self, parts, samples, prefix, append_hostname):
+        try:
+            namer = path_namer(".".join(parts), prefix, append_hostname)
+        except fields.TemplateError:
+            absent = {"{prefix}": prefix, "{hostname}": append_hostname}
+            first, *_ = [part for part in parts if absent.get(part, True)]
+            self.assertEqual("{device}", first)
+            return
+        for sample in samples:
+            expected = [modelled_name(parts, each, sample.name, sample.unit,
+                                      prefix, append_hostname)
+                        for each in samples]
+            # Made, and remembered.
+            for _ in range(2):
+                self.assertEqual(expected, self.names(
+                    namer, samples, sample.name, sample.unit))
+            self.assertEqual(expected, [
+                namer.name(each, sample.name, sample.unit)
+                for each in samples])
+
+    @hypothesis.given(st.lists(hostile_samples(), min_size=1, max_size=4),
+                      st.booleans())
+    def test_tags_of_many_samples_are_those_of_each(self, samples, append):
+        namer = tag_namer(append_hostname=append)
+        for _ in range(2):
+            self.assertEqual(
+                [tag_namer(append_hostname=append).name(sample, "cpu", "ns")
+                 for sample in samples], self.names(namer, samples))
+
+    def names(self, namer, samples, meter="cpu", unit="ns"):
+        text, around = namer.of_meter(meter, unit)
+        return [before + text + after for before, after in around(
+            samples, [fields.metadata(sample) for sample in samples])]
+
+    def test_fields_of_the_meter_may_stand_anywhere_and_more_than_once(self):
+        for template, expected in {
+                "{meter}": "cpu", "{unit}.{meter}": "ns.cpu",
+                "{meter}.{host}.{unit}": "cpu.h.ns",
+                "{host}.{meter}.{unit}.{host}": "h.cpu.ns.h",
+                "{meter}.{meter}": "cpu.cpu",
+                "{meter}.{host}.{meter}": "cpu.h.cpu",
+                "{meter}-{unit}.{host}": "cpu-ns.h",
+                "{meter}-{host}.{unit}": "cpu-h.ns",
+                "{host}.{meter}.x.{unit}": "h.cpu.x.ns"}.items():
+            with self.subTest(template):
+                sample = unit_base.make_sample(
+                    metadata={"instance_host": "h"})
+                namer = path_namer(template)
+                self.assertEqual(expected, namer.name(sample, "cpu", "ns"))
+                self.assertEqual(
+                    expected.replace("cpu", "a.b").replace("ns", "B"),
+                    namer.name(sample, "a.b", "B"))
+
+    def test_meters_that_have_their_text_apart_share_what_is_around(self):
+        namer = path_namer("{unit}.{meter}.{host}")
+        self.assertIs(namer.of_meter("a", "B").around,
+                      namer.of_meter("b", "s").around)
+
+    def test_numbers_that_are_equal_are_written_as_what_they_are(self):
+        ids = (1, True, 1.0, "1", "True", "1.0", 0, False, None, "", "none")
+        template = "{project_id}.{instance_id}.{metadata.x}.{meter}.{unit}"
+        namers = [path_namer(text) for text in (
+            template, template + ".{user_id}.{meter}")]
+        for namer, order in itertools.product(namers, (ids, ids[::-1])):
+            for value in order * 2:
+                sample = unit_base.make_sample(
+                    resource_id=value, metadata={"x": value})
+                sample.project_id = value
+                written = components.identity(value)
+                self.assertEqual("%s.%s.%s.%s.%s" % (
+                    written, written, components.component(value),
+                    components.meter_path(value), components.component(value)),
+                    namer.name(sample, value, value).partition(".u.")[0])
+
+    def test_no_name_changes_when_more_are_known_than_are_remembered(self):
+        self.patch(naming, "_REMEMBERED", 8)
+        samples = [unit_base.make_sample(resource_id="i%d" % number)
+                   for number in range(100)]
+        for template in (naming.DEFAULT_TEMPLATE,
+                         "{meter}.{instance_id}.{unit}"):
+            namer = path_namer(template)
+            for _ in range(3):
+                for sample in samples:
+                    self.assertEqual(
+                        path_namer(template).name(sample, "cpu", "ns"),
+                        namer.name(sample, "cpu", "ns"))
+                    self.assertLessEqual(len(namer._memo), 8)
+
+    def test_as_many_names_as_are_to_be_remembered_are(self):
+        self.patch(naming, "_REMEMBERED", 8)
+        namer = path_namer()
+        for number in range(8):
+            namer.name(unit_base.make_sample(resource_id=str(number)), "", "")
+        self.assertEqual(8, len(namer._memo))
+
+    def test_what_is_no_text_is_named_and_not_remembered(self):
+        namer = path_namer()
+        for value in ["a"], {"a": 1}, 7, 1.5, True:
+            sample = unit_base.make_sample()
+            sample.project_id = value
+            self.assertIn(".%s." % components.identity(value),
+                          namer.name(sample, "cpu", "ns"))
+        self.assertEqual({}, namer._memo)
+
+
+class TooLongTest(base.BaseTestCase):
+
+    TEMPLATES = {
+        "before the meter": ".".join(["{instance_name}"] * 45 + ["{meter}"]),
+        "after the meter": ".".join(["{meter}"] + ["{instance_name}"] * 45),
+        "around the meter": ".".join(
+            ["{instance_name}"] * 22 + ["{meter}"]
+            + ["{instance_name}"] * 22),
+        "of the meter": ".".join(["{meter}"] * 45),
+        "between meters": ".".join(["{instance_name}.{meter}"] * 22),
+    }
+
+    def assert_too_long(self, function, *arguments):
+        e = self.assertRaises(encoding.SkippedSample, function, *arguments)
+        self.assertEqual(encoding.LINE_TOO_LONG, e.reason)
+
+    def sample(self, name):
+        return unit_base.make_sample(metadata={"display_name": name})
+
+    def test_a_name_that_no_line_can_have_is_skipped(self):
+        for what, template in self.TEMPLATES.items():
+            with self.subTest(what):
+                self.assert_too_long(path_namer(template).name, self.sample(
+                    "x" * 200), "y" * 200, "")
+
+    def test_the_same_template_has_names_that_are_short_enough(self):
+        for what, template in self.TEMPLATES.items():
+            with self.subTest(what):
+                namer = path_namer(template)
+                self.assertEqual(
+                    template.replace("{instance_name}", "x").replace(
+                        "{meter}", "y"),
+                    namer.name(self.sample("x"), "y", ""))
+
+    def test_what_is_too_long_stays_so(self):
+        namer = path_namer(self.TEMPLATES["around the meter"])
+        for _ in range(2):
+            self.assert_too_long(
+                namer.name, self.sample("x" * 200), "cpu", "")
+
+    def test_a_meter_that_is_too_long_is_skipped_before_its_samples(self):
+        namer = path_namer(self.TEMPLATES["of the meter"])
+        self.assert_too_long(namer.of_meter, "y" * 200, "")
 
 
 class IdentityTest(base.BaseTestCase):
@@ -292,6 +507,20 @@ class TemplateFieldsTest(base.BaseTestCase):
         self.assertEqual("compute-1.p.i1.cpu", path(
             namer_options={"prefix": ""}))
 
+    def test_a_name_begins_with_the_first_component_that_is_there(self):
+        for template, expected in {
+                "{prefix}.{meter}": "cpu", "{hostname}.{meter}": "cpu",
+                "{prefix}.{hostname}.{unit}.{meter}": "ns.cpu",
+                "{prefix}.{hostname}.{meter}.{device}": "cpu.vda",
+                "{hostname}.{project_id}.{prefix}.{meter}": "p.cpu",
+                "{meter}.{prefix}.{device}": "cpu.vda",
+                "{prefix}-x.{meter}": "none-x.cpu",
+                "{hostname}{meter}.{unit}": "nonecpu.ns"}.items():
+            with self.subTest(template):
+                self.assertEqual(expected, path(
+                    template, metadata={"disk_name": "vda"}, namer_options={
+                        "prefix": "", "append_hostname": False}))
+
     def test_the_instance_is_the_resource_where_nothing_else_names_it(self):
         self.assertEqual("i7.cpu", path("{instance_id}.{meter}",
                                         resource_id="i7"))
@@ -359,6 +588,11 @@ class TagNamerTest(base.BaseTestCase):
         self.assertTrue(self.name(tag_namer(prefix="")).startswith(
             "cpu_util;"))
 
+    def test_neither_prefix_nor_host_leave_the_meter_and_its_instance(self):
+        self.assertEqual(
+            "cpu_util;project=p;instance=i1",
+            self.name(tag_namer(prefix="", append_hostname=False)))
+
 
 class RefusalTest(base.BaseTestCase):
 
@@ -379,21 +613,37 @@ class RefusalTest(base.BaseTestCase):
         "{meter}\n": "A-Z a-z 0-9 _ -",
         "{meter}.é": "A-Z a-z 0-9 _ -",
         "{meter};host={host}": "A-Z a-z 0-9 _ -",
+        "{device}.{meter}": "the first is there for every sample",
     }
 
     def test_a_bad_template_is_refused_saying_what_is_allowed(self):
         for template, allowed in self.BAD_TEMPLATES.items():
             with self.subTest(template=template):
-                e = self.assertRaises(naming.TemplateError,
+                e = self.assertRaises(fields.TemplateError,
                                       path_namer, template)
                 self.assertIn(allowed, str(e))
+
+    def test_a_device_that_comes_first_without_what_is_absent_is_refused(
+            self):
+        for template in ("{prefix}.{device}.{meter}",
+                         "{hostname}.{device}.{meter}",
+                         "{hostname}.{prefix}.{device}.{meter}"):
+            with self.subTest(template):
+                self.assertRaises(fields.TemplateError, path_namer, template,
+                                  prefix="", append_hostname=False)
+                self.assertTrue(path(template).endswith(".cpu"))
+
+    def test_a_device_that_is_no_component_alone_may_come_first(self):
+        self.assertEqual(["disk-none.cpu", "nonecpu"],
+                         [path("disk-{device}.{meter}"),
+                          path("{device}{meter}")])
 
     def test_a_bad_prefix_is_refused_by_paths_and_by_tags(self):
         for prefix in ("a..b", "..", "../x", ".a", "a b", "a\n", "é", "a;b",
                        "x" * 201, "a/b"):
             for namer in path_namer, tag_namer:
                 with self.subTest(prefix=prefix, namer=namer):
-                    e = self.assertRaises(naming.TemplateError, namer,
+                    e = self.assertRaises(fields.TemplateError, namer,
                                           prefix=prefix)
                     self.assertIn("A-Z a-z 0-9 _ -", str(e))
 
@@ -401,7 +651,7 @@ class RefusalTest(base.BaseTestCase):
     def test_a_template_is_refused_or_gives_a_valid_path(self, template):
         try:
             namer = path_namer("{meter}.x" + template)
-        except naming.TemplateError:
+        except fields.TemplateError:
             return
         self.assertRegex(namer.name(unit_base.make_sample(), "cpu", "ns"),
                          r"\Acpu(\.%s)+\Z" % COMPONENT)

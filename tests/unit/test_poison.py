@@ -13,6 +13,7 @@
 
 """Hostile samples, through the publisher, into Carbon's own parsers."""
 
+import collections
 import itertools
 import math
 import random
@@ -63,6 +64,8 @@ TIMES = [("2026-11-22T07:58:40.330078", SECOND),
          (SECOND, None), (math.nan, None), (b"2026", None), ([1], None),
          ({1: 1}, None), (True, None)]
 TYPES = ["gauge", "delta", "cumulative", None, "\n", []]
+FIELDS = ["volume", "timestamp", "unit", "type", "resource_id", "project_id",
+          "monotonic_time", "resource_metadata"]
 METADATA = ["instance_host", "instance_id", "disk_name", "vnic_name",
             "display_name", "vcpus", "a\nb"]
 
@@ -87,6 +90,22 @@ def component_count(sample):
     device = isinstance(metadata, dict) and bool(
         metadata.get("disk_name") or metadata.get("vnic_name"))
     return None if parts is None else 4 + (parts or 1) + device
+
+
+def is_understood(sample):
+    """Whether there can be a name for it, and its kind be told."""
+    metadata = sample.resource_metadata
+    if not isinstance(metadata, dict):
+        metadata = {}
+    try:
+        hash((sample.name, sample.unit, sample.type))
+        for value in (sample.name, sample.project_id, metadata.get(
+                "instance_id") or sample.resource_id, *(metadata.get(key)
+                for key in ("instance_host", "disk_name", "vnic_name"))):
+            str(value)
+    except (TypeError, ValueError):  # no key, or a number of 5000 digits
+        return False
+    return True
 
 
 class Carbon:
@@ -149,14 +168,16 @@ class PoisonTestCase(base.AgentTestCase):
             None for one that is left out, and is counted
         """
         before = self.skipped(made)
+        faults = made.counts[counts.SKIPPED + publisher.FAULT]
         made.publish_samples([sample])
         value = expected_value(sample.volume)
         taken = self.sender.take()
         if not taken:
             self.assertEqual(before + 1, self.skipped(made))
-            if isinstance(sample.name, str):
-                self.assertTrue(value is None or seconds is None or
-                                made.counts[counts.SKIPPED + publisher.FAULT])
+            if made.counts[counts.SKIPPED + publisher.FAULT] > faults:
+                self.assertFalse(is_understood(sample))
+            else:
+                self.assertTrue(value is None or seconds is None)
             return None
         self.assertEqual(before, self.skipped(made))
         line, = taken
@@ -288,21 +309,24 @@ class BulkPoisonTest(PoisonTestCase):
                     {"name", "host", "project", "instance", "device"})
         self.assertFalse(transport.disconnecting)
 
+    def counter(self):
+        sample, _ = self.sample()
+        sample.name = self.random.choice(("cpu", "disk.device.read.bytes"))
+        sample.type = "cumulative"
+        sample.resource_id = self.random.choice("abc")
+        sample.monotonic_time = self.volume()
+        if isinstance(sample.resource_metadata, dict):
+            for key in ("memory_mb", "vcpus", "disk_gb", "cpu_number"):
+                sample.resource_metadata[key] = self.volume()
+        return sample
+
     def test_whatever_rates_and_gauges_come_of_it_carbon_reads_them(self):
         receiver, transport = self.carbon.connection(
             protocols.MetricLineReceiver)
         made = self.make("&counters=both")
         total = 0
         for _ in range(5000):
-            sample, _ = self.sample()
-            sample.name = self.random.choice(("cpu", "disk.device.read.bytes"))
-            sample.type = "cumulative"
-            sample.resource_id = self.random.choice("abc")
-            sample.monotonic_time = self.volume()
-            if isinstance(sample.resource_metadata, dict):
-                for key in ("memory_mb", "vcpus", "disk_gb", "cpu_number"):
-                    sample.resource_metadata[key] = self.volume()
-            made.publish_samples([sample])
+            made.publish_samples([self.counter()])
             lines = b"".join(self.sender.take())
             receiver.dataReceived(lines)
             total += lines.count(b"\n")
@@ -316,6 +340,41 @@ class BulkPoisonTest(PoisonTestCase):
         self.assertFalse(transport.disconnecting)
         self.assertTrue(any(
             path.endswith(".rate") for path, _ in datapoints))
+
+    def batch(self, number):
+        """Counters of one meter and time, of which few are hostile."""
+        name = self.random.choice(("cpu", "disk.device.read.bytes"))
+        samples = []
+        for _ in range(50):
+            sample = base.make_sample(
+                name=name, type="cumulative", unit="B", volume=number,
+                resource_id="i%d" % self.random.randrange(30),
+                monotonic_time=float(number), metadata={"vcpus": 1})
+            samples.append(sample)
+            if self.random.random() < 0.02:
+                hostile = self.counter()
+                for field in self.random.sample(FIELDS, 2):
+                    setattr(sample, field, getattr(hostile, field))
+                # Without one it would get that of now.
+                sample.timestamp = sample.timestamp or "nan"
+        return samples
+
+    def test_batches_make_the_lines_that_their_samples_make_alone(self):
+        batches = [self.batch(number) for number in range(200)]
+        together, alone = self.make("&counters=both"), self.make(
+            "&counters=both")
+        total = 0
+        for batch in batches:
+            together.publish_samples(batch)
+            for sample in batch:
+                alone.publish_samples([sample])
+            lines, expected = (
+                collections.Counter(b"".join(made._sender.take()).split(b"\n"))
+                for made in (together, alone))
+            self.assertEqual(({}, {}), (expected - lines, lines - expected))
+            self.assertEqual(alone.counts.totals(), together.counts.totals())
+            total += lines.total()
+        self.assertGreater(total, 5000)
 
 
 ANY = st.one_of(st.text(), st.sampled_from(NO_TEXTS), st.binary(),

@@ -18,6 +18,7 @@ import threading
 
 import ceilometer
 
+from ceilometer_graphite import conversion
 from ceilometer_graphite import counts
 from ceilometer_graphite import encoding
 from ceilometer_graphite import publisher
@@ -66,7 +67,7 @@ class GraphitePublisherTest(base.AgentTestCase):
     def test_a_counter_becomes_its_rate(self):
         samples = [self.counter(100, 10.0), self.counter(250, 15.0)]
         self.assertEqual(
-            [HEAD + b"disk.device.read.bytes.rate 30.0 %d\n" % SECOND],
+            [HEAD + b"disk.device.read.bytes.rate 30 %d\n" % SECOND],
             self.lines(self.make(), samples))
 
     def test_a_counter_can_stay_one(self):
@@ -86,7 +87,7 @@ class GraphitePublisherTest(base.AgentTestCase):
             self.counter(volume, monotonic_time, name="cpu", unit="ns",
                          metadata={"cpu_number": 4})
             for volume, monotonic_time in ((0, 10.0), (10 * 10 ** 9, 15.0))]
-        self.assertEqual([HEAD + b"cpu_util 50.0 %d\n" % SECOND],
+        self.assertEqual([HEAD + b"cpu_util 50 %d\n" % SECOND],
                          self.lines(self.make(), samples))
 
     def test_each_cpu_sample_brings_the_flavor(self):
@@ -126,6 +127,43 @@ class GraphitePublisherTest(base.AgentTestCase):
                              self.lines(made, samples))
             self.assertEqual(1, made.counts[counts.SKIPPED + reason])
             self.assertIn(reason + ": left out", self.log.output)
+            self.assertEqual(reason == publisher.FAULT,
+                             "Traceback" in self.log.output)
+
+    def test_a_batch_loses_nothing_but_what_cannot_be_published(self):
+        made = self.make()
+        bad = [{"volume": "many"}, {"volume": math.nan}, {"unit": []},
+               {"timestamp": "yesterday"}, {"resource_id": []}]
+
+        def batch(volume, monotonic_time):
+            for number, fields in enumerate(bad):
+                for each in {"resource_id": "g%d" % number}, fields:
+                    yield self.counter(**{
+                        "volume": volume * number,
+                        "monotonic_time": monotonic_time, **each})
+
+        self.assertEqual([], self.lines(made, batch(10, 1.0)))
+        self.assertEqual(
+            [b"ceilometer.compute-1.p.g%d.disk.device.read.bytes.rate %d %d\n"
+             % (number, 10 * number, SECOND) for number in range(len(bad))],
+            sorted(self.lines(made, batch(20, 2.0))))
+        self.assertEqual(
+            {encoding.NOT_A_NUMBER: 2, encoding.NOT_FINITE: 2,
+             encoding.BAD_TIMESTAMP: 2, publisher.FAULT: 4},
+            {name[len(counts.SKIPPED):]: number
+             for name, number in made.counts.totals().items()
+             if name.startswith(counts.SKIPPED)})
+
+    def test_a_name_that_is_too_long_is_told(self):
+        made = self.make("?template=" + "{instance_name}." * 45 + "{meter}")
+        made.publish_samples([
+            base.make_sample(metadata={"display_name": name})
+            for name in ("x" * 200, "x")])
+        self.assertEqual([b"x." * 45 + b"power.state 1 %d\n" % SECOND],
+                         self.receiver.take(1))
+        self.assertEqual(
+            1, made.counts[counts.SKIPPED + encoding.LINE_TOO_LONG])
+        self.assertIn("its line is too long", self.log.output)
 
     def test_metadata_that_are_none_cost_nothing(self):
         sample = base.make_sample()
@@ -138,7 +176,7 @@ class GraphitePublisherTest(base.AgentTestCase):
         made = self.make()
         self.assertEqual(
             1, len(self.lines(made, [base.make_sample(timestamp=None)])))
-        self.assertEqual(1, made.counts[publisher.NO_TIMESTAMP])
+        self.assertEqual(1, made.counts[conversion.NO_TIMESTAMP])
 
     def test_a_counter_beyond_the_table_is_counted(self):
         made = self.make("?rate_max_series=1")

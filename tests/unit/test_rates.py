@@ -11,17 +11,15 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-import concurrent.futures
+import itertools
 import math
-import os
-import threading
+import operator
 import tracemalloc
 
 import hypothesis
 from hypothesis import strategies as st
 from oslotest import base
 
-from ceilometer_graphite import encoding
 from ceilometer_graphite import rates
 from tests.unit import base as unit_base
 
@@ -36,12 +34,11 @@ DELIVERIES = st.lists(st.fixed_dictionaries({
 }), max_size=30)
 
 
-def counter(volume=0, monotonic=None, host="c1", resource_id="i1-vda",
+def counter(volume=0, monotonic=None, resource_id="i1-vda",
             name="disk.device.read.bytes"):
     return unit_base.make_sample(
         name=name, type="cumulative", unit="B", volume=volume,
-        resource_id=resource_id, monotonic_time=monotonic,
-        metadata={"instance_host": host})
+        resource_id=resource_id, monotonic_time=monotonic)
 
 
 def model(deliveries):
@@ -73,16 +70,36 @@ class RateTableTestCase(base.BaseTestCase):
         self.table = self.make()
 
     def make(self, expiry_seconds=100, max_series=1000):
-        return rates.RateTable(expiry_seconds, max_series,
-                               clock=lambda: self.now)
+        return rates.RateTable(expiry_seconds, max_series)
 
-    def rate(self, volume, seconds, table=None, **fields):
+    def deliver(self, volume, seconds, table=None, host="c1", **fields):
+        """One sample's rate, and whether it is left out."""
         table = self.table if table is None else table
-        return table.per_second(counter(volume, **fields), volume, seconds)
+        sample = counter(volume, **fields)
+        (rate,), left_out = table.per_second(
+            [sample], [volume], [host], seconds, self.now)
+        self.assertIn(left_out, ([], [sample]))
+        return rate, bool(left_out)
+
+    def rate(self, *delivery, **fields):
+        rate, is_left_out = self.deliver(*delivery, **fields)
+        self.assertFalse(is_left_out)
+        return rate
 
     def rates(self, deliveries):
         table = self.make()
         return [self.rate(table=table, **each) for each in deliveries]
+
+    def rates_of_batch(self, table, deliveries):
+        """Of deliveries that have their seconds in common."""
+        found, left_out = table.per_second(
+            [counter(each["volume"], each["monotonic"], each["resource_id"])
+             for each in deliveries],
+            *([each[key] for each in deliveries]
+              for key in ("volume", "host")),
+            deliveries[0]["seconds"], self.now)
+        self.assertEqual([], left_out)
+        return found
 
 
 class RateTest(RateTableTestCase):
@@ -186,12 +203,6 @@ class RateTest(RateTableTestCase):
         self.rate(-10 ** 308, 10.0)
         self.assertEqual(math.inf, self.rate(10 ** 308, 10.5))
 
-    def test_metadata_that_are_no_mapping_do_not_stop_a_rate(self):
-        first, second = counter(100), counter(250)
-        first.resource_metadata = second.resource_metadata = ["x"]
-        self.table.per_second(first, 100, 10.0)
-        self.assertEqual(30.0, self.table.per_second(second, 250, 15.0))
-
 
 class RateModelTest(RateTableTestCase):
 
@@ -220,6 +231,26 @@ class RateModelTest(RateTableTestCase):
     def test_no_rate_is_negative_or_infinite(self, deliveries):
         for rate in self.rates(deliveries):
             self.assertTrue(rate is None or 0 <= rate < math.inf, rate)
+
+    @hypothesis.given(DELIVERIES)
+    def test_a_batch_has_the_rates_that_its_samples_have_one_by_one(
+            self, deliveries):
+        table = self.make()
+        self.assertEqual(self.rates(deliveries), [
+            rate for _, batch in itertools.groupby(
+                deliveries, operator.itemgetter("seconds"))
+            for rate in self.rates_of_batch(table, list(batch))])
+
+    def test_each_meter_has_batches_of_its_own(self):
+        for volume, seconds, expected in ((0, 1.0, None), (10, 3.0, 5.0)):
+            for name, times in (("read", 1), ("write", 3)):
+                found, _ = self.table.per_second(
+                    [counter(name=name, resource_id=str(number))
+                     for number in range(10)],
+                    [volume * times * number for number in range(10)],
+                    ["c1"] * 10, seconds, self.now)
+                self.assertEqual([expected and expected * times * number
+                                  for number in range(10)], found)
 
 
 class BoundsTest(RateTableTestCase):
@@ -265,10 +296,27 @@ class BoundsTest(RateTableTestCase):
         table = self.make(max_series=2)
         self.rate(1, 1.0, table, resource_id="a")
         self.rate(1, 1.0, table, resource_id="b")
-        e = self.assertRaises(encoding.SkippedSample, self.rate, 1, 1.0,
-                              table, resource_id="c")
-        self.assertEqual(rates.TABLE_FULL, e.reason)
+        for name in "disk.device.read.bytes", "another":
+            self.assertEqual((None, True), self.deliver(
+                1, 1.0, table, resource_id="c", name=name))
         self.assertEqual(2, len(table))
+
+    def test_a_table_that_fills_up_leaves_out_what_comes_then(self):
+        table = self.make(max_series=3)
+        self.rate(1, 1.0, table, resource_id="b")
+        samples = [counter(5, resource_id=name) for name in "abcdbe"]
+        found, left_out = table.per_second(
+            samples, [5] * 6, ["c1"] * 6, 3.0, self.now)
+        self.assertEqual([None, 2.0, None, None, None, None], found)
+        self.assertEqual([samples[3], samples[5]], left_out)
+
+    def test_the_maximum_is_of_all_meters_together(self):
+        table = self.make(max_series=30)
+        left_out = [self.deliver(1, 1.0, table, resource_id=str(number),
+                                 name="meter-%d" % (number % 7))[1]
+                    for number in range(50)]
+        self.assertEqual([False] * 30 + [True] * 20, left_out)
+        self.assertEqual(30, len(table))
 
     def test_a_full_table_still_serves_what_it_knows(self):
         table = self.make(max_series=2)
@@ -283,21 +331,22 @@ class BoundsTest(RateTableTestCase):
         table = self.make(max_series=1)
         self.rate(1, 1.0, table, resource_id="gone")
         self.now += 100
-        self.assertRaises(encoding.SkippedSample, self.rate, 1, 1.0, table,
-                          resource_id="new")
+        self.assertEqual((None, True), self.deliver(
+            1, 1.0, table, resource_id="new"))
         self.now += 100
         self.rate(1, 1.0, table, resource_id="new")
         self.assertEqual(2.0, self.rate(3, 2.0, table, resource_id="new"))
 
-    def test_memory_is_bounded_however_many_counters_come_by(self):
+    def assert_memory_is_bounded(self, name_it):
+        """``name_it(sample, number)`` makes a counter of its own of it."""
         sample = counter()
         table = self.make(expiry_seconds=100, max_series=10 ** 6)
 
         def deliver(numbers):
             for number in numbers:
                 self.now += 0.1
-                sample.resource_id = "instance-%d" % number
-                table.per_second(sample, 1, 1.0)
+                name_it(sample, number)
+                table.per_second([sample], [1], ["c1"], 1.0, self.now)
                 self.assertLessEqual(len(table), 2001)
 
         deliver(range(5000))
@@ -310,59 +359,10 @@ class BoundsTest(RateTableTestCase):
         # To keep all that came would take over a megabyte more.
         self.assertLess(after - before, 500000)
 
+    def test_memory_is_bounded_however_many_counters_come_by(self):
+        self.assert_memory_is_bounded(lambda sample, number: setattr(
+            sample, "resource_id", "instance-%d" % number))
 
-class YieldingId(str):
-    """A resource ID that lets other threads run whenever it is looked up."""
-
-    def __hash__(self):
-        os.sched_yield()
-        return super().__hash__()
-
-
-class ConcurrencyTest(RateTableTestCase):
-
-    THREADS = 16
-
-    def run_together(self, function):
-        barrier = threading.Barrier(self.THREADS)
-
-        def run(number):
-            barrier.wait()
-            return function(number)
-
-        with concurrent.futures.ThreadPoolExecutor(self.THREADS) as pool:
-            return list(pool.map(run, range(self.THREADS)))
-
-    def test_each_of_16_threads_gets_the_rates_of_its_own_counter(self):
-        def deliver(number):
-            return [self.rate(step * number, float(step),
-                              resource_id=YieldingId("i-%d" % number))
-                    for step in range(300)]
-
-        for number, found in enumerate(self.run_together(deliver)):
-            self.assertEqual([None] + [float(number)] * 299, found)
-
-    def test_one_sample_that_16_threads_deliver_makes_one_rate(self):
-        same = YieldingId("i1-vda")
-        self.rate(0, 0.0, resource_id=same)
-        for step in range(1, 21):
-            found = self.run_together(lambda _, s=step: self.rate(
-                s * 5, s, resource_id=same))
-            self.assertEqual([5.0], [rate for rate in found
-                                     if rate is not None])
-
-    def test_16_threads_do_not_get_over_the_maximum(self):
-        table = self.make(max_series=100)
-
-        def deliver(number):
-            refused = 0
-            for step in range(50):
-                try:
-                    self.rate(1, 1.0, table, resource_id=YieldingId(
-                        "%d-%d" % (number, step)))
-                except encoding.SkippedSample:
-                    refused += 1
-            return refused
-
-        self.assertEqual(16 * 50 - 100, sum(self.run_together(deliver)))
-        self.assertEqual(100, len(table))
+    def test_memory_is_bounded_however_many_meters_come_by(self):
+        self.assert_memory_is_bounded(lambda sample, number: setattr(
+            sample, "name", "meter-%d" % number))
