@@ -14,6 +14,7 @@
 """Forks a process that says when it is ready."""
 
 import multiprocessing
+import os
 import signal
 import sys
 
@@ -28,6 +29,13 @@ class ChildError(Exception):
 def end_with_us():
     """Let SIGTERM of this process end its children as well."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+
+
+def print_to(path):
+    """Append to a file what this process prints from now on."""
+    output = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
 
 
 def start(target, *arguments):

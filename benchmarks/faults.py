@@ -24,6 +24,7 @@ import sys
 import tempfile
 import time
 
+from benchmarks import argument_types
 from benchmarks import child
 from benchmarks import report
 from benchmarks import scenarios
@@ -128,25 +129,16 @@ def _run_all(arguments, times):
     return results
 
 
-def _choices(kind):
-    def parse(text):
-        names = text.split(",")
-        for name in names:
-            if name not in kind:
-                raise argparse.ArgumentTypeError(
-                    "%s is none of %s" % (name, ", ".join(kind)))
-        return names
-    return parse
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--short", action="store_true",
                         help="a few seconds each, to see that it works")
     parser.add_argument("--senders", default=list(senders.SENDERS),
-                        type=_choices(senders.SENDERS), metavar="NAME,...")
+                        type=argument_types.names_of(senders.SENDERS),
+                        metavar="NAME,...")
     parser.add_argument("--faults", default=list(scenarios.FAULTS),
-                        type=_choices(scenarios.FAULTS), metavar="NAME,...")
+                        type=argument_types.names_of(scenarios.FAULTS),
+                        metavar="NAME,...")
     parser.add_argument("--rate", type=int, default=5000,
                         help="lines a second")
     parser.add_argument("--log", default=os.devnull,

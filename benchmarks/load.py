@@ -87,10 +87,7 @@ class Load:
             self._child = None
 
     def _run(self, tell_ready, batches):
-        output = os.open(self._log_path,
-                         os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        os.dup2(output, 1)
-        os.dup2(output, 2)
+        child.print_to(self._log_path)
         ending = []
         # Before the sender is made, as agents do it.
         signal.signal(signal.SIGTERM, lambda *_: ending.append(True))

@@ -93,6 +93,9 @@ class MsgpackDatagram:
 class Http:
     """What Ceilometer's http:// posts."""
 
+    def numbers(self, body):
+        return [each["volume"] for each in json.loads(body)]
+
     def __init__(self):
         self._rest = b""
 
@@ -108,6 +111,6 @@ class Http:
             if len(body) < length:
                 break
             self._rest = body[length:]
-            numbers += [each["volume"] for each in json.loads(body[:length])]
+            numbers += self.numbers(body[:length])
             reply += _REPLY
         return numbers, reply

@@ -21,7 +21,7 @@ import textwrap
 import time
 
 _DISTRIBUTIONS = ("ceilometer-graphite", "ceilometer", "graphyte",
-                  "graphitesend", "requests")
+                  "graphitesend", "prometheus_client", "requests")
 
 
 def _version(name):

@@ -35,17 +35,23 @@ _TIMEOUT_SECONDS = 5
 _GRAPHYTE_QUEUE = 100000
 
 
+def agent_conf():
+    """The configuration of an agent, with the defaults of all options."""
+    conf = service.prepare_service(
+        ["benchmark"], config_files=[], conf=cfg.ConfigOpts())
+    conf.set_override("host", "compute-1.example.org")
+    return conf
+
+
 class Publisher:
     """A publisher for Ceilometer, as its pipeline drives it."""
 
     prepare = staticmethod(workload.samples)
 
-    def __init__(self, url):
-        conf = service.prepare_service(
-            ["benchmark"], config_files=[], conf=cfg.ConfigOpts())
-        conf.set_override("host", "compute-1.example.org")
+    def __init__(self, url, conf=None):
         self._publisher = publisher.get_publisher(
-            conf, url, "ceilometer.sample.publisher")
+            agent_conf() if conf is None else conf, url,
+            "ceilometer.sample.publisher")
 
     def publish(self, batch):
         # As in ceilometer/pipeline/sample.py, which logs what it raises.
@@ -102,6 +108,10 @@ class Graphitesend:
             self._client.send_list(batch)
 
 
+def _line(path, value, seconds):
+    return ("%s %s %d\n" % (path, value, seconds)).encode("ascii")
+
+
 class PlainSocket:
     """Connects once, and again when the last send failed."""
 
@@ -112,8 +122,7 @@ class PlainSocket:
         self._socket = None
 
     def publish(self, batch):
-        data = b"".join(b"%s %d %d\n" % (path.encode(), value, seconds)
-                        for path, value, seconds in batch)
+        data = b"".join(_line(*datapoint) for datapoint in batch)
         try:
             if self._socket is None:
                 self._socket = socket.create_connection(
@@ -134,11 +143,10 @@ class ConnectPerSample:
         self._address = (_HOST, port)
 
     def publish(self, batch):
-        for path, value, seconds in batch:
+        for datapoint in batch:
             with (contextlib.suppress(OSError), socket.create_connection(
                     self._address, _TIMEOUT_SECONDS) as connection):
-                connection.sendall(
-                    b"%s %d %d\n" % (path.encode(), value, seconds))
+                connection.sendall(_line(*datapoint))
 
 
 def _ours(parameters=""):
