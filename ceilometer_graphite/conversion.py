@@ -124,19 +124,24 @@ class Converter:
         """
         lines, problems = [], []
         with self._lock:
-            for common, run in itertools.groupby(samples, _COMMON):
-                run = list(run)
+            try:
+                runs = [(common, list(run)) for common, run
+                        in itertools.groupby(samples, _COMMON)]
+            except Exception:
+                runs = []
+                self._add_each(lines, problems, samples)
+            for common, run in runs:
                 try:
                     self._add(lines, problems, run, *common)
                 except Exception:
-                    self._add_each(lines, problems, run, common)
+                    self._add_each(lines, problems, run)
         return lines, problems
 
-    def _add_each(self, lines, problems, run, common):
+    def _add_each(self, lines, problems, samples):
         """Add lines of samples of which one at least cannot have any."""
-        for sample in run:
+        for sample in samples:
             try:
-                self._add(lines, problems, [sample], *common)
+                self._add(lines, problems, [sample], *_COMMON(sample))
             except encoding.SkippedSample as e:
                 problems.append(Problem(sample, e.reason))
             except Exception as e:

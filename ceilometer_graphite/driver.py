@@ -110,7 +110,18 @@ class PipelineDriver(notifier.Driver):
     def _publish(self, message):
         samples = self._samples(message)
         for pipeline in self._pipelines:
-            pipeline.publish_data(samples)
+            try:
+                pipeline.publish_data(samples)
+            except Exception:
+                # It looks at all samples before it publishes any.
+                self._publish_each(pipeline, samples)
+
+    def _publish_each(self, pipeline, samples):
+        for sample in samples:
+            try:
+                pipeline.publish_data([sample])
+            except Exception as e:
+                self._fault("pipeline", "The sample %.200r" % (sample,), e)
 
     def _samples(self, message):
         """Ceilometer's own samples, with the clock that it leaves out."""

@@ -204,6 +204,23 @@ class LinesTest(ConverterTestCase):
                 [(sample, conversion.NO_TIMESTAMP) for sample in samples],
                 problems)
 
+    def test_all_that_a_sample_brings_has_its_own_meter_wherever_it_stands(
+            self):
+        samples = [self.cpu(10 ** 9 * step, float(step), metadata={
+            "memory_mb": 64, "vcpus": 1, "disk_gb": 5}) for step in (1, 2)]
+        expected = [("cpu", 10 ** 9, "ns"), ("cpu", 2 * 10 ** 9, "ns"),
+                    ("cpu_util", 100, "_")] + 2 * [
+            ("memory", 64, "MiB"), ("cpu_count", 1, "vcpu"),
+            ("disk_space", 5, "GB")]
+        for template in ("{meter}.{unit}", "{meter}.{instance_id}.{unit}",
+                         "vm-{instance_id}-{meter}.{unit}.{meter}"):
+            self.assertEqual(
+                sorted("%s %d %d\n" % (template.format(
+                    meter=meter, unit=unit, instance_id="i1"), value, SECOND)
+                    for meter, value, unit in expected),
+                sorted(self.lines(samples, template=template,
+                                  counters="both")))
+
     def test_one_meter_may_come_in_several_units_and_types(self):
         samples = [base.make_sample(name="x", type=kind, unit=unit,
                                     volume=volume, monotonic_time=1.0)
@@ -435,6 +452,13 @@ class HostileBatchTest(ConverterTestCase):
             if kind == GOOD:
                 yield head + name + " %d %d\n" % (
                     2 * 10 ** 8 * (number + 1), SECOND)
+
+    def test_what_is_no_sample_at_all_costs_no_other_anything(self):
+        good = base.make_sample()
+        for bad in None, object():
+            lines, problems = self.make().convert([good, bad, good])
+            self.assertEqual((2, 1), (len(lines), len(problems)))
+            self.assertIs(bad, problems[0].sample)
 
     @hypothesis.given(MIXES, st.sampled_from(["cpu", DEVICE, "power.state"]),
                       st.sampled_from(["rate", "both"]))

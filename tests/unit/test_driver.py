@@ -96,6 +96,17 @@ class PipelineDriverTest(base.AgentTestCase):
         self.notify_all(self.make())
         return sorted(self.receiver.take(129))
 
+    def test_a_sample_that_a_pipeline_chokes_on_costs_nothing_else(self):
+        for fields in ({"counter_volume": []}, {"counter_name": None},
+                       {"counter_name": []}):
+            made = self.make()
+            self.entries = base.recorded("polling-27.0.0.json")
+            for entry in self.entries:
+                samples = entry["message"]["payload"]["samples"]
+                samples.append({**samples[0], **fields})
+            self.notify_all(made)
+            self.assertEqual(129, len(self.receiver.take(129)))
+
     def test_the_samples_of_a_cycle_arrive(self):
         self.notify_all(self.make())
         lines = self.receiver.take(129)
@@ -131,6 +142,20 @@ class PipelineDriverTest(base.AgentTestCase):
         self.assertEqual(129, len(self.receiver.take(129)))
         self.assertIn("The sample {'counter_name': 'cpu'} failed",
                       self.log.output)
+
+    def test_the_samples_of_a_notification_are_built_at_once(self):
+        made = self.make()
+        build, sizes = made._build, []
+
+        def counted(message):
+            sizes.append(len(message["payload"]["samples"]))
+            return build(message)
+
+        made._build = counted
+        self.notify_all(made)
+        self.assertEqual(
+            [len(entry["message"]["payload"]["samples"])
+             for entry in self.entries], sizes)
 
     def test_wherever_it_is_a_sample_that_is_none_costs_nothing_else(self):
         expected = self.lines()

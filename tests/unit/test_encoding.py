@@ -102,6 +102,33 @@ class NumberTest(SkipTestCase):
         self.assertTrue(math.isfinite(found))
 
 
+class NumbersTest(SkipTestCase):
+
+    @hypothesis.given(st.lists(st.one_of(
+        st.integers(), st.integers(), FINITE, st.booleans(),
+        st.sampled_from(["7", "1.5", 10 ** 308, -10 ** 308]))))
+    def test_each_is_the_number_that_it_is_alone(self, volumes):
+        self.assertEqual(
+            [(type(found), found) for found in map(encoding.number, volumes)],
+            [(type(found), found) for found in encoding.numbers(volumes)])
+
+    def test_one_that_is_none_is_told_wherever_it_is(self):
+        for what, (volume, reason) in NumberTest.REFUSED.items():
+            for others, place in itertools.product(
+                    ([1, 2], [1.5, 2.5], [1, 2.5]), range(3)):
+                with self.subTest(what, others=others, place=place):
+                    volumes = [*others[:place], volume, *others[place:]]
+                    self.assert_skipped(reason, encoding.numbers, volumes)
+
+    def test_ints_are_kept_up_to_the_largest_float(self):
+        largest = int(sys.float_info.max)
+        for volumes in [largest], [-largest], [-largest, 0, largest]:
+            self.assertEqual(volumes, encoding.numbers(volumes))
+        for volumes in [0, largest + 1], [-largest - 1, 0]:
+            self.assert_skipped(encoding.NOT_FINITE, encoding.numbers,
+                                volumes)
+
+
 class TimestampTest(SkipTestCase):
 
     SAME_TIME = (
