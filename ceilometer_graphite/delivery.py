@@ -24,7 +24,8 @@ from ceilometer_graphite import tls
 from ceilometer_graphite import transports
 
 
-def _make_transport(settings):
+def make_transport(settings):
+    """What carries lines as settings say, not connected yet."""
     timeouts = (settings.connect_timeout_seconds,
                 settings.send_timeout_seconds)
     if settings.protocol == "udp":
@@ -53,7 +54,7 @@ def make_sender(settings, tally):
                                tally)
 
     return sender.Sender(
-        connection.Connection(settings, _make_transport(settings)),
+        connection.Connection(settings, make_transport(settings)),
         settings.buffer_size, settings.replay_seconds, tally,
         make_backlog if settings.spool_dir else None,
         selfmetrics.SelfMetrics(

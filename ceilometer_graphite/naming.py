@@ -29,7 +29,7 @@ from ceilometer_graphite import fields
 DEFAULT_TEMPLATE = (
     "{prefix}.{hostname}.{project_id}.{instance_id}.{meter}.{device}")
 
-_DOT_OUTSIDE_BRACES = re.compile(r"\.(?![^{}]*\})")
+DOT_OUTSIDE_BRACES = re.compile(r"\.(?![^{}]*\})")
 _OF_METER = {"meter", "unit"}
 # What is read of every sample; more only where the template has it.
 _ALWAYS_READ = ("host", "project_id", "instance_id", "device")
@@ -94,10 +94,12 @@ class _Namer:
 
         :param parts: a list of (lead, component), of which those without a
             component are left out
+        :ivar meter: the parts of the meter alone; ``before`` and ``after``
+            have the others
         """
         (_, first), *others = [part for part in parts if part[1] is not None]
         parts = [("", first), *others]
-        self._before, self._meter, self._after = _divided(parts)
+        self.before, self.meter, self.after = _divided(parts)
         self._read_too = sorted(
             _sources(parts) - {*_ALWAYS_READ, *_OF_METER})
         self._default_host = default_host
@@ -121,10 +123,10 @@ class _Namer:
         :raises encoding.SkippedSample: for names that are too long for a
             line, as ``around`` does
         """
-        around = self._around if self._meter else self._make_around(
+        around = self._around if self.meter else self._make_around(
             meter, unit)
         return Names(_checked(_joined(
-            self._meter, {"meter": meter, "unit": unit})), around)
+            self.meter, {"meter": meter, "unit": unit})), around)
 
     def _make_around(self, *known):
         """What is :attr:`Names.around`.
@@ -157,7 +159,7 @@ class _Namer:
         values = dict(zip((*_ALWAYS_READ, *self._read_too, "meter", "unit"),
                           values, strict=False))
         before, after = (_joined(parts, values)
-                         for parts in (self._before, self._after))
+                         for parts in (self.before, self.after))
         _checked(before + after)
         return before, after
 
@@ -192,7 +194,7 @@ class PathNamer(_Namer):
 
     def __init__(self, template, prefix, append_hostname, default_host):
         of = fields.Fields(prefix, append_hostname)
-        texts = _DOT_OUTSIDE_BRACES.split(template)
+        texts = DOT_OUTSIDE_BRACES.split(template)
         parts = [(text, of.component(text)) for text in texts]
         if "{meter}" not in template:
             raise fields.TemplateError(

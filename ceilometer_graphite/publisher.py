@@ -29,7 +29,8 @@ from ceilometer_graphite import rates
 from ceilometer_graphite import shutdown
 
 FAULT = "fault"
-_MEANINGS = {
+# What is said of a sample by the reason that it was left out for.
+MEANINGS = {
     encoding.NOT_A_NUMBER: "left out, its volume is not a number",
     encoding.NOT_FINITE: "left out, its volume is not finite",
     encoding.BAD_TIMESTAMP: "left out, its timestamp is no time that "
@@ -92,7 +93,7 @@ class GraphitePublisher(publisher.ConfigPublisherBase):
             count, what = problem.reason, "published with the time of now"
         else:
             reason = problem.reason or FAULT
-            count, what = counts.SKIPPED + reason, _MEANINGS[reason]
+            count, what = counts.SKIPPED + reason, MEANINGS[reason]
         self.counts.warn(
             count, 1, "%s. It is the sample of meter %s with volume %s at "
             "%s of resource %s", what,

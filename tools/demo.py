@@ -17,7 +17,6 @@ folder. The agent polls a simulated hypervisor, or with --libvirt the real one
 of this machine. tools/demo.sh installs what this needs, and runs it.
 """
 
-import argparse
 import contextlib
 import fcntl
 import importlib.util
@@ -29,7 +28,10 @@ import signal
 import sys
 import time
 
+from ceilometer_graphite import components
+from tools import demo_arguments
 from tools.lab import agent
+from tools.lab import dashboards
 from tools.lab import graphite
 from tools.lab import process
 from tools.lab import report
@@ -37,6 +39,8 @@ from tools.lab import report
 ROOT = pathlib.Path(__file__).absolute().parent.parent
 HOST = "compute-1"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# What --names puts into the names of series.
+NAMED = "{prefix}.{hostname}.{project_id}.{instance_name}.{meter}.{device}"
 # What the plugin sends, and beside it the instances' names, which the
 # default naming does not have.
 PIPELINE = """\
@@ -77,12 +81,19 @@ class Demo:
         self.started = int(time.time())
         self.agent = self.stack.enter_context(self._agent())
         say("Starting graphite-web ...")
-        self.web = self.stack.enter_context(
-            graphite.GraphiteWeb(self.data / "graphite-web", self.carbon))
+        self.web = self.stack.enter_context(dashboards.DashboardWeb(
+            self.data / "graphite-web", self.carbon))
 
     def _agent(self):
         arguments, env = self.arguments, None
-        options = {"DEFAULT": {"host": f"{HOST}.example.org"}}
+        spool_dir = self.data / "spool"
+        spool_dir.mkdir()
+        options = {
+            "DEFAULT": {"host": f"{HOST}.example.org"},
+            "graphite": {
+                "template": NAMED if arguments.names else None,
+                "spool_dir": spool_dir,
+                "self_metrics_interval": arguments.interval}}
         if arguments.libvirt:
             options["DEFAULT"]["libvirt_uri"] = arguments.libvirt
         else:
@@ -117,8 +128,10 @@ class Demo:
         for line in lines:
             if line.endswith("\n"):
                 sample = json.loads(line)
-                names[sample["resource_id"]] = (
-                    sample["resource_metadata"]["display_name"])
+                name = sample["resource_metadata"]["display_name"]
+                names[components.component(name) if self.arguments.names
+                      else sample["resource_id"]] = name
+                self.project = sample["project_id"]
         names = dict(sorted(names.items(), key=lambda item: item[1]))
         return report.Report(self.web, HOST, names, self.started,
                              self.arguments.interval)
@@ -145,6 +158,16 @@ class Demo:
         picture["from"] = f"-{3 * self.arguments.seconds}s"
         say(f"The same, live: {self.web.short_url('/render', **picture)}")
 
+    def load_dashboards(self):
+        """Load the dashboards into graphite-web; say where they are."""
+        say("Dashboards:")
+        for address in self.web.save_dashboards(
+                self.agent.directory / "ceilometer.conf",
+                self.arguments.seconds // 60 + 2, hypervisor=HOST,
+                instance=next(iter(self.report().names)),
+                project=self.project):
+            say(f"  {address}")
+
     def complaints(self):
         """Return the last lines in which the agent says what is wrong."""
         lines = re.findall(r"^.* (?:ERROR|WARNING) (?!stevedore).*$",
@@ -165,44 +188,13 @@ def run(demo):
         return 1
     say(f"\nThe latest values, from Graphite:\n\n{demo.report().table()}\n")
     demo.draw()
+    demo.load_dashboards()
     if demo.arguments.keep:
         say(f"Graphite is at {demo.web.url} until Ctrl-C.")
         demo.agent.wait_until(lambda: False, float("inf"), "Ctrl-C")
     else:
         say("All of it has ended; --keep leaves it up to look at.")
     return 0
-
-
-def number_between(low, high):
-    """Return an argparse type."""
-    def number(text):
-        if not low <= int(text) <= high:
-            raise argparse.ArgumentTypeError(f"{low} to {high}, not {text}")
-        return int(text)
-    return number
-
-
-def parse_arguments():
-    parser = argparse.ArgumentParser(
-        prog="tools/demo.sh", description="Show a hypervisor's instances in "
-        "Graphite: all of it on this machine, in one folder.")
-    add = parser.add_argument
-    add("--instances", type=number_between(1, 5000), default=12, metavar="N",
-        help="how many machines to simulate (%(default)s)")
-    add("--interval", type=number_between(1, 3600), default=2,
-        metavar="SECONDS", help="from one poll to the next (%(default)s)")
-    add("--seconds", type=number_between(10, 86400), default=36,
-        metavar="SECONDS", help="how long to watch (%(default)s)")
-    add("--libvirt", nargs="?", const="qemu:///system", metavar="URI",
-        help="poll this machine's own libvirt (%(const)s)")
-    add("--keep", action="store_true", help="stay up until Ctrl-C")
-    add("--dir", type=pathlib.Path, default=ROOT / ".demo",
-        help="the folder for everything (.demo in the checkout)")
-    add("--png", type=pathlib.Path, help="the picture's file (DIR/cpu.png)")
-    arguments = parser.parse_args()
-    arguments.dir = arguments.dir.absolute()
-    arguments.png = (arguments.png or arguments.dir / "cpu.png").absolute()
-    return arguments
 
 
 def end(number, _frame):
@@ -214,7 +206,7 @@ def end(number, _frame):
 
 def main():
     """Return the exit status, or what went wrong."""
-    arguments = parse_arguments()
+    arguments = demo_arguments.parse()
     if arguments.libvirt and not importlib.util.find_spec("libvirt"):
         return NO_LIBVIRT.format(prefix=sys.prefix)
     arguments.dir.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,172 @@
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Dashboards as Grafana's JSON, for Grafana 8 or later.
+
+The data source and all choices are variables, so that one file does for all
+hypervisors, projects and machines.
+"""
+
+from ceilometer_graphite.dashboards import description
+
+SCHEMA_VERSION = 36
+TAG = "ceilometer-graphite"
+DATA_SOURCE = "DS_GRAPHITE"
+_SOURCE = {"type": "graphite", "uid": "${%s}" % DATA_SOURCE}
+_ALL = {"text": "All", "value": "$__all"}
+_PAGE_WIDTH, _HEIGHT = 24, 8
+# A missed poll is bridged, so many milliseconds at most; an absence is not.
+_BRIDGED = 180000
+
+UNITS = {
+    "bytes": "bytes",
+    "bytes/s": "Bps",
+    "connections": "short",
+    "lines": "short",
+    "lines/s": "suffix: lines/s",
+    "machines": "short",
+    "packets/s": "pps",
+    "percent": "percent",
+    "requests/s": "reqps",
+    "samples": "short",
+    "vCPUs": "short",
+}
+_TYPES = {"lines": "timeseries", "areas": "timeseries", "bars": "bargauge",
+          "number": "stat"}
+
+
+def dashboard(page, layout, chosen, settings, minutes):
+    """A dashboard as what is written as JSON.
+
+    :param page: a :class:`~ceilometer_graphite.dashboards.description.
+        Dashboard`
+    :param layout: of :mod:`~ceilometer_graphite.dashboards.layout`
+    :param chosen: what is shown at first, by role
+    :param settings: of :mod:`ceilometer_graphite.config`
+    :param minutes: how much is shown at first
+    """
+    writer = description.Writer(
+        layout, {role: "$" + role for role in page.match},
+        page.of_publishers, settings.self_metrics_interval)
+    return {
+        "uid": "%s-%s" % (TAG, page.name),
+        "title": "Ceilometer: " + page.title,
+        "description": page.description,
+        "tags": [TAG],
+        "schemaVersion": SCHEMA_VERSION,
+        "editable": True,
+        "graphTooltip": 1,
+        "time": {"from": "now-%dm" % minutes, "to": "now"},
+        "refresh": "1m",
+        "annotations": {"list": []},
+        "links": [_links()],
+        "templating": {"list": [_source(),
+                                *_variables(page, layout, chosen)]},
+        "panels": list(_panels(page, writer)),
+    }
+
+
+def how_to_load(path, page, chosen):
+    """What to do with a file."""
+    return "%s: import it in Grafana, Dashboards, New, Import" % path
+
+
+def _links():
+    """To the other dashboards, with what is chosen."""
+    return {"type": "dashboards", "title": "Ceilometer", "tags": [TAG],
+            "asDropdown": False, "includeVars": True, "keepTime": True,
+            "targetBlank": False, "icon": "external link", "tooltip": "",
+            "url": ""}
+
+
+def _source():
+    return {"type": "datasource", "name": DATA_SOURCE, "label": "Graphite",
+            "query": "graphite", "refresh": 1, "hide": 0, "multi": False,
+            "includeAll": False, "regex": "", "options": []}
+
+
+def _variables(page, layout, chosen):
+    narrowed = {}
+    *_, about = page.match
+    for role in [*page.listed_by, *page.match]:
+        may_be_any = role != about or page.may_be_any
+        variable = {
+            "type": "query", "name": role, "label": role.capitalize(),
+            "datasource": _SOURCE, "refresh": 1, "sort": 1, "hide": 0,
+            "multi": False, "options": [], "includeAll": may_be_any,
+            **layout.variable(role, narrowed)._asdict()}
+        if may_be_any:
+            variable.update(allValue=layout.ANY, current=_ALL)
+        if role in chosen:
+            variable["current"] = {"text": chosen[role],
+                                   "value": chosen[role]}
+        narrowed[role] = "$" + role
+        yield variable
+
+
+def _panels(page, writer):
+    x = y = 0
+    for number, panel in enumerate(page.panels, 1):
+        if x + panel.width > _PAGE_WIDTH:
+            x, y = 0, y + _HEIGHT
+        yield {
+            "id": number,
+            "type": _TYPES[panel.kind],
+            "title": panel.title,
+            "description": panel.description,
+            "datasource": _SOURCE,
+            "gridPos": {"x": x, "y": y, "w": panel.width, "h": _HEIGHT},
+            "targets": [
+                {"refId": chr(ord("A") + index), "datasource": _SOURCE,
+                 "target": writer.expression(target)}
+                for index, target in enumerate(panel.targets)],
+            "fieldConfig": {
+                "defaults": _field(panel, writer.of_reports or _BRIDGED),
+                "overrides": []},
+            "options": _options(panel),
+        }
+        x += panel.width
+
+
+def _field(panel, bridged):
+    field = {"unit": UNITS[panel.unit], "min": 0}
+    if panel.unit == "percent":
+        field["max"] = 100
+    if panel.kind == "bars":
+        field["color"] = {"mode": "continuous-GrYlRd"}
+    elif panel.kind != "number":
+        stacked = panel.kind == "areas"
+        field["custom"] = {
+            "lineWidth": 1, "fillOpacity": 40 if stacked else 5,
+            "spanNulls": bridged, "showPoints": "auto",
+            "stacking": {"mode": "normal" if stacked else "none",
+                         "group": "A"}}
+    return field
+
+
+def _options(panel):
+    if _TYPES[panel.kind] == "timeseries":
+        return {"tooltip": {"mode": "multi", "sort": "desc"},
+                "legend": {"showLegend": True, "displayMode": "table",
+                           "placement": "bottom",
+                           "calcs": ["mean", "max", "lastNotNull"]}}
+    # The highest are those of the highest average.
+    options = {"reduceOptions": {
+        "values": False, "fields": "",
+        "calcs": ["mean" if panel.kind == "bars" else "lastNotNull"]}}
+    if panel.kind == "bars":
+        options.update(orientation="horizontal", displayMode="gradient",
+                       valueMode="color", showUnfilled=True)
+    else:
+        options.update(graphMode="area", colorMode="value", textMode="value")
+    return options

@@ -1,0 +1,123 @@
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Dashboards as graphite-web keeps them.
+
+A dashboard about one of many is a template of graphite-web's, saved by
+``POST /dashboard/save_template/NAME/__VALUE__``, in which ``__VALUE__``
+stands for the one: ``/dashboard#NAME/VALUE`` shows it. Others are saved by
+``POST /dashboard/save/NAME``. Both take the state as the field ``state``.
+"""
+
+import urllib.parse
+
+from ceilometer_graphite.dashboards import description
+
+VALUE = "__VALUE__"
+WIDTH, HEIGHT = 600, 300
+
+# What follows the title, and how numbers at the y axis are shortened. (A
+# title of that axis would be written over its numbers.)
+UNITS = {
+    "bytes": (", in bytes", "binary"),
+    "bytes/s": (", in bytes/s", "si"),
+    "connections": ("", "none"),
+    "lines": ("", "si"),
+    "lines/s": (", per second", "si"),
+    "machines": ("", "none"),
+    "packets/s": (", per second", "si"),
+    "percent": (", in percent", "none"),
+    "requests/s": (", per second", "si"),
+    "samples": ("", "si"),
+    "vCPUs": ("", "none"),
+}
+# A missed poll is bridged, so many points at most; an absence is not.
+_BRIDGED = "3"
+_COLORS = (
+    "3366cc", "dc3912", "109618", "ff9900", "990099", "0099c6", "dd4477",
+    "66aa00", "b82e2e", "316395", "994499", "22aa99", "aaaa11", "6633cc",
+    "e67300", "8b0707", "651067", "329262", "5574a6", "3b3eac")
+_STYLE = {
+    "bgcolor": "white", "fgcolor": "444444", "majorGridLineColor": "cccccc",
+    "minorGridLineColor": "eeeeee", "colorList": ",".join(_COLORS),
+    "fontSize": "9", "margin": "14", "lineWidth": "1.5", "yMin": "0",
+    "lineMode": "connected",
+}
+
+
+def is_template(page, chosen):
+    """Whether it is a template, with ``__VALUE__`` in its queries."""
+    return not page.may_be_any and page.match[-1] not in chosen
+
+
+def dashboard(page, layout, chosen, settings, minutes):
+    """The state of a dashboard.
+
+    Parameters are those of
+    :func:`ceilometer_graphite.dashboards.grafana.dashboard`.
+    """
+    matched = {role: text for role, text in chosen.items()
+               if role in page.match}
+    if is_template(page, chosen):
+        matched[page.match[-1]] = VALUE
+    writer = description.Writer(layout, matched, page.of_publishers,
+                                settings.self_metrics_interval)
+    return {
+        "name": name(page, chosen),
+        "timeConfig": {
+            "type": "relative", "relativeStartQuantity": str(minutes),
+            "relativeStartUnits": "minutes", "relativeUntilQuantity": "",
+            "relativeUntilUnits": "now", "startDate": "2000-01-01T00:00:00",
+            "startTime": "9:00 AM", "endDate": "2000-01-01T00:00:00",
+            "endTime": "5:00 PM"},
+        "refreshConfig": {"enabled": True, "interval": 60000},
+        "graphSize": {"width": WIDTH, "height": HEIGHT},
+        "defaultGraphParams": {
+            "from": "-%dminutes" % minutes, "until": "now",
+            "width": str(WIDTH), "height": str(HEIGHT), **_STYLE,
+            **({} if page.of_publishers else {"connectedLimit": _BRIDGED})},
+        "graphs": [_graph(panel, writer, matched.get(page.match[-1]))
+                   for panel in page.panels],
+    }
+
+
+def name(page, chosen):
+    """What a dashboard is saved as."""
+    return "-".join(["ceilometer", page.name, *(
+        chosen[role] for role in page.match if role in chosen)])
+
+
+def how_to_load(path, page, chosen):
+    """The command that saves a file, and where it is to be seen."""
+    saved = name(page, chosen)
+    save, see = (("save_template/%s/%s" % (saved, VALUE),
+                  "%s/%s" % (saved, page.match[-1].upper()))
+                 if is_template(page, chosen) else ("save/" + saved, saved))
+    return (
+        "curl --data-urlencode state@%s http://GRAPHITE/dashboard/%s\n"
+        "    to see it: http://GRAPHITE/dashboard#%s" % (path, save, see))
+
+
+def _graph(panel, writer, about):
+    targets = [writer.expression(target) for target in panel.targets]
+    unit, system = UNITS[panel.unit]
+    parameters = {
+        "title": (about + ": " if about else "") + panel.title + unit,
+        "yUnitSystem": system, "target": targets}
+    if panel.kind == "areas":
+        parameters["areaMode"] = "stacked"
+    if panel.unit == "percent":
+        parameters["yMax"] = "100"
+    # The first is what tells graphs apart, the last is made anew on loading.
+    return [urllib.parse.urlencode({"target": targets}, doseq=True),
+            parameters, ""]

@@ -1,0 +1,234 @@
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Where things stand in the names of series, as Graphite's queries need it.
+
+A layout writes all series of a meter as one Graphite expression, tells where
+in their names a role stands, and what fills a Grafana variable with all that
+there is of a role. The roles are ``hypervisor``, ``project``, ``instance``
+(what tells machines apart), ``name`` (what a machine is called), ``device``,
+``endpoint`` and ``reason`` (of a publisher).
+"""
+
+import re
+import typing
+
+from ceilometer_graphite import fields
+from ceilometer_graphite import selfmetrics
+
+ROLES = {
+    "hypervisor": ("hostname", "host"),
+    "project": ("project_id", "project_name"),
+    "instance": ("instance_id", "instance_name"),
+    "name": ("instance_name", "instance_id"),
+    "device": ("device",),
+    "meter": ("meter",),
+}
+TAGS = {"hypervisor": "host", "project": "project", "instance": "instance",
+        "device": "device", "endpoint": "endpoint"}
+# What every machine, and every publisher, has.
+_OF_MACHINES, _OF_PUBLISHERS = "cpu_util", "lines_sent"
+# Meters of which every device has a series.
+_OF_DEVICES = ("disk.device.", "network.")
+
+_FIELD = re.compile(r"\{([^{}]*)\}")
+_DOT_OUTSIDE_BRACES = re.compile(r"\.(?![^{}]*\})")
+
+
+class LayoutError(ValueError):
+    """A naming that no dashboards can be made for; says what is missing."""
+
+
+class Variable(typing.NamedTuple):
+    """What a Grafana variable is filled with.
+
+    :ivar query: for Grafana's Graphite data source
+    :ivar regex: whose group is what counts of each answer; may be empty
+    """
+
+    query: str
+    regex: str
+
+
+class PathLayout:
+    """Dotted paths.
+
+    :param texts: of the components; a field in braces stands for any text
+    :param places: the number of the component by role
+    :param probe: a meter that all of them have
+    :param beside: a branch of the same tree that has another layout
+    :ivar probe: that meter
+    :ivar machine: the roles that tell machines apart, the last of which is
+        what to show
+    """
+
+    ANY = "*"
+
+    def __init__(self, texts, places, probe, beside=None):
+        self._texts = texts
+        self._places = places
+        self.probe = probe
+        self._beside = beside
+        self.machine = ["instance"]
+
+    def series(self, meter, chosen):
+        """All series of a meter.
+
+        :param chosen: components by role; what is not chosen may be any
+        """
+        return ".".join(text for text, _ in self._written(meter, chosen))
+
+    def node(self, role, meter):
+        """Where a role stands in series of a meter, for aliasByNode()."""
+        if role == "reason":
+            return "-1"
+        places = [place for _, place in self._written(meter, {})]
+        index = places.index(self._places[role])
+        # A meter has dots, so what follows it is counted from the end.
+        return str(index if index < places.index(self._places["meter"])
+                   else index - len(places))
+
+    def variable(self, role, chosen):
+        """What fills a Grafana variable with all that there is of a role."""
+        written = list(self._written(self.probe, chosen))
+        index = [place for _, place in written].index(self._places[role])
+        unless = ""
+        if self._beside and self._places["hypervisor"] <= self._places[role]:
+            # To find all folders is quicker than to find a file in each.
+            del written[index + 1:]
+            unless = r"(?!.*\.%s(?:\.|$))" % self._beside
+        return Variable("expand(%s)" % ".".join(text for text, _ in written),
+                        r"/^%s(?:[^.]+\.){%d}([^.]+)/" % (unless, index))
+
+    def _written(self, meter, chosen):
+        """Texts of the components that are there, and their numbers."""
+        roles = {place: role for role, place in self._places.items()
+                 if role in chosen}
+        for place, text in enumerate(self._texts):
+            if text == "{meter}":
+                yield meter, place
+            elif text != "{device}" or meter.startswith(_OF_DEVICES):
+                yield (chosen[roles[place]] if place in roles
+                       else _FIELD.sub("*", text)), place
+
+
+class TagLayout:
+    """Tagged series; parameters as of :class:`PathLayout`.
+
+    :param prefix: of the meters' names, with its dot
+    """
+
+    ANY = ".*"
+    machine = ["instance"]
+
+    def __init__(self, prefix, probe):
+        self._prefix = prefix
+        self.probe = probe
+
+    def series(self, meter, chosen):
+        """All series of a meter; see :meth:`PathLayout.series`."""
+        return "seriesByTag(%s)" % ",".join(
+            "'%s'" % each for each in self._expressions(meter, chosen))
+
+    def node(self, role, meter):
+        """See :meth:`PathLayout.node`."""
+        return "-1" if role == "reason" else '"%s"' % TAGS[role]
+
+    def variable(self, role, chosen):
+        """See :meth:`PathLayout.variable`."""
+        return Variable("tag_values(%s)" % ", ".join(
+            [TAGS[role], *self._expressions(self.probe, chosen)]), "")
+
+    def _expressions(self, meter, chosen):
+        name = self._prefix + meter
+        yield ("name=~^%s$" % name.replace(".", "[.]").replace("*", ".*")
+               if "*" in name else "name=" + name)
+        for role, text in chosen.items():
+            yield "%s=~^%s$" % (TAGS[role], text)
+
+
+def of_machines(settings):
+    """The layout of machines' series.
+
+    :param settings: of :mod:`ceilometer_graphite.config`
+    :raises LayoutError: names what is missing
+    """
+    if settings.naming == "tags":
+        if not settings.append_hostname:
+            raise LayoutError("append_hostname is false, and so the series "
+                              "have no tag host")
+        return TagLayout(_prefix(settings), _OF_MACHINES)
+    texts = list(_texts(settings))
+    places = {role: place for role, names in ROLES.items()
+              for place in _places(texts, role, names)[:1]}
+    missing = [" or ".join("{%s}" % name for name in names)
+               for role, names in ROLES.items()
+               if role not in places and role != "name"]
+    if missing:
+        raise LayoutError("the template %s lacks a component of its own for "
+                          "%s%s" % (settings.template, ", ".join(missing),
+                                    "" if settings.append_hostname else
+                                    "; append_hostname is false"))
+    layout = PathLayout(texts, places, _OF_MACHINES, selfmetrics.BRANCH)
+    if places["name"] != places["instance"]:
+        layout.machine = ["instance", "name"]
+    elif "{instance_name}" in texts[places["name"]]:
+        # Projects may give their machines the same names.
+        layout.machine = ["project", "instance"]
+    return layout
+
+
+def of_publishers(settings):
+    """The layout of the series that publishers write of themselves.
+
+    :raises LayoutError: names what is missing
+    """
+    if not settings.self_metrics_interval:
+        raise LayoutError("self_metrics_interval is 0, and so the publishers "
+                          "do not report on themselves")
+    if not settings.append_hostname:
+        raise LayoutError("append_hostname is false, and so the reports of "
+                          "all publishers have the same names")
+    if settings.naming == "tags":
+        return TagLayout("%s%s." % (_prefix(settings), selfmetrics.BRANCH),
+                         _OF_PUBLISHERS)
+    texts = [*filter(None, _prefix(settings).split(".")), "{hostname}",
+             selfmetrics.BRANCH, "{endpoint}", "{meter}"]
+    places = {role: texts.index("{%s}" % field) for role, field in (
+        ("hypervisor", "hostname"), ("endpoint", "endpoint"),
+        ("meter", "meter"))}
+    return PathLayout(texts, places, _OF_PUBLISHERS)
+
+
+def _prefix(settings):
+    """The prefix with its dot, or nothing."""
+    prefix = fields.checked_prefix(settings.prefix)
+    return prefix + "." if prefix else ""
+
+
+def _texts(settings):
+    """The components of the template that names have."""
+    prefix = fields.checked_prefix(settings.prefix)
+    absent = {*(() if prefix else ["{prefix}"]),
+              *(() if settings.append_hostname else ["{hostname}"])}
+    for text in _DOT_OUTSIDE_BRACES.split(settings.template):
+        if text not in absent:
+            yield from _DOT_OUTSIDE_BRACES.split(
+                text.replace("{prefix}", prefix))
+
+
+def _places(texts, role, names):
+    """The numbers of the components of a role, the best first."""
+    return [place for name in names for place, text in enumerate(texts)
+            if _FIELD.findall(text) == [name]
+            and (role != "meter" or text == "{meter}")]

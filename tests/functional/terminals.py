@@ -1,0 +1,102 @@
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""A command in a terminal of its own."""
+
+import contextlib
+import fcntl
+import os
+import pty
+import re
+import select
+import struct
+import subprocess
+import termios
+import time
+
+from tools.lab import process
+
+HOME = b"\x1b[H"
+FOOTERS = b"c cpu  m memory", b"filter: "
+_STYLE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+class Terminal:
+    """A pseudo terminal, a command in it, and what that draws.
+
+    :param command: a list
+    :param lines: of the screen
+    """
+
+    def __init__(self, command, env, cwd, lines=20, columns=100):
+        self.output = b""
+        self._master, self._slave = pty.openpty()
+        self.resize(lines, columns)
+        self.before = self.settings()
+        self.child = subprocess.Popen(
+            command, env={**env, "TERM": "xterm"}, cwd=cwd,
+            stdin=self._slave, stdout=self._slave, stderr=self._slave,
+            start_new_session=True, preexec_fn=self._make_controlling)
+
+    def _make_controlling(self):
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+    def settings(self):
+        """How the terminal treats what is typed, and prints."""
+        return termios.tcgetattr(self._slave)
+
+    def resize(self, lines, columns):
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ,
+                    struct.pack("HHHH", lines, columns, 0, 0))
+
+    def type(self, keys):
+        os.write(self._master, keys.encode())
+
+    def screen(self):
+        """The lines of the last screen that was drawn as a whole."""
+        screens = self.output.split(HOME)[1:]
+        whole = [each for each in screens if any(
+            footer in each for footer in FOOTERS)]
+        return [_STYLE.sub("", line).rstrip() for line in (
+            whole or [b""])[-1].decode(errors="replace").splitlines()]
+
+    def wait_for(self, predicate, what, timeout_seconds=30):
+        """Read until something is true of the screen's lines."""
+        deadline = time.monotonic() + timeout_seconds
+        while not predicate(self.screen()):
+            if time.monotonic() > deadline:
+                raise process.LabError("waited %g s for %s; the screen is\n%s"
+                                       % (timeout_seconds, what, "\n".join(
+                                           self.screen())))
+            self._read()
+        return self.screen()
+
+    def wait_for_output(self, text):
+        self.wait_for(lambda _: text.encode() in self.output, text)
+
+    def wait_for_end(self):
+        """Its exit status, after all of its output."""
+        self.wait_for(lambda _: self.child.poll() is not None, "its end")
+        self._read()
+        return self.child.returncode
+
+    def _read(self):
+        if select.select([self._master], [], [], 0.1)[0]:
+            self.output += os.read(self._master, 65536)
+
+    def close(self):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.child.pid, 9)
+        self.child.wait()
+        os.close(self._master)
+        os.close(self._slave)

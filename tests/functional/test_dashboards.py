@@ -1,0 +1,255 @@
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+
+import contextlib
+import json
+import os
+import pathlib
+import re
+import tempfile
+import time
+import urllib.parse
+
+from ceilometer_graphite.dashboards import description
+from tests.functional import grafana
+from tests.functional import truth
+from tests.unit.cmd import commands
+from tools.lab import agent
+from tools.lab import dashboards
+from tools.lab import graphite
+from tools.lab import process
+
+ROOT = pathlib.Path(__file__).parent.parent.parent
+INSTANCES = 6
+# By name: the publisher's options, and what the hypervisor is called. The
+# last has a prefix of two components, the meter in the middle, and names
+# beside the ids.
+NAMINGS = {
+    "default": ({}, "compute-1"),
+    "tags": ({"prefix": "tagged", "naming": "tags"}, "compute-1"),
+    "other": ({"prefix": "other.place.", "template":
+               "{prefix}.{project_id}.{meter}.{device}.on-{host}."
+               "{instance_name}.{instance_id}"},
+              "on-compute-1_example_org"),
+}
+PIPELINE = """\
+sources:
+  - {{name: all, meters: ["*"], sinks: [all]}}
+sinks:
+  - {{name: all, publishers: {publishers}}}
+"""
+PAGES = description.load()
+BY_MACHINE = {(page.name, panel.title) for page in PAGES
+              for panel in page.panels for target in panel.targets
+              if target.by == "machine"}
+
+
+class Lab(contextlib.ExitStack):
+    """A Graphite, which the real agent feeds in all namings.
+
+    :ivar machines: a sample of each
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.directory = pathlib.Path(self.enter_context(
+            tempfile.TemporaryDirectory()))
+        self.carbon = graphite.Carbon(self.directory / "carbon", tags=True)
+        self.web = self.enter_context(dashboards.DashboardWeb(
+            self.directory / "web", self.carbon))
+
+    def url(self, host="127.0.0.1", **options):
+        return "graphite://%s:%d?%s" % (
+            host, self.carbon.line_port, urllib.parse.urlencode(options))
+
+    def feed(self):
+        """Start the agent, and Carbon when it is too late for some lines."""
+        polling_agent = self._start_agent()
+        polling_agent.wait_for_log("lines_dropped.buffer_full", 180)
+        self.machines = list({
+            sample["resource_id"]: sample for sample
+            in truth.load(self.directory / "truth.jsonl")
+            if sample["name"] == "cpu"}.values())
+        self.enter_context(self.carbon)
+        for target in ("ceilometer.compute-1.*.*.cpu_util",
+                       "other.place.*.cpu_util.*.*.*",
+                       "seriesByTag('name=tagged.cpu_util')"):
+            process.wait_for(
+                lambda target=target: len(self.points(target)) == INSTANCES,
+                120, target)
+
+    def points(self, target):
+        """As graphite-web's, or nothing while its database is locked."""
+        try:
+            return self.web.points(target, since="-5min")
+        except process.LabError as error:
+            if "database is locked" not in str(error):
+                raise
+            return {}
+
+    def _start_agent(self):
+        spool_dir = self.directory / "spool"
+        spool_dir.mkdir()
+        default, *others = (options for options, _ in NAMINGS.values())
+        publishers = [
+            self.url(**default, spool_dir=spool_dir),
+            *(self.url(**options) for options in others),
+            # As the first, with as little memory and counters as can be.
+            self.url("localhost", buffer_size=65536, rate_max_series=1),
+            "file://%s/truth.jsonl?json" % self.directory]
+        polling = re.sub(r"interval: \d+", "interval: 1",
+                         (ROOT / "etc" / "polling.yaml").read_text())
+        return self.enter_context(agent.Agent(
+            self.directory / "agent", PIPELINE.format(publishers=publishers),
+            polling, {"graphite": {"self_metrics_interval": 1}},
+            agent.simulator_env(INSTANCES, start=time.time() - 300,
+                                events=0)))
+
+
+class DashboardsTestCase(commands.CommandTestCase):
+    """Writes dashboards by the command."""
+
+    def written(self, lab, kind, naming="default"):
+        """The dashboards of a naming, as texts by name."""
+        self.configure(commands.PIPELINE % lab.url(**NAMINGS[naming][0]),
+                       self_metrics_interval=1)
+        folder = self.directory / kind
+        ended = self.run_command("dashboards", "--format", kind, "--force",
+                                 "--output", str(folder))
+        self.assertEqual((0, ""), (ended.status, ended.err))
+        return {path.stem: path.read_text() for path in folder.iterdir()}
+
+
+class QueriesTest(DashboardsTestCase):
+    """Each query of each dashboard has an answer."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.lab = Lab()
+        cls.addClassCleanup(cls.lab.close)
+        cls.lab.feed()
+
+    def answers(self, queries):
+        """Ask until all queries have one: a list of {line: its maximum}."""
+        found = {}
+
+        def ask():
+            for query in queries:
+                if not found.get(query):
+                    found[query] = {
+                        line: max(points.values()) for line, points
+                        in self.lab.points(query).items() if points}
+            return all(found.values())
+
+        with contextlib.suppress(process.LabError):
+            process.wait_for(ask, 90, "all answers")
+        self.assertEqual([], [query for query in queries if not found[query]])
+        return [found[query] for query in queries]
+
+    def ask_grafana(self, naming):
+        """What Grafana shows, and what there is to choose from.
+
+        {(dashboard, panel): {line: maximum}}, {dashboard: {variable: texts}}
+        """
+        keys, queries, choices, shown = [], [], {}, {}
+        for name, text in self.written(self.lab, "grafana", naming).items():
+            values, choices[name] = grafana.variables(
+                json.loads(text), self.lab.web)
+            for title, query in grafana.queries(json.loads(text), values):
+                keys.append((name, title))
+                queries.append(query)
+        for key, lines in zip(keys, self.answers(queries), strict=True):
+            shown.setdefault(key, {}).update(lines)
+        return shown, choices
+
+    def of_machines(self, key):
+        return sorted({sample[key] for sample in self.lab.machines})
+
+    def check_grafana(self, naming, machines):
+        """Check what it shows; ``machines`` as they have to be called."""
+        shown, choices = self.ask_grafana(naming)
+        projects = self.of_machines("project_id")
+        host = NAMINGS[naming][1]
+        self.assertEqual({
+            "hypervisor": {"hypervisor": [host]},
+            "instance": {"hypervisor": [host], "project": projects,
+                         "instance": self.of_machines("resource_id")},
+            "project": {"project": projects},
+            "publisher": {"hypervisor": ["compute-1"]}}, choices)
+        self.assertEqual({"machines": INSTANCES},
+                         shown["hypervisor", "Machines"])
+        self.assertEqual({host: 2},
+                         shown["project", "Machines on each hypervisor"])
+        for page, title in BY_MACHINE:
+            lines = sorted(shown[page, title])
+            if page == "hypervisor":
+                self.assertEqual(machines, lines, title)
+            else:
+                self.assertEqual(2, len(set(machines) & set(lines)), title)
+        return shown
+
+    def test_grafana_has_an_answer_to_each_query_of_the_default_naming(self):
+        shown = self.check_grafana("default", self.of_machines("resource_id"))
+        self.assertIn("compute-1.buffer_full",
+                      shown["publisher", "Lines lost, by reason"])
+        self.assertIn("compute-1.rate_table_full",
+                      shown["publisher", "Samples left out, by reason"])
+        self.assertEqual(["compute-1"],
+                         list(shown["publisher", "Waiting on disk"]))
+
+    def test_grafana_has_an_answer_to_each_query_of_tagged_series(self):
+        shown = self.check_grafana("tags", self.of_machines("resource_id"))
+        self.assertEqual(["none was ever lost"],
+                         list(shown["publisher", "Lines lost, by reason"]))
+
+    def test_grafana_has_an_answer_to_each_query_of_another_template(self):
+        self.check_grafana("other", sorted(
+            sample["resource_metadata"]["display_name"]
+            for sample in self.lab.machines))
+
+    def test_graphite_web_has_an_answer_to_each_query(self):
+        machine = self.lab.machines[0]
+        values = {"hypervisor": "compute-1", "publisher": "",
+                  "instance": machine["resource_id"],
+                  "project": machine["project_id"]}
+        for name, text in self.written(self.lab, "graphite").items():
+            address = self.lab.web.save_dashboard(text) + values[name]
+            state = self.lab.web.load_dashboard(address)
+            self.answers([target for graph in state["graphs"]
+                          for target in graph[1]["target"]])
+
+
+class BrowserTest(DashboardsTestCase):
+    """A real browser shows a dashboard in graphite-web."""
+
+    def setUp(self):
+        if not dashboards.browser():
+            if os.environ.get("CI"):
+                self.fail("there is no Chromium")
+            self.skipTest("there is no Chromium")
+        super().setUp()
+
+    def test_a_browser_fetches_each_graph(self):
+        with Lab() as lab:
+            text = self.written(lab, "graphite")["hypervisor"]
+            address = lab.web.save_dashboard(text) + "compute-1"
+            dashboards.look(address, self.directory,
+                            self.directory / "page.png")
+            fetched = [urllib.parse.parse_qs(query) for query in re.findall(
+                r'"GET /render\?(\S+) HTTP/1.1" 200 ', lab.web.log_text())]
+            for _, parameters, _ in json.loads(text)["graphs"]:
+                wanted = [target.replace("__VALUE__", "compute-1")
+                          for target in parameters["target"]]
+                self.assertIn(wanted, [each["target"] for each in fetched])

@@ -1,0 +1,236 @@
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+
+import copy
+import json
+import pathlib
+import re
+import unittest
+
+from oslotest import base
+import yaml
+
+from ceilometer_graphite import counts
+from ceilometer_graphite import definitions
+from ceilometer_graphite.dashboards import description
+from ceilometer_graphite.dashboards import grafana
+from ceilometer_graphite.dashboards import graphite_web
+from ceilometer_graphite.dashboards import layout
+from tests.unit.dashboards import test_layout
+
+try:
+    from tests.unit.dashboards import schema
+except ImportError:  # Grafana's SDK needs Python 3.11
+    schema = None
+
+ROOT = pathlib.Path(__file__).parent.parent.parent.parent
+PAGES = description.load()
+REPORTED = (
+    counts.LINES_SENT, counts.LINES_REPLAYED, counts.RECONNECTS,
+    counts.DROPPED + "*", counts.SKIPPED + "*", "buffer_bytes",
+    "buffer_lines", "spool_bytes", "connected")
+
+
+def made(module, chosen=None, **changed):
+    """All dashboards by name, as what is written as JSON."""
+    settings = test_layout.settings(**changed)
+    return {page.name: module.dashboard(
+        page, (layout.of_publishers if page.of_publishers
+               else layout.of_machines)(settings),
+        chosen or {}, settings, 90) for page in PAGES}
+
+
+def meters(page):
+    return {meter for panel in page.panels for target in panel.targets
+            for meter in (*([target.of] if isinstance(target.of, str)
+                            else target.of), target.times) if meter}
+
+
+class DescriptionTest(base.BaseTestCase):
+
+    def test_each_panel_has_a_title_of_its_own(self):
+        for page in PAGES:
+            titles = [panel.title for panel in page.panels]
+            self.assertEqual(len(titles), len(set(titles)), page.name)
+            self.assertNotIn("", titles)
+
+    def test_each_panel_has_a_unit_that_all_know(self):
+        units = {panel.unit for page in PAGES for panel in page.panels}
+        self.assertEqual(units, set(grafana.UNITS))
+        self.assertEqual(units, set(graphite_web.UNITS))
+
+    def test_what_is_shown_of_machines_is_polled_by_the_example(self):
+        source, = yaml.safe_load(
+            (ROOT / "etc" / "polling.yaml").read_text())["sources"]
+        packaged = definitions.load()
+        published = {*source["meters"], *packaged.gauge_names, *(
+            packaged.rate(meter, "").name for meter in source["meters"])}
+        for page in PAGES:
+            if not page.of_publishers:
+                self.assertEqual(set(), meters(page) - published)
+
+    def test_all_that_publishers_report_is_shown(self):
+        page, = (page for page in PAGES if page.of_publishers)
+        self.assertEqual(set(REPORTED), meters(page))
+
+
+class QueryTest(base.BaseTestCase):
+
+    def query(self, page, title, **changed):
+        texts = [target["target"]
+                 for panel in made(grafana, **changed)[page]["panels"]
+                 if panel["title"] == title for target in panel["targets"]]
+        return texts[0] if len(texts) == 1 else texts
+
+    def test_lines_are_named_by_the_machine(self):
+        self.assertEqual(
+            "groupByNodes(keepLastValue(ceilometer.$hypervisor.*.*.cpu_util,"
+            '1),"sum",3)', self.query("hypervisor", "CPU usage of each "
+                                      "machine"))
+
+    def test_a_prefix_of_more_components_moves_all_that_follows(self):
+        self.assertEqual(
+            "groupByNodes(keepLastValue(a.b.c.$hypervisor.*.*.cpu_util,"
+            '1),"sum",5)', self.query("hypervisor", "CPU usage of each "
+                                      "machine", prefix="a.b.c"))
+
+    def test_namesakes_of_two_projects_stay_two_lines(self):
+        self.assertEqual(
+            "aliasByNode(groupByNodes(keepLastValue("
+            'x.$hypervisor.*.*.cpu_util,1),"sum",2,3),1)', self.query(
+                "hypervisor", "CPU usage of each machine", template=
+                "x.{hostname}.{project_id}.{instance_name}.{meter}.{device}"))
+
+    def test_what_a_publisher_counts_is_shown_per_second(self):
+        self.assertEqual(
+            "groupByNodes(scale(ceilometer.$hypervisor.graphite_publisher.*."
+            'lines_sent,0.05),"sum",1)', self.query(
+                "publisher", "Lines sent", self_metrics_interval=20.0))
+
+    def test_what_may_not_be_there_is_0_otherwise(self):
+        self.assertEqual(
+            "fallbackSeries(groupByNodes(ceilometer.$hypervisor."
+            'graphite_publisher.*.lines_dropped.*,"sum",1,-1),'
+            "alias(scale(sumSeries(ceilometer.$hypervisor."
+            'graphite_publisher.*.lines_sent),0),"none was ever lost"))',
+            self.query("publisher", "Lines lost, by reason"))
+
+    def test_cpus_in_use_are_worked_out_machine_by_machine(self):
+        self.assertEqual(
+            'alias(sumSeries(scale(groupByNodes(keepLastValue(group('
+            "ceilometer.*.$project.*.cpu_util,"
+            'ceilometer.*.$project.*.cpu_count),1),"multiply",1,3),0.01)),'
+            '"in use")',
+            self.query("project", "vCPUs, given and in use")[1])
+
+
+class GrafanaTest(base.BaseTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.dashboards = made(grafana)
+
+    def variables(self, name, **kwargs):
+        return {each["name"]: each for each in made(grafana, **kwargs)[name][
+            "templating"]["list"]}
+
+    @unittest.skipUnless(schema, "needs Grafana's Foundation SDK")
+    def test_grafanas_schema_allows_all_of_it(self):
+        for changed in ({}, {"naming": "tags"}):
+            for name, document in made(
+                    grafana, {"hypervisor": "h"}, **changed).items():
+                self.assertEqual([], schema.problems(document), name)
+
+    @unittest.skipUnless(schema, "needs Grafana's Foundation SDK")
+    def test_grafanas_schema_allows_not_just_anything(self):
+        wrong = copy.deepcopy(self.dashboards["hypervisor"])
+        wrong["graphTooltip"] = "1"
+        wrong["templating"]["list"][1]["type"] = "quarry"
+        wrong["panels"][0]["titel"] = "Machines"
+        wrong["panels"][1]["fieldConfig"]["defaults"]["custom"][
+            "stacking"]["mode"] = "upwards"
+        found = schema.problems(wrong)
+        self.assertEqual(4, len(found), found)
+
+    @unittest.skipUnless(schema, "needs Grafana's Foundation SDK")
+    def test_grafana_knows_all_units(self):
+        self.assertEqual({"suffix: lines/s"},
+                         set(grafana.UNITS.values()) - schema.UNITS)
+
+    def test_all_queries_ask_the_data_source_that_is_chosen(self):
+        for name, document in self.dashboards.items():
+            self.assertEqual("datasource",
+                             self.variables(name)["DS_GRAPHITE"]["type"])
+            self.assertEqual(
+                {"${DS_GRAPHITE}"},
+                set(re.findall(r'"uid": "(\$.*?)"', json.dumps(document))))
+
+    def test_all_variables_that_are_used_are_there(self):
+        for name, document in self.dashboards.items():
+            used = set(re.findall(r"\$\{?([a-z_]+)", json.dumps(
+                document["panels"])))
+            self.assertEqual(set(), used - set(self.variables(name)), name)
+
+    def test_all_machines_of_a_project_can_be_chosen_but_not_all_as_one(self):
+        found = self.variables("instance")
+        self.assertEqual([True, True, False], [
+            found[name]["includeAll"]
+            for name in ("hypervisor", "project", "instance")])
+        self.assertEqual(["*", ".*"], [
+            self.variables("instance", naming=name)["project"]["allValue"]
+            for name in ("path", "tags")])
+
+    def test_what_is_chosen_is_shown_at_first(self):
+        self.assertEqual({"text": "h", "value": "h"}, self.variables(
+            "hypervisor", chosen={"hypervisor": "h"})["hypervisor"][
+                "current"])
+
+    def test_panels_do_not_overlap_and_fit_the_page(self):
+        for document in self.dashboards.values():
+            taken = [(x, y) for panel in document["panels"]
+                     for position in [panel["gridPos"]]
+                     for x in range(position["x"],
+                                    position["x"] + position["w"])
+                     for y in range(position["y"],
+                                    position["y"] + position["h"])]
+            self.assertEqual(len(taken), len(set(taken)))
+            self.assertLess(max(taken)[0], 24)
+
+
+class GraphiteWebTest(base.BaseTestCase):
+
+    def test_a_template_has_its_value_in_all_targets_and_titles(self):
+        for name in ("hypervisor", "instance", "project"):
+            for _, graph, _ in made(graphite_web)[name]["graphs"]:
+                self.assertIn("__VALUE__: ", graph["title"])
+                for target in graph["target"]:
+                    self.assertIn("__VALUE__", target)
+
+    def test_a_dashboard_of_one_hypervisor_is_no_template(self):
+        document = made(graphite_web, {"hypervisor": "h"})["hypervisor"]
+        self.assertEqual("ceilometer-hypervisor-h", document["name"])
+        self.assertNotIn("__VALUE__", json.dumps(document))
+        self.assertIn("ceilometer.h.*", json.dumps(document))
+
+    def test_the_publishers_of_all_hypervisors_are_no_template(self):
+        document = made(graphite_web)["publisher"]
+        self.assertEqual("ceilometer-publisher", document["name"])
+        self.assertNotIn("__VALUE__", json.dumps(document))
+
+    def test_it_shows_the_minutes_that_were_asked_for(self):
+        document = made(graphite_web)["hypervisor"]
+        self.assertEqual("-90minutes",
+                         document["defaultGraphParams"]["from"])
+        self.assertEqual("90", document["timeConfig"][
+            "relativeStartQuantity"])
