@@ -16,18 +16,29 @@ import pathlib
 from tools.lab import process
 
 COMMAND = "carbon-c-relay"
+HASHES = ("carbon_ch", "fnv1a_ch", "jump_fnv1a_ch")
 _CONFIGURATION = """\
 cluster graphite
-    forward
-        127.0.0.1:{target_port}
+    {cluster}
     ;
-match *
+{statistics}match *
     send to graphite
     stop
     ;
 listen
     type linemode{transport}
         127.0.0.1:{port} proto tcp
+    ;
+"""
+_STATISTICS = """\
+cluster statistics
+    file {path}
+    ;
+statistics
+    submit every 1 seconds
+    prefix with relay
+    send to statistics
+    stop
     ;
 """
 
@@ -43,16 +54,21 @@ class Relay(process.Process):
     """
 
     def __init__(self, directory, target_port, certificate=None):
+        transport = (f" transport plain ssl {certificate}" if certificate
+                     else "")
+        # -s: no lines about itself.
+        self._set_up(directory, ["-s"], transport=transport, statistics="",
+                     cluster=f"forward 127.0.0.1:{target_port}")
+
+    def _set_up(self, directory, options, **configuration):
         directory = pathlib.Path(directory).absolute()
         directory.mkdir(parents=True, exist_ok=True)
         self.port, = process.free_ports(1)
-        transport = (f" transport plain ssl {certificate}" if certificate
-                     else "")
         path = directory / "relay.conf"
         path.write_text(_CONFIGURATION.format(
-            target_port=target_port, port=self.port, transport=transport))
-        # -s: no lines about itself.
-        super().__init__("carbon-c-relay", [COMMAND, "-s", "-f", str(path)],
+            port=self.port, **configuration))
+        super().__init__("carbon-c-relay",
+                         [COMMAND, *options, "-f", str(path)],
                          directory / "relay.log")
 
     def start(self):
@@ -60,3 +76,29 @@ class Relay(process.Process):
         super().start()
         self.wait_until(lambda: process.is_listening(self.port), 10,
                         f"carbon-c-relay on port {self.port}")
+
+
+class HashingRelay(Relay):
+    """Sends each series to the same one, or more, of several targets.
+
+    :param target_ports: of what takes the lines, on loopback. Lines for one
+        that is away wait for it in a queue.
+    :param hashing: one of `HASHES`.
+    :param replication: how many targets get a series.
+    :param queue_size: lines that wait for a target at most.
+    :param backlog: clients that may wait to be accepted.
+    :ivar statistics_path: of the file to which it adds its numbers, each
+        second, as lines of the plaintext protocol.
+    """
+
+    def __init__(self, directory, target_ports, hashing, replication=1,
+                 queue_size=25000, backlog=32):
+        self.statistics_path = pathlib.Path(directory).absolute() / "numbers"
+        # Without names of its own, carbon_ch tells targets by their hosts.
+        targets = "".join(f"\n        127.0.0.1:{port}=cache{number}"
+                          for number, port in enumerate(target_ports))
+        self._set_up(
+            directory, ["-q", str(queue_size), "-B", str(backlog)],
+            transport="",
+            statistics=_STATISTICS.format(path=self.statistics_path),
+            cluster=f"{hashing} replication {replication}{targets}")
