@@ -73,10 +73,9 @@ class Relay(process.Process):
 
     def start(self):
         """Return when it listens."""
-        start = len(self.log_text())
         super().start()
-        # Its log, as clients that wait for it may leave no room for another.
-        self.wait_for_log("startup sequence complete", 10, start)
+        self.wait_until(lambda: process.is_listening(self.port), 10,
+                        f"carbon-c-relay on port {self.port}")
 
 
 class HashingRelay(Relay):
