@@ -466,13 +466,7 @@ class SpoolingTest(SenderTestCase):
             lines += self.take(self.transport)
         self.assertEqual(b"a 1 1\nb 1 1\n", lines)
         os.unlink(self.directory)
-        self.pauses.go()
-        threading.Thread(target=self.go_on, daemon=True).start()
-
-    def go_on(self):
-        while True:
-            self.pauses.reached()
-            self.pauses.go()
+        self.pauses.go_on()
 
     def test_a_send_that_hangs_does_not_keep_lines_from_the_disk(self):
         self.transport.may_send.clear()
@@ -484,8 +478,7 @@ class SpoolingTest(SenderTestCase):
         self.pauses.go()
         self.pauses.reached()
         self.assertEqual([b"a 1 1\n"], self.on_disk())
-        threading.Thread(target=self.go_on, daemon=True).start()
-        self.pauses.go()
+        self.pauses.go_on()
 
     def test_what_hung_and_was_sent_after_all_is_sent_once(self):
         self.transport.may_send.clear()
@@ -502,5 +495,4 @@ class SpoolingTest(SenderTestCase):
         for number in range(3):
             self.send(made, self.transport, b"b %d 1\n" % number)
         self.assertEqual([], self.on_disk())
-        threading.Thread(target=self.go_on, daemon=True).start()
-        self.pauses.go()
+        self.pauses.go_on()
