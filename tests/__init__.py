@@ -12,9 +12,15 @@
 # under the License.
 
 import os
+import signal
 
 import hypothesis
 
 hypothesis.settings.register_profile(
     "project", deadline=None, derandomize=bool(os.environ.get("CI")))
 hypothesis.settings.load_profile("project")
+
+# A shell lets what it starts in the background ignore it, and so would all
+# that the tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
