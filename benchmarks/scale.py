@@ -37,13 +37,13 @@ from tools.lab import process
 
 _INSTANCES = (10, 100, 1000, 5000)
 _SHORT_INSTANCES = (10,)
-_SHORT = scale_trial.Plan(warm_up=1, rounds=2, idle_seconds=1.0)
+_SHORT = scale_trial.Plan(warm_up=2, rounds=2, idle_seconds=1.0)
 
 
 def _plan(instances):
     """Many turns where they are short, and few where they take minutes."""
     return scale_trial.Plan(
-        warm_up=min(3, max(1, 3000 // instances)),
+        warm_up=min(3, max(2, 3000 // instances)),
         rounds=min(30, max(2, 10000 // instances)), idle_seconds=10.0)
 
 

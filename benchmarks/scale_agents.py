@@ -128,12 +128,20 @@ class PollingAgent:
             and self._stop_between_cycles())
 
     def settle(self):
-        """Forget the cycles until now, once no line of them comes."""
+        """Forget the cycles until now, once no line of them comes.
+
+        The bus may take seconds before it brings the first of them.
+        """
+        last = self._take_notifications()[-1]
+        self._sender = last.sender
+        if self.receiver:
+            process.wait_for(
+                lambda: scale_records.is_there(last, self.receiver.lines()),
+                _LINES_SECONDS, "the lines of the cycles until now")
         count = None
         while self.receiver and count != self.receiver.count:
             count = self.receiver.count
             time.sleep(_QUIET_SECONDS)
-        self._sender = self._take_notifications()[-1].sender
 
     def turn(self):
         """Let it poll one cycle; returns a :class:`Turn`.

@@ -109,6 +109,15 @@ def latencies(notifications, lines):
     return found
 
 
+def is_there(notification, lines):
+    """Whether each sample of a notification is among lines as they came."""
+    try:
+        latencies([notification], by_key(lines))
+    except MismatchError:
+        return False
+    return True
+
+
 def _line(meter, resource, second, lines):
     instance = _UUID.search(resource)
     device = resource[instance.end():].replace("-", ".", 1)

@@ -37,7 +37,8 @@ _WARM_SECONDS = 3600
 class Plan:
     """How long a trial is.
 
-    :ivar warm_up: cycles of each agent that are not counted
+    :ivar warm_up: cycles of each agent that are not counted; from the second
+        on there are rates
     :ivar rounds: turns of each agent
     :ivar idle_seconds: for which the bus is watched while nobody polls
     """

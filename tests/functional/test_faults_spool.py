@@ -36,12 +36,17 @@ class SpoolTestCase(faults.FaultsTestCase):
                     "SELECT total(count) FROM batches").fetchone()[0]
         return count
 
-    def wait_for_spooled(self, count, timeout_seconds=10):
+    def wait_for_spooled(self, count, timeout_seconds=20):
         """Wait until at least so many lines are on disk."""
+        def are_there():
+            try:
+                return self.spooled() >= count
+            except sqlite3.OperationalError:  # it is just being made
+                return False
+
         try:
-            process.wait_for(lambda: self.spooled() >= count,
-                             timeout_seconds, "lines on disk")
-        except (process.LabError, sqlite3.Error):
+            process.wait_for(are_there, timeout_seconds, "lines on disk")
+        except process.LabError:
             self.assertEqual(count, self.spooled())
 
     def assert_another_sends(self, lines, reader, count=200):
