@@ -173,7 +173,9 @@ class PipelineDriver(notifier.Driver):
                 raise config.ConfigError("it would forward to itself")
             return name, stevedore_driver.DriverManager(
                 NAMESPACE, name, invoke_on_load=True,
-                invoke_args=(self.conf, self.topics, self.transport)).driver
+                invoke_args=(self.conf,), invoke_kwds={
+                    "topics": self.topics, "transport": self.transport},
+            ).driver
         except Exception as e:
             LOG.error("[%s] forward_drivers: %s cannot be used, and gets "
                       "nothing: %s", opts.PIPELINE_GROUP, name, e)

@@ -258,6 +258,13 @@ class PipelineDriverTest(base.AgentTestCase):
                 "ctxt", "message", "priority", "retry"))
              for entry in self.entries], RecordingDriver.calls)
 
+    def test_the_driver_of_the_bus_can_be_forwarded_to(self):
+        made = self.make(forward=["messagingv2"])
+        (name, forward), = made._forward
+        self.assertEqual(
+            ("messagingv2", made.topics, made.transport),
+            (name, forward.topics, forward.transport))
+
     def test_a_forward_driver_that_fails_is_told_and_costs_nothing(self):
         made = self.make()
         made._forward = [("recording", RecordingDriver(None, [], None))]
