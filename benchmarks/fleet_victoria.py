@@ -21,15 +21,11 @@ lost.
 """
 
 import argparse
-import json
 import os
 import pathlib
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.parse
-import urllib.request
 
 from benchmarks import argument_types
 from benchmarks import child
@@ -39,8 +35,9 @@ from benchmarks import report
 from benchmarks import scale_usage
 from benchmarks import targets
 from tools.lab import process
+from tools.lab import victoria
 
-_COMMAND = "victoria-metrics"
+_FLEET = "ceilometer[.].*"
 _INTERVAL = 20
 _POINTS = 1
 _PUBLISHERS_OF_PROCESS = 125
@@ -48,53 +45,6 @@ _WARM_UP_SECONDS = 2 * _INTERVAL
 _AWAY_SECONDS = 5
 _QUIET_SECONDS = 10
 _SETTLE_SECONDS = 120
-
-
-class VictoriaMetrics(process.Process):
-    """A single-node VictoriaMetrics that takes lines at `line_port`."""
-
-    def __init__(self, directory):
-        self.line_port, self._port = process.free_ports(2)
-        self.data = directory / "data"
-        super().__init__(
-            _COMMAND,
-            [_COMMAND, "-storageDataPath=%s" % self.data,
-             "-retentionPeriod=1",
-             "-graphiteListenAddr=127.0.0.1:%d" % self.line_port,
-             "-httpListenAddr=127.0.0.1:%d" % self._port,
-             # Of points with one timestamp, one stays.
-             "-dedup.minScrapeInterval=1ms"],
-            directory / "log")
-
-    def start(self):
-        """Return when it takes lines and answers."""
-        super().start()
-        for port in (self.line_port, self._port):
-            self.wait_until(lambda port=port: process.is_listening(port), 30,
-                            "%s on port %d" % (_COMMAND, port))
-
-    def get(self, path, **parameters):
-        """The body of an answer, as bytes."""
-        url = "http://127.0.0.1:%d%s?%s" % (
-            self._port, path, urllib.parse.urlencode(parameters))
-        with urllib.request.urlopen(url, timeout=60) as answer:
-            return answer.read()
-
-    def series(self):
-        """All datapoints of the fleet that can be read by now.
-
-        :returns: {path: {epoch second: [values]}}
-        """
-        self.get("/internal/force_flush")
-        series = {}
-        for line in self.get("/api/v1/export", **{
-                "match[]": '{__name__=~"ceilometer[.].*"}'}).splitlines():
-            row = json.loads(line)
-            points = series.setdefault(row["metric"]["__name__"], {})
-            for stamp, value in zip(row["timestamps"], row["values"],
-                                    strict=True):
-                points.setdefault(stamp // 1000, []).append(value)
-        return series
 
 
 class Trial:
@@ -105,11 +55,15 @@ class Trial:
     """
 
     def __init__(self, publishers, directory):
-        self._engine = VictoriaMetrics(directory)
+        self._engine = victoria.VictoriaMetrics(directory)
         self._nodes = fleet_nodes.Nodes(
             publishers, 1 + publishers // _PUBLISHERS_OF_PROCESS,
             self._engine.line_port,
             fleet_series.Shape(_POINTS, _INTERVAL), os.devnull)
+
+    def version(self):
+        """Of the package of VictoriaMetrics."""
+        return self._engine.version()
 
     def run(self):
         """Do it.
@@ -159,10 +113,10 @@ class Trial:
         return self._visible() == before
 
     def _visible(self):
-        return sum(map(len, self._engine.series().values()))
+        return sum(map(len, self._engine.series(_FLEET).values()))
 
     def _account(self, reported):
-        series = self._engine.series()
+        series = self._engine.series(_FLEET)
         published = found = twice = 0
         for node, count in reported.batches.items():
             points = self._nodes.points(node, count)
@@ -191,14 +145,13 @@ def main():
     parser.add_argument("--publishers", type=argument_types.at_least(2),
                         default=200, metavar="NUMBER")
     arguments = parser.parse_args()
-    package = subprocess.run(["dpkg-query", "--show", _COMMAND],
-                             capture_output=True, text=True, check=True)
     child.end_with_us()
     with tempfile.TemporaryDirectory() as directory:
-        facts = Trial(arguments.publishers, pathlib.Path(directory)).run()
-    print(report.paragraph("%s %s, %d publishers, %d processors." % (
-        report.versions(), " ".join(package.stdout.split()),
-        arguments.publishers, os.cpu_count())))
+        trial = Trial(arguments.publishers, pathlib.Path(directory))
+        version, facts = trial.version(), trial.run()
+    print(report.paragraph("%s %s %s, %d publishers, %d processors." % (
+        report.versions(), victoria.COMMAND, version, arguments.publishers,
+        os.cpu_count())))
     print(report.simple_table([("What", "VictoriaMetrics"), *(
         (name, str(fact)) for name, fact in facts.items())]))
     target = targets.Target("lines lost", facts["Lost"], 0)

@@ -12,6 +12,7 @@
 
 """A real Graphite on loopback: carbon-cache and graphite-web."""
 
+import configparser
 import importlib
 import json
 import os
@@ -23,7 +24,17 @@ import urllib.request
 
 from tools.lab import process
 
-CARBON_CONF = """\
+DEBIANS_CARBON = ("/usr/bin/carbon-cache",)
+_CARBON_SETTINGS = """\
+[cache]
+ENABLE_UDP_LISTENER = True
+MAX_CREATES_PER_MINUTE = inf
+MAX_UPDATES_PER_SECOND = inf
+WHISPER_FALLOCATE_CREATE = True
+CARBON_METRIC_INTERVAL = {metric_interval}
+ENABLE_TAGS = {tags}
+"""
+_CARBON_PLACES = """\
 [cache]
 STORAGE_DIR = {directory}
 LOCAL_DATA_DIR = {directory}/whisper
@@ -33,18 +44,12 @@ PID_DIR = {directory}
 USER =
 LINE_RECEIVER_INTERFACE = 127.0.0.1
 LINE_RECEIVER_PORT = {line_port}
-ENABLE_UDP_LISTENER = True
 UDP_RECEIVER_INTERFACE = 127.0.0.1
 UDP_RECEIVER_PORT = {udp_port}
 PICKLE_RECEIVER_INTERFACE = 127.0.0.1
 PICKLE_RECEIVER_PORT = {pickle_port}
 CACHE_QUERY_INTERFACE = 127.0.0.1
 CACHE_QUERY_PORT = {query_port}
-MAX_CREATES_PER_MINUTE = inf
-MAX_UPDATES_PER_SECOND = inf
-WHISPER_FALLOCATE_CREATE = True
-CARBON_METRIC_INTERVAL = {metric_interval}
-ENABLE_TAGS = {tags}
 GRAPHITE_URL = http://127.0.0.1:{web_port}
 """
 WEB_SETTINGS = """\
@@ -62,6 +67,10 @@ FIND_CACHE_DURATION = 0
 FIND_TOLERANCE = 0
 TAGDB_CACHE_DURATION = 0
 DEFAULT_CACHE_DURATION = 0
+# Tags are written while they are read.
+DATABASES = {{"default": {{
+    "ENGINE": "django.db.backends.sqlite3", "NAME": {database!r},
+    "OPTIONS": {{"timeout": 60}}}}}}
 """
 
 
@@ -85,32 +94,43 @@ class Carbon(process.Process):
     :param retentions: as in storage-schemas.conf, for every series.
     :param tags: register tagged series with the GraphiteWeb of this Carbon.
     :param metric_interval: seconds between points about itself; 0 for none.
+    :param settings: the text of another carbon.conf, which says more than
+        the two above; its folders and ports are replaced.
+    :param command: another carbon-cache, such as DEBIANS_CARBON.
     """
 
     def __init__(self, directory, retentions="1s:1h", tags=False,
-                 metric_interval=0):
+                 metric_interval=0, settings=None, command=None):
         self.directory = pathlib.Path(directory).absolute()
         self.directory.mkdir(parents=True, exist_ok=True)
         (self.line_port, self.udp_port, self.pickle_port, self.query_port,
          self.web_port) = process.free_ports(5)
         self.whisper = self.directory / "whisper"
         self.whisper.mkdir(exist_ok=True)
-        self._write_configuration(retentions, tags, metric_interval)
+        self._write_configuration(retentions, settings or (
+            _CARBON_SETTINGS.format(
+                tags=tags, metric_interval=metric_interval)))
+        command = command or [sys.executable,
+                              process.script("carbon-cache.py")]
         super().__init__(
             "carbon-cache",
-            [sys.executable, process.script("carbon-cache.py"),
-             f"--config={self.directory}/carbon.conf", "--nodaemon", "start"],
+            [*command, f"--config={self.directory}/carbon.conf",
+             "--nodaemon", "start"],
             self.directory / "carbon.log", cwd=self.directory,
             env={"GRAPHITE_ROOT": str(self.directory)})
 
-    def _write_configuration(self, retentions, tags, metric_interval):
+    def _write_configuration(self, retentions, settings):
         (self.directory / "storage-schemas.conf").write_text(
             f"[all]\npattern = .*\nretentions = {retentions}\n")
         (self.directory / "storage-aggregation.conf").write_text(
             "[all]\npattern = .*\nxFilesFactor = 0\n"
             "aggregationMethod = average\n")
-        (self.directory / "carbon.conf").write_text(CARBON_CONF.format(
-            **vars(self), tags=tags, metric_interval=metric_interval))
+        configuration = configparser.ConfigParser(interpolation=None)
+        configuration.optionxform = str  # Carbon's are in capitals.
+        configuration.read_string(settings)
+        configuration.read_string(_CARBON_PLACES.format(**vars(self)))
+        with (self.directory / "carbon.conf").open("w") as file:
+            configuration.write(file)
 
     def start(self):
         """Return when it takes lines, datagrams and queries."""
@@ -134,6 +154,7 @@ class GraphiteWeb(process.Process):
             WEB_SETTINGS.format(
                 storage=str(self.directory), whisper=str(carbon.whisper),
                 index=str(self.directory / "index"),
+                database=str(self.directory / "graphite.db"),
                 query_port=carbon.query_port))
         if "libcairo2" in missing_for_png():
             # graphite-web imports it before it answers with JSON, too.

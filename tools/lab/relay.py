@@ -13,6 +13,7 @@
 
 import pathlib
 
+from tools.lab import documented
 from tools.lab import process
 
 COMMAND = "carbon-c-relay"
@@ -43,6 +44,10 @@ statistics
 """
 
 
+def _path(directory):
+    return pathlib.Path(directory).absolute() / "relay.conf"
+
+
 class Relay(process.Process):
     """Takes lines at `port` and sends them on.
 
@@ -61,15 +66,16 @@ class Relay(process.Process):
                      cluster=f"forward 127.0.0.1:{target_port}")
 
     def _set_up(self, directory, options, **configuration):
-        directory = pathlib.Path(directory).absolute()
-        directory.mkdir(parents=True, exist_ok=True)
         self.port, = process.free_ports(1)
-        path = directory / "relay.conf"
-        path.write_text(_CONFIGURATION.format(
+        path = _path(directory)
+        self._write(path, [*options, "-f", str(path)], _CONFIGURATION.format(
             port=self.port, **configuration))
-        super().__init__("carbon-c-relay",
-                         [COMMAND, *options, "-f", str(path)],
-                         directory / "relay.log")
+
+    def _write(self, path, arguments, configuration):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(configuration)
+        super().__init__("carbon-c-relay", [COMMAND, *arguments],
+                         path.parent / "relay.log")
 
     def start(self):
         """Return when it listens."""
@@ -102,3 +108,22 @@ class HashingRelay(Relay):
             transport="",
             statistics=_STATISTICS.format(path=self.statistics_path),
             cluster=f"{hashing} replication {replication}{targets}")
+
+
+class DocumentedRelay(Relay):
+    """As the documentation shows it: over UDP too, and with tags.
+
+    :param target_port: of what takes the lines, on loopback.
+    """
+
+    def __init__(self, directory, target_port):
+        self.port, = process.free_ports(1)
+        path = _path(directory)
+        here = f"127.0.0.1:{self.port} proto "
+        self._write(
+            path,
+            documented.arguments("carbon-c-relay.default",
+                                 {"/etc/carbon-c-relay.conf": path}),
+            documented.text("carbon-c-relay.conf", {
+                "127.0.0.1:2103": f"127.0.0.1:{target_port}",
+                "2003 proto ": here}))

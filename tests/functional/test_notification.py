@@ -1,0 +1,202 @@
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+
+"""The publisher behind a message bus, in the real notification agent."""
+
+import math
+import os
+import re
+
+from tests.functional import base
+from tests.functional import truth
+from tools.lab import agent
+from tools.lab import notification
+from tools.lab import process
+from tools.lab import rabbitmq
+
+CYCLES = 4
+INSTANCES = 12
+WORKERS = 2
+START_SECONDS = 120
+# Three messages a cycle: two workers take turns with each meter.
+POLLING = """\
+sources:
+  - {name: all, interval: 2,
+     meters: [cpu, power.state, network.incoming.bytes]}
+"""
+RATE = re.compile(r"\.cpu_util$|\.rate(\.|$)")
+# A time is kept as a float, which tells some 0.2 microseconds apart.
+TOLERANCE = 1e-6
+
+
+def is_close(one, other):
+    return math.isclose(one, other, rel_tol=TOLERANCE)
+
+
+def averages(samples):
+    """What counters grew by a second since any sample before, by path.
+
+    :returns: {path: {second: values}}
+    """
+    found, before = {}, {}
+    for sample in samples:
+        earlier = before.setdefault(
+            (sample["resource_id"], sample["name"]), [])
+        for other in earlier:
+            for path, points in truth.expected([other, sample]).items():
+                for second, value in points.items():
+                    found.setdefault(path, {}).setdefault(
+                        second, []).append(value)
+        earlier.append(sample)
+    return found
+
+
+def counters(samples):
+    """Counters as they are, which `counters = both` publishes, too."""
+    return truth.expected([{**sample, "type": "gauge"} for sample in samples
+                           if sample["type"] == "cumulative"])
+
+
+class NotificationTest(base.GraphiteTestCase):
+    """One run: a polling agent whose notifications two agents get.
+
+    One has one worker, the other has several. Each has a topic of its own.
+    """
+
+    def setUp(self):
+        if not rabbitmq.SERVER.exists():
+            lacks = f"the bus needs {rabbitmq.PACKAGE}"
+            if os.environ.get("CI"):
+                self.fail(lacks)
+            self.skipTest(lacks)
+        super().setUp()
+        self.broker = rabbitmq.RabbitMQ(self.directory / "rabbitmq")
+        # The broker and the agents start side by side.
+        self.several = self.start_notification_agent(
+            "several", WORKERS,
+            self.url + "?prefix=several&counters=both"
+            "&self_metrics_interval=0")
+        self.one = self.start_notification_agent(
+            "one", 1, self.url + "?self_metrics_interval=1",
+            f"file://{self.truth_path}?json")
+        self.start(self.broker)
+        self.broker.wait_until(self.are_all_workers_there, START_SECONDS,
+                               "the workers at the broker")
+
+    def are_all_workers_there(self):
+        return self.broker.log_text().count("authenticated and") > WORKERS
+
+    def start_notification_agent(self, name, workers, *publishers):
+        return self.start(notification.NotificationAgent(
+            self.directory / name,
+            base.PIPELINE.format(publishers=list(publishers)),
+            self.broker.url,
+            {"DEFAULT": {"host": f"network-{name}.example.org"},
+             "oslo_messaging_notifications": {"topics": name},
+             "notification": {"pipelines": "meter", "workers": workers}}))
+
+    def poll(self):
+        """Let the compute agent poll some cycles, and end.
+
+        It publishes itself and forwards to the bus.
+        """
+        polling_agent = self.start(agent.Agent(
+            self.directory / "polling", polling=POLLING,
+            pipeline=base.PIPELINE.format(publishers=[
+                self.url + "?prefix=direct&self_metrics_interval=0"]),
+            options={
+                "ceilometer_pipeline": {"forward_drivers": "messagingv2"},
+                "DEFAULT": {"transport_url": self.broker.url},
+                "oslo_messaging_notifications": {"topics": "one,several"}},
+            env=agent.simulator_env(INSTANCES, events=0)))
+        self.wait_for_cycles(polling_agent, CYCLES, INSTANCES)
+        polling_agent.terminate()
+
+    def series(self, prefix):
+        """What stands behind a prefix, but what publishers tell of them."""
+        return sorted(
+            path.removeprefix(prefix) for path in self.web.series_paths()
+            if path.startswith(prefix + ".") and truth.OWN_BRANCH not in path)
+
+    def points_of_several(self, since):
+        """As they would be with the prefix of the other agent."""
+        paths = [path for path in self.web.series_paths()
+                 if path.startswith("several.")]
+        return {path.replace("several", truth.PREFIX, 1): points
+                for path, points in self.web.points(paths, since).items()}
+
+    def differences(self):
+        """What is there that should not be, or is not that should."""
+        samples = truth.load(self.truth_path)
+        wanted = truth.expected(samples)
+        since = min(map(min, wanted.values())) - 60
+        one, _ = truth.read_back(self.web, since)
+        lines = list(compare("one", wanted, one, compare_one))
+        possible = averages(samples)
+        return lines + list(compare(
+            "several", {**wanted, **counters(samples)},
+            self.points_of_several(since),
+            lambda path, *points: compare_several(
+                path, *points, possible.get(path))))
+
+    def test_the_bus_brings_the_series_of_the_compute_agent(self):
+        self.poll()
+        try:
+            process.wait_for(lambda: not self.differences(), 20,
+                             "what the bus brings")
+        except process.LabError:
+            self.assertEqual([], self.differences())
+        own = [path for path in self.web.series_paths()
+               if path.startswith(truth.PREFIX) and truth.OWN_BRANCH in path]
+        self.assertEqual(
+            self.series("direct"), self.series(truth.PREFIX))
+        self.assertEqual({"network-one"},
+                         {path.split(".")[1] for path in own})
+        # So each of them had a share.
+        self.assertEqual(WORKERS, self.several.log_text().count(
+            "Connected to Graphite"))
+
+
+def compare(name, wanted, found, compare_series):
+    if wanted.keys() != found.keys():
+        yield f"series of {name}: {wanted.keys() ^ found.keys()}"
+    for path in wanted.keys() & found.keys():
+        yield from compare_series(path, wanted[path], found[path])
+
+
+def compare_one(path, wanted, found):
+    """One worker: each point is there, and no other."""
+    if wanted.keys() != found.keys() or not all(
+            is_close(value, found[second])
+            for second, value in wanted.items()):
+        yield f"one: {path} {found}, expected {wanted}"
+
+
+def compare_several(path, wanted, found, possible):
+    """Several workers: gauges and counters exactly, rates as averages.
+
+    Each worker takes a counter's first sample for itself, which is no rate;
+    what is more, a rate is since the sample that this worker had before.
+    """
+    if not RATE.search(path):
+        if wanted != found:
+            yield f"several: {path} {found}, expected {wanted}"
+        return
+    if len(found) < len(wanted) - (WORKERS - 1):
+        yield f"several: {path} {found}, of {wanted}"
+    for second, value in found.items():
+        if not any(is_close(value, average)
+                   for average in possible.get(second, ())):
+            yield (f"several: {path} {value} {second}, expected one of "
+                   f"{possible.get(second)}")

@@ -1,0 +1,76 @@
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+
+"""Prints the table of ``doc/source/receivers.rst``.
+
+Each receiver is started, gets recorded samples in each way that it has a
+port for, and is read back. Needs the packages of ``bindep.txt``::
+
+    python -W ignore -m tools.receivers > doc/source/tables/receivers.inc
+"""
+
+import logging
+import tempfile
+
+from tools.lab import deliveries
+from tools.lab import receivers
+
+_COLUMNS = {"tcp": "TCP", "udp": "UDP", "pickle": "Pickle", "tags": "Tags",
+            "names": "Odd names"}
+_HEAD = """\
+.. list-table::
+   :header-rows: 1
+
+"""
+
+
+def cell(outcome):
+    """What became of a delivery; None was none, for want of a port."""
+    if outcome is None or not outcome.arrived:
+        return "no"
+    text = "%d of %d" % (outcome.arrived, outcome.sent)
+    return text + (", and %d other series" % len(outcome.strangers)
+                   if outcome.strangers else "")
+
+
+def row(receiver, outcomes):
+    """What is told of one receiver.
+
+    :param outcomes: of :func:`tools.lab.deliveries.run`
+    """
+    change = max(outcome.largest_change for outcome in outcomes.values())
+    return [receiver.title, receiver.version(),
+            *(cell(outcomes.get(way)) for way in _COLUMNS),
+            "%.0e" % change if change else "none"]
+
+
+def table(rows):
+    """A table in reStructuredText; the first row is the header."""
+    return _HEAD + "".join(
+        "   %s - %s\n" % (" " if number else "*", text)
+        for each in rows for number, text in enumerate(each))
+
+
+def main():
+    logging.disable()
+    rows = [["Receiver", "Version", *_COLUMNS.values(), "Change of a value"]]
+    for kind in receivers.ALL:
+        with tempfile.TemporaryDirectory() as directory:
+            with receivers.make(kind, directory) as receiver:
+                rows.append(row(receiver, deliveries.run(receiver)))
+    print(table(rows), end="")
+
+
+if __name__ == "__main__":
+    main()
