@@ -42,8 +42,8 @@ MEANINGS = {
     "disk.device.write.requests": "writes",
     "disk.ephemeral.size": "ephemeral disk of the flavor",
     "disk.root.size": "root disk of the flavor",
-    "memory": "what the balloon leaves to the guest, if polled; else the "
-              "flavor's, below",
+    "memory": "what the balloon leaves to the guest; where it is polled it "
+              "takes the place of the flavor's",
     "memory.available": "memory that the guest's kernel sees; of its balloon "
                         "driver",
     "memory.resident": "memory that the guest takes on the host",
