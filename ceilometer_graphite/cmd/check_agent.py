@@ -28,7 +28,7 @@ from ceilometer_graphite.cmd import check_results
 from ceilometer_graphite.cmd import check_user
 from ceilometer_graphite.cmd import common
 
-OLDEST_CEILOMETER = 19
+OLDEST_CEILOMETER = 17
 PUBLISHERS = "ceilometer.sample.publisher"
 _PLUGIN = ((driver.NAMESPACE, driver.NAME), (PUBLISHERS, "graphite"))
 _INSTALL = ("install ceilometer-graphite into the Python that runs %s"

@@ -25,11 +25,14 @@ INSPECTORS = "ceilometer.compute.virt"
 LIBVIRT_METADATA = "libvirt_metadata"
 _ASKS_NOVA = (
     "set [service_credentials]: what Nova before 2025.2 does not write into "
-    "libvirt, and what fetch_extra_metadata wants, is asked of its API")
+    "libvirt, what Ceilometer before 25.0.0 does not read there, and what "
+    "[compute] fetch_extra_metadata wants, which is on by default before "
+    "27.0.0, is asked of Nova's API")
 _NEEDS_NOVA = (
     "correct [service_credentials], and host in [DEFAULT] as Nova has it; or "
     "set instance_discovery_method = libvirt_metadata in [compute] of "
-    "ceilometer.conf, which needs no Nova")
+    "ceilometer.conf, which needs no Nova from Ceilometer 25.0.0 on, there "
+    "and in 26.0.0 with fetch_extra_metadata = false")
 _NOT_NOVAS = (
     "they were not made by Nova; correct libvirt_uri in [DEFAULT] of "
     "ceilometer.conf if others were")

@@ -50,10 +50,13 @@ class GraphiteTestCase(base.BaseTestCase):
         super().setUp()
         self.directory = pathlib.Path(
             self.useFixture(fixtures.TempDir()).path)
+        self.start_graphite()
+        self.truth_path = self.directory / "truth.jsonl"
+
+    def start_graphite(self):
         self.carbon = self.start(graphite.Carbon(self.directory / "carbon"))
         self.web = self.start(
             graphite.GraphiteWeb(self.directory / "web", self.carbon))
-        self.truth_path = self.directory / "truth.jsonl"
 
     def start(self, part):
         """Start a part of the lab, which ends with the test."""

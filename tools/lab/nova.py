@@ -12,9 +12,10 @@
 
 """A Nova that knows no flavor: all that an old agent wants of one.
 
-libvirt_metadata discovery of Ceilometer 19 asks Nova for the id of each
-flavor, which newer ones read from libvirt. Where Nova does not know it the
-flavor's name takes its place, and no sample that we publish has either.
+libvirt_metadata discovery of Ceilometer before 25 asks Nova for the id of each
+flavor, or for the server, which newer ones read from libvirt. Where Nova does
+not know it the flavor's name takes its place, and no sample that we publish
+has either.
 """
 
 import http.server
@@ -25,8 +26,10 @@ import threading
 class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
-        body = json.dumps({"flavors": []}).encode()
-        self.send_response(200)
+        found = self.path.startswith("/flavors")
+        body = json.dumps({"flavors": []} if found else {
+            "itemNotFound": {"code": 404, "message": "no server"}}).encode()
+        self.send_response(200 if found else 404)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

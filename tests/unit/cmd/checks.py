@@ -31,11 +31,14 @@ from ceilometer_graphite.cmd import check_results
 from ceilometer_graphite.cmd import check_user
 from ceilometer_graphite.cmd import checks
 from tests import fakes
+from tests import releases
 from tests.unit import base
 from tests.unit.cmd import commands
 from tools.lab import agent
 
 POLLING = agent.POLLING.format(interval_seconds=60)
+if not releases.HAS_MEMORY:
+    POLLING = POLLING.replace("      - memory\n", "")
 # A user who owns nothing.
 NOBODY = "nobody"
 

@@ -28,6 +28,8 @@ def message(**fields):
         "counter_unit": "", "counter_volume": 1, "user_id": "u",
         "project_id": "p", "resource_id": "i", "source": "openstack",
         "timestamp": "2026-11-22T07:58:40.330078", "message_id": "m",
+        # See releases.WANTS_NAMES.
+        "user_name": None, "project_name": None,
         "resource_metadata": {}, **fields}]}}
 
 

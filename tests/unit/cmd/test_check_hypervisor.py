@@ -16,6 +16,7 @@ import http.server
 import json
 import threading
 
+from tests import releases
 from tests.unit.cmd import checks
 
 LIBVIRT = ("ceilometer.conf", "hypervisor_inspector", "libvirt", "machines")
@@ -32,6 +33,7 @@ class HypervisorTest(checks.CheckTestCase):
 
     def test_machines_that_nova_made_are_found(self):
         self.use_simulator(3)
+        self.write_conf(releases.options_of_nova(self))
         results = self.find(*LIBVIRT)
         self.assert_ok(results)
         self.assertIn("3 of 3 are found", results[-1].message)
@@ -84,6 +86,7 @@ class HypervisorTest(checks.CheckTestCase):
 
     def test_machines_of_which_some_are_not_novas_are_a_warning(self):
         self.without_metadata(self.use_simulator(3), 2)
+        self.write_conf(releases.options_of_nova(self))
         self.assert_found("warning", self.find(*LIBVIRT), "2 of 3 are found",
                           "no graphs of them")
 
@@ -92,14 +95,16 @@ class HypervisorTest(checks.CheckTestCase):
         module.NOVA_XML = module.NOVA_XML.replace(' id="{flavor.id}"', "")
         self.assert_found("error", self.find(*LIBVIRT),
                           "libvirt_metadata finds none",
-                          "set [service_credentials]")
+                          "set [service_credentials]",
+                          "Ceilometer before 25.0.0")
 
     def test_the_method_naive_without_credentials_is_an_error(self):
         self.use_simulator(3)
         self.write_conf({"compute": {"instance_discovery_method": "naive"}})
         self.assert_found("error", self.find(*LIBVIRT),
                           "= naive finds none",
-                          "instance_discovery_method = libvirt_metadata")
+                          "instance_discovery_method = libvirt_metadata",
+                          "fetch_extra_metadata = false")
 
     def test_a_host_that_nova_does_not_know_is_an_error(self):
         self.use_simulator(3)

@@ -14,7 +14,9 @@
 
 import copy
 import json
+import unittest
 
+from tests import releases
 from tests.unit import base
 from tests.unit.cmd import recorded
 
@@ -44,6 +46,8 @@ class FormsTest(recorded.PreviewTestCase):
                 self.assertEqual(sorted(self.lines(recorded.RECORDING)),
                                  sorted(self.lines(path)))
 
+    @unittest.skipIf(releases.WANTS_NAMES,
+                     "this Ceilometer wants names that the recording lacks")
     def test_the_recording_of_an_older_release_can_be_read(self):
         lines = self.lines(str(base.FIXTURES / "polling-19.0.0.jsonl"))
         self.assertTrue([line for line in lines if ".cpu_util " in line])
@@ -70,7 +74,8 @@ class MistakesTest(recorded.PreviewTestCase):
                 ("{}", 1, "it has nothing"),
                 (good + "\n" + json.dumps(no_type), 2,
                  "a sample has no 'counter_type'"),
-                (json.dumps(bad_type), 1, "a sample is none: Unsupported"),
+                *([(json.dumps(bad_type), 1, "a sample is none: Unsupported")]
+                  if releases.CHECKS_TYPES else []),
                 (good + '\n{"volume": 1}', 2, "a sample has no"),
                 ('{"event_type": "telemetry.polling", "payload": 1}', 1,
                  "a sample is none"),
