@@ -147,7 +147,7 @@ class MachineTestCase(base.base.BaseTestCase):
     def go(self, journey):
         """Do what sections say, each in an empty folder."""
         for number, (page, section) in enumerate(journey):
-            folder = f"/root/{number}"
+            folder = f"/srv/{number}"
             self.machine.run(f"FOLDER={folder}\nmkdir $FOLDER\n"
                              + GIVEN.get(section, ""))
             for block in pages.blocks(page):
@@ -244,8 +244,8 @@ class FromPipTest(NodeTestCase):
         self.machine.run(
             "".join(f"chmod a+x {folder}\n" for folder in python.parents)
             + f"useradd --system ceilometer\n{python} -m venv /opt/agent\n"
-            f"{UV} pip install --quiet --python /opt/agent/bin/python "
-            "ceilometer", self.env)
+            f"{UV} pip install --quiet --compile-bytecode "
+            "--python /opt/agent/bin/python ceilometer", self.env)
 
     def test_the_pages_say_what_works(self):
         self.go(FROM_PIP)

@@ -29,17 +29,17 @@ from tools.lab import process
 # A mount that is only here, below which everything may change.
 _MOUNTS = """\
 mount -t tmpfs tmpfs {directory}
-mkdir {directory}/upper {directory}/work {directory}/root
-mount -t overlay overlay {directory}/root -o \
+mkdir {directory}/upper {directory}/work {directory}/merged
+mount -t overlay overlay {directory}/merged -o \
 lowerdir=/,upperdir={directory}/upper,workdir={directory}/work
 for each in proc sys dev {shown}
 do
-    mkdir -p {directory}/root/$each
-    mount --rbind /$each {directory}/root/$each
+    mkdir -p {directory}/merged/$each
+    mount --rbind /$each {directory}/merged/$each
 done
 for each in {shown}
 do
-    mount -o remount,bind,ro {directory}/root/$each
+    mount -o remount,bind,ro {directory}/merged/$each
 done
 echo ready
 exec sleep infinity
@@ -57,7 +57,7 @@ class Machine(process.Process):
     def __init__(self, directory, shown=()):
         self.directory = pathlib.Path(directory).absolute()
         self.directory.mkdir(parents=True, exist_ok=True)
-        self._root = self.directory / "mounts/root"
+        self._root = self.directory / "mounts/merged"
         self._root.parent.mkdir()
         script = _MOUNTS.format(
             directory=shlex.quote(str(self._root.parent)),
@@ -76,7 +76,7 @@ class Machine(process.Process):
         return ["nsenter", f"--target={self.pid}", "--mount", "chroot",
                 str(self._root), *command]
 
-    def run(self, script, env=None, cwd="/root"):
+    def run(self, script, env=None, cwd="/srv"):
         """Run the text of a script, whose first failure ends it.
 
         :returns: what it printed, errors too.
