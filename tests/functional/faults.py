@@ -29,6 +29,7 @@ from oslo_utils import netutils
 from oslotest import base
 
 from ceilometer_graphite import publisher
+from tests import host
 from tests.unit import base as unit_base
 from tools.lab import command
 from tools.lab import process
@@ -168,10 +169,8 @@ class FaultsTestCase(base.BaseTestCase):
                  if not shutil.which(name)]
         if self.needs_root and os.geteuid():
             lacks.append("root")
-        if lacks and os.environ.get("CI"):
-            self.fail(f"no faults without: {lacks}")
         if lacks:
-            self.skipTest(f"these faults need: {lacks}")
+            host.lacks(f"these faults need: {lacks}")
         self.directory = pathlib.Path(
             self.useFixture(fixtures.TempDir()).path)
         self.conf = agent_conf()

@@ -25,6 +25,7 @@ import zipfile
 import fixtures
 from oslotest import base
 
+from tests import host
 from tests.functional import commands
 from tools.lab import agent
 from tools.lab import command
@@ -55,10 +56,7 @@ class DistributionTest(base.BaseTestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        folder = fixtures.TempDir()
-        folder.setUp()
-        cls.addClassCleanup(folder.cleanUp)
-        cls.directory = pathlib.Path(folder.path)
+        cls.directory = host.folder_of_class(cls)
         cls.files = files_of_the_tree()
         cls.sdist, cls.wheel = cls.build()
 

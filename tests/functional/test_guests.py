@@ -11,16 +11,15 @@
 # under the License.
 """Real QEMU guests, through the real agent, to a real Graphite."""
 
-import os
 import pathlib
 import statistics
 import sys
 import tempfile
 import time
-import unittest
 
 from oslotest import base
 
+from tests import host
 from tests.functional import truth
 from tools.lab import agent
 from tools.lab import graphite
@@ -38,12 +37,9 @@ sources:
 
 
 def _require_a_hypervisor():
-    lacks = guests.missing()
-    if not lacks:
-        return
-    if os.environ.get("CI"):
-        raise process.LabError(f"no real guests without: {lacks}")
-    raise unittest.SkipTest(f"real guests need: {lacks}")
+    missing = guests.missing()
+    if missing:
+        host.lacks(f"real guests need: {missing}")
 
 
 def _line(path, points):

@@ -16,11 +16,11 @@ import ast
 import configparser
 import pathlib
 import subprocess
-import tempfile
 
 import fixtures
 from oslotest import base
 
+from tests import host
 from tools.upstream import __main__ as patch
 from tools.upstream import edits
 from tools.upstream import rewriting
@@ -138,9 +138,7 @@ class PatchedTest(base.BaseTestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(folder.cleanup)
-        cls.tree = make_tree(folder.name)
+        cls.tree = make_tree(host.folder_of_class(cls))
         (cls.tree / "PKG-INFO").write_text("Version: 26.0.0\n")
         cls.done = run_script(".", tree=cls.tree)
         cls.written = contents(cls.tree)

@@ -12,13 +12,11 @@
 # under the License.
 
 
-import pathlib
 import socket
 import ssl
 
-import fixtures
-
 from tests import fakes
+from tests import host
 from tests.unit.cmd import checks
 from tools.lab import certificates
 from tools.lab import command
@@ -117,13 +115,10 @@ class TlsTest(EndpointsTestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        folder = fixtures.TempDir()
-        folder.setUp()
-        cls.addClassCleanup(folder.cleanUp)
-        cls.authority = certificates.Authority(folder.path + "/ca")
-        cls.stranger = certificates.Authority(folder.path + "/stranger")
+        cls.folder = host.folder_of_class(cls)
+        cls.authority = certificates.Authority(cls.folder / "ca")
+        cls.stranger = certificates.Authority(cls.folder / "stranger")
         cls.certificate = cls.authority.certificate("server")
-        cls.folder = pathlib.Path(folder.path)
 
     def found(self, endpoint, **options):
         return super().found(endpoint, query="?protocol=tls", **{
