@@ -142,7 +142,7 @@ class Receiver:
                              daemon=True).start()
 
     def _read(self, connection):
-        with connection.makefile("rb") as file:
+        with contextlib.suppress(OSError), connection.makefile("rb") as file:
             for line in file:
                 self.lines.put(line)
 
