@@ -21,47 +21,13 @@ import json
 import os
 import sys
 
+from ceilometer_graphite.cmd import check_results
+from ceilometer_graphite.cmd import check_user
+from ceilometer_graphite.cmd import checks
 from ceilometer_graphite.cmd import common
 
-_EPILOG = """\
-examples:
-  ceilometer-graphite check --user ceilometer
-  ceilometer-graphite check --config-file /tmp/new/ceilometer.conf
-  ceilometer-graphite check --send --render-url http://graphite.example.com
-
-Each line begins with ok, warning, error or skipped, and ends in what to do.
-Exit status: 0, 1 when there are warnings, 2 when there is an error.
-"""
 _COLOURS = {"ok": 32, "warning": 33, "error": 31, "skipped": 2}
 _PLURALS = {"warning": "s", "error": "s"}
-_TIMEOUT_SECONDS = 30.0
-
-
-def add_arguments(parser):
-    """Add the options of this command."""
-    parser.epilog = _EPILOG
-    common.add_conf_arguments(parser)
-    parser.add_argument(
-        "--user", metavar="NAME",
-        help="check with the permissions of this user, which has to be the "
-             "agent's, such as ceilometer; needs root")
-    parser.add_argument(
-        "--json", action="store_true",
-        help="print a list of objects with name, status, message and hint")
-    parser.add_argument(
-        "--send", action="store_true",
-        help="send one datapoint to each endpoint, to the series "
-             "graphite_publisher.ENDPOINT.check")
-    parser.add_argument(
-        "--render-url", metavar="URL",
-        help="with --send: read it back from the graphite-web at this "
-             "address")
-    parser.add_argument(
-        "--timeout", metavar="SECONDS", type=float,
-        default=_TIMEOUT_SECONDS,
-        help="how long to wait for what is read back (default: %(default)g)")
-
-
 def run(arguments):
     """Check everything.
 
@@ -71,10 +37,6 @@ def run(arguments):
     if arguments.render_url and not arguments.send:
         raise common.CommandError("--render-url needs --send",
                                   "add --send, or leave it out")
-    # Here, as it takes seconds, which --help does not have to.
-    from ceilometer_graphite.cmd import check_results
-    from ceilometer_graphite.cmd import check_user
-    from ceilometer_graphite.cmd import checks
     if arguments.user:
         check_user.become(arguments.user)
     state = check_results.State(arguments)

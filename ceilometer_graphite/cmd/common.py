@@ -21,7 +21,6 @@ from ceilometer import agent
 from oslo_config import cfg
 from oslo_log import log
 from oslo_utils import netutils
-import shtab
 import yaml
 
 from ceilometer_graphite import config
@@ -53,22 +52,6 @@ class CommandError(Exception):
 def one_line(error):
     """The text of an error, on one line."""
     return " ".join(str(error).split()) or type(error).__name__
-
-
-def add_conf_arguments(parser):
-    """Add the options that name the agent's configuration."""
-    group = parser.add_argument_group(
-        "the agent's configuration",
-        "By default the files that %s finds, such as\n"
-        "/etc/ceilometer/ceilometer.conf." % AGENT)
-    group.add_argument(
-        "--config-file", metavar="FILE", action="append", default=[],
-        help="a ceilometer.conf; of several, later ones win"
-    ).complete = shtab.FILE
-    group.add_argument(
-        "--config-dir", metavar="DIR", action="append", default=[],
-        help="a folder of *.conf files, which win over the files"
-    ).complete = shtab.DIRECTORY
 
 
 def load_conf(arguments, needed=True):

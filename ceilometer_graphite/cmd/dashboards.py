@@ -21,13 +21,11 @@ import argparse
 import dataclasses
 import json
 import os
-import pathlib
 import sys
-
-import shtab
 
 from ceilometer_graphite import fields
 from ceilometer_graphite import naming
+from ceilometer_graphite.cmd import command_line
 from ceilometer_graphite.cmd import common
 from ceilometer_graphite.dashboards import description
 from ceilometer_graphite.dashboards import grafana
@@ -35,41 +33,6 @@ from ceilometer_graphite.dashboards import graphite_web
 from ceilometer_graphite.dashboards import layout
 
 FORMATS = {"grafana": grafana, "graphite": graphite_web}
-CHOICES = ("hypervisor", "project", "instance")
-
-
-def add_arguments(parser):
-    """Add the command's options."""
-    parser.add_argument(
-        "--format", choices=FORMATS, default="grafana",
-        help="what they are for (%(default)s)")
-    parser.add_argument(
-        "--output", metavar="DIR", type=pathlib.Path,
-        help="the folder to write them to, a file each"
-    ).complete = shtab.DIRECTORY
-    parser.add_argument(
-        "--force", action="store_true", help="replace files that are there")
-    parser.add_argument(
-        "--minutes", type=_minutes, default=120, metavar="N",
-        help="how much is shown at first (%(default)s)")
-    for role in CHOICES:
-        parser.add_argument(
-            "--" + role, metavar="NAME", help="the %s to show%s" % (
-                role, ", as it stands in the series' names; Grafana can "
-                "show others, graphite-web cannot" if role == CHOICES[0]
-                else ""))
-    names = parser.add_argument_group("the names of the series")
-    names.add_argument("--prefix", help="in place of the agent's prefix")
-    names.add_argument("--template", help="in place of the agent's template")
-    common.add_conf_arguments(parser)
-
-
-def _minutes(text):
-    if not text.isdigit() or not int(text):
-        raise argparse.ArgumentTypeError("%r is no number above 0" % text)
-    return int(text)
-
-
 def run(arguments):
     """Write or list them.
 
@@ -79,7 +42,7 @@ def run(arguments):
     """
     module = FORMATS[arguments.format]
     settings = _settings(arguments)
-    chosen = {role: getattr(arguments, role) for role in CHOICES
+    chosen = {role: getattr(arguments, role) for role in command_line.ROLES
               if getattr(arguments, role)}
     pages = list(_pages(settings))
     if arguments.output is None:

@@ -14,9 +14,7 @@
 
 """Polling in this process: Ceilometer's discovery and pollsters, no agent."""
 
-import argparse
 import logging
-import math
 import types
 import warnings
 
@@ -43,14 +41,6 @@ _NOT_HERE = (
     ("polling", "enable_notifications", True),
     ("polling", "enable_prometheus_exporter", False),
 )
-
-
-def seconds(text):
-    """How far apart two polls are, out of the command line."""
-    value = float(text)
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError("it has to be above 0")
-    return value
 
 
 class _Notes(logging.Handler):

@@ -13,85 +13,18 @@
 
 """The command ``ceilometer-graphite``."""
 
-import argparse
-import importlib.metadata
+import importlib
 import os
 import sys
 import traceback
 import warnings
 
-import shtab
-
+from ceilometer_graphite.cmd import command_line
 from ceilometer_graphite.cmd import common
 
-PROGRAM = "ceilometer-graphite"
 FAILED = 2
 INTERRUPTED = 130  # as a shell has it of SIGINT
 PIPE_CLOSED = 141  # and of SIGPIPE
-_EPILOG = """\
-examples:
-  ceilometer-graphite check --user ceilometer
-  ceilometer-graphite check --send --render-url http://graphite.example.com
-  ceilometer-graphite preview --explain cpu_util
-  ceilometer-graphite top --once
-  ceilometer-graphite dashboards --format grafana --output /tmp/dashboards
-
-ceilometer-graphite COMMAND --help tells more of a command.
-Exit status: 0; 1 when check has warnings only; 2 for any error.
-"""
-
-
-class _Parser(argparse.ArgumentParser):
-    def __init__(self, **kwargs):
-        super().__init__(
-            allow_abbrev=False,
-            formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs)
-
-    def error(self, message):
-        raise common.CommandError(message, "see %s --help" % self.prog)
-
-
-def _commands():
-    """The modules of the commands, in the order of the help."""
-    # Not at the top, as what Ceilometer imports gives warnings.
-    from ceilometer_graphite.cmd import check
-    from ceilometer_graphite.cmd import dashboards
-    from ceilometer_graphite.cmd import preview
-    from ceilometer_graphite.cmd import top
-    return check, preview, top, dashboards
-
-
-def _add_debug(parser, default):
-    parser.add_argument(
-        "--debug", action="store_true", default=default,
-        help="show the log on stderr, and of an error the traceback")
-
-
-def make_parser():
-    """The parser of the whole command line."""
-    parser = _Parser(
-        prog=PROGRAM, epilog=_EPILOG,
-        description="Looks at what Ceilometer's compute agent sends to "
-                    "Graphite, and at\nwhat keeps it from it.")
-    _add_debug(parser, False)
-    parser.add_argument(
-        "--version", action="version",
-        version="%(prog)s " + importlib.metadata.version(PROGRAM))
-    shtab.add_argument_to(
-        parser, "--print-completion",
-        help="print a script that completes commands and options, such as "
-             "for /etc/bash_completion.d")
-    commands = parser.add_subparsers(
-        title="commands", metavar="COMMAND", dest="command", required=True)
-    for module in _commands():
-        summary = module.__doc__.splitlines()[0]
-        command = commands.add_parser(
-            module.__name__.rpartition(".")[2],
-            help=summary.rstrip("."), description=summary)
-        _add_debug(command, argparse.SUPPRESS)
-        module.add_arguments(command)
-        command.set_defaults(run=module.run)
-    return parser
 
 
 def main(argv=None):
@@ -120,8 +53,11 @@ def main(argv=None):
 def _run(argv, debug):
     try:
         common.set_up_logs(debug)
-        arguments = make_parser().parse_args(argv)
-        return arguments.run(arguments)
+        arguments = command_line.make_parser().parse_args(argv)
+        # Not at the top, as it takes seconds and gives warnings.
+        command = importlib.import_module(
+            "ceilometer_graphite.cmd." + arguments.command)
+        return command.run(arguments)
     finally:
         sys.stdout.flush()
 
@@ -135,7 +71,7 @@ def _failed(error, debug):
     else:
         problem = "%s: %s" % (type(error).__name__, problem)
         hint = "this should not happen; --debug shows where it did"
-    print("%s: %s" % (PROGRAM, problem), file=sys.stderr)
+    print("%s: %s" % (command_line.PROGRAM, problem), file=sys.stderr)
     if hint:
         print("hint: %s" % hint, file=sys.stderr)
     return FAILED

@@ -23,48 +23,12 @@ import json
 import sys
 import time
 
-import shtab
-
 from ceilometer_graphite.cmd import common
 from ceilometer_graphite.cmd import explanation
 from ceilometer_graphite.cmd import explanation_text
 from ceilometer_graphite.cmd import hypervisor
 from ceilometer_graphite.cmd import pipelines
 from ceilometer_graphite.cmd import recordings
-
-EPILOG = """\
-Without FILE the hypervisor is polled twice, as rates need, in this process
-and as polling.yaml says; shown is what would be sent of the second poll.
-
-A FILE holds notifications as JSON, one a line or in one array, or what
-Ceilometer's publisher file:///PATH?json wrote.
-
-examples:
-  ceilometer-graphite preview
-  ceilometer-graphite preview --explain cpu
-  ceilometer-graphite preview --json /var/lib/ceilometer/samples.jsonl
-"""
-
-
-def add_arguments(parser):
-    common.add_conf_arguments(parser)
-    parser.epilog = EPILOG
-    parser.add_argument(
-        "file", metavar="FILE", nargs="?",
-        help="recorded samples, instead of the hypervisor's"
-    ).complete = shtab.FILE
-    parser.add_argument(
-        "--seconds", metavar="N", type=hypervisor.seconds, default=5.0,
-        help="how far apart the two polls are (default: 5)")
-    parser.add_argument(
-        "--once", action="store_true",
-        help="poll once, which gives no rates")
-    parser.add_argument(
-        "--explain", metavar="METER",
-        help="show how the paths of a meter are made, and no lines; METER "
-        "is one of Ceilometer's, or what is made of it, as cpu_util is")
-    parser.add_argument(
-        "--json", action="store_true", help="print one JSON object")
 
 
 def run(arguments):

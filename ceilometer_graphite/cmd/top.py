@@ -31,46 +31,7 @@ from oslo_config import cfg
 
 from ceilometer_graphite import definitions
 from ceilometer_graphite.cmd import common
-from ceilometer_graphite.cmd import hypervisor
 from ceilometer_graphite.cmd import machines
-
-SORTS = ("cpu", "memory", "disk", "network", "name")
-EPILOG = """\
-keys:
-  c m d n N   sort by cpu, memory, disk, network, name
-  r           the other way round
-  /           show those only that have a text in their name, project,
-              flavor, state or id; Enter ends it, Esc takes it away
-  up, down    scroll
-  q           quit
-
-examples:
-  ceilometer-graphite top
-  ceilometer-graphite top --once --sort memory
-  ceilometer-graphite top --once --json | jq '.[] | .cpu_percent'
-"""
-
-
-def add_arguments(parser):
-    common.add_conf_arguments(parser)
-    parser.epilog = EPILOG
-    parser.add_argument(
-        "--interval", metavar="SECONDS", type=hypervisor.seconds, default=5.0,
-        help="how far apart two polls are (default: 5)")
-    parser.add_argument(
-        "--once", action="store_true",
-        help="poll twice, as rates need, print a table and end")
-    parser.add_argument(
-        "--json", action="store_true",
-        help="with --once print one array of objects, one a machine, and "
-        "without it a line with one object for each interval")
-    parser.add_argument(
-        "--sort", choices=SORTS, default="cpu",
-        help="what to sort by (default: cpu)")
-    parser.add_argument(
-        "--filter", metavar="TEXT", default="",
-        help="show those machines only that have it in their name, project, "
-        "flavor, state or id")
 
 
 def run(arguments):

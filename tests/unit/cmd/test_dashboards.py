@@ -18,6 +18,8 @@ import json
 
 import fixtures
 
+from ceilometer_graphite.cmd import command_line
+from ceilometer_graphite.cmd import dashboards
 from ceilometer_graphite.cmd import main
 from tests.unit.cmd import commands
 
@@ -50,6 +52,10 @@ class DashboardsTest(commands.CommandTestCase):
         for name in NAMES:
             self.assertIn(str(self.output / name), ended.out)
             json.loads((self.output / name).read_text())
+
+    def test_the_command_line_offers_what_they_can_be_written_for(self):
+        self.assertEqual(
+            set(command_line.FORMATS), dashboards.FORMATS.keys())
 
     def test_without_a_folder_they_are_only_listed(self):
         ended = self.run_command("dashboards")

@@ -20,6 +20,7 @@ import sys
 
 import fixtures
 
+from ceilometer_graphite.cmd import command_line
 from ceilometer_graphite.cmd import main
 from tests.unit.cmd import commands
 from tools.lab import agent
@@ -93,7 +94,7 @@ class MainTest(commands.CommandTestCase):
             self.assertIn("--debug", text)
 
     def test_debug_stands_before_a_command_or_behind(self):
-        parser = main.make_parser()
+        parser = command_line.make_parser()
         for words in (["--debug", "check"], ["check", "--debug"]):
             self.assertTrue(parser.parse_args(words).debug)
         self.assertFalse(parser.parse_args(["check"]).debug)
@@ -102,11 +103,23 @@ class MainTest(commands.CommandTestCase):
 class ProcessTest(commands.CommandTestCase):
     """What only a process of its own shows."""
 
-    def start(self, *arguments, **kwargs):
+    def start(self, *arguments, interpreter=(), **kwargs):
         return subprocess.Popen(
-            [sys.executable, "-m", "ceilometer_graphite.cmd.main",
-             *arguments], cwd=ROOT, text=True, stderr=subprocess.PIPE,
+            [sys.executable, *interpreter, "-m",
+             "ceilometer_graphite.cmd.main", *arguments], cwd=ROOT, text=True,
+            stderr=subprocess.PIPE,
             env={**os.environ, **agent.simulator_env(1)}, **kwargs)
+
+    def test_help_waits_for_no_command(self):
+        with self.start("--help", stdout=subprocess.PIPE,
+                        interpreter=["-X", "importtime"]) as process:
+            out, imported = process.communicate()
+        self.assertEqual(0, process.returncode)
+        self.assertIn("usage: ", out)
+        self.assertIn(command_line.__name__, imported)
+        for name in ("ceilometer.polling", "ceilometer.service",
+                     "oslo_messaging"):
+            self.assertNotIn(name, imported)
 
     def test_a_closed_pipe_ends_it_quietly(self):
         for arguments in (

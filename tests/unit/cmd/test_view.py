@@ -14,8 +14,8 @@
 
 from oslotest import base
 
+from ceilometer_graphite.cmd import command_line
 from ceilometer_graphite.cmd import screen
-from ceilometer_graphite.cmd import top
 from ceilometer_graphite.cmd import view
 from tests.unit.cmd import drawing
 
@@ -65,8 +65,8 @@ class ChooseTest(base.BaseTestCase):
                 self.assertEqual(found, self.choose(pattern=pattern))
 
     def test_the_command_line_offers_what_there_is_to_sort_by(self):
-        self.assertEqual(set(top.SORTS), view.SORTS.keys())
-        self.assertEqual(set(top.SORTS), set(screen.KEYS.values()))
+        self.assertEqual(set(command_line.SORTS), view.SORTS.keys())
+        self.assertEqual(set(command_line.SORTS), set(screen.KEYS.values()))
 
 
 class TableTest(base.BaseTestCase):
