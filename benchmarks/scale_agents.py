@@ -94,7 +94,7 @@ class PollingAgent:
         self._publishes = bool(pipeline)
         self._is_stopped = False
         self._stopped_at = 0.0
-        self._sender = None
+        self._last = None
         records = directory / "notifications"
         env = agent.simulator_env(instances, events=0)
         env["PYTHONPATH"] += os.pathsep + str(ROOT)
@@ -132,16 +132,26 @@ class PollingAgent:
 
         The bus may take seconds before it brings the first of them.
         """
-        last = self._take_notifications()[-1]
-        self._sender = last.sender
+        self._take_notifications()
         if self.receiver:
-            process.wait_for(
-                lambda: scale_records.is_there(last, self.receiver.lines()),
-                _LINES_SECONDS, "the lines of the cycles until now")
+            process.wait_for(self._has_last, _LINES_SECONDS,
+                             "the lines of the cycles until now")
         count = None
         while self.receiver and count != self.receiver.count:
             count = self.receiver.count
             time.sleep(_QUIET_SECONDS)
+
+    def _has_last(self):
+        """Whether the lines of what it notified last are there."""
+        if scale_records.is_there(self._last, self.receiver.lines()):
+            return True
+        if self._publishes:
+            # It was stopped before it had sent them.
+            self._go_on()
+            self._process.wait_until(self._stop_between_cycles,
+                                     _CYCLE_SECONDS, "the end of a cycle")
+            self._take_notifications()
+        return False
 
     def turn(self):
         """Let it poll one cycle; returns a :class:`Turn`.
@@ -198,8 +208,11 @@ class PollingAgent:
                 scale_log.trouble(self._publisher_log))) from None
 
     def _take_notifications(self):
-        return [scale_records.Notification.parse(line)
-                for line in self._records.lines()]
+        found = [scale_records.Notification.parse(line)
+                 for line in self._records.lines()]
+        if found:
+            self._last = found[-1]
+        return found
 
     def _stop_between_cycles(self):
         """Stop it; whether it is stopped, which in a cycle it is not."""
@@ -224,6 +237,6 @@ class PollingAgent:
         """Seconds of CPU: the agent's, its sender's, and the others'."""
         worker, = self._process.worker_pids()
         return (scale_usage.cpu_seconds([self._process.pid, worker]),
-                scale_usage.thread_cpu_seconds(worker, self._sender)
-                if self._sender else 0.0,
+                scale_usage.thread_cpu_seconds(worker, self._last.sender)
+                if self._last.sender else 0.0,
                 *map(scale_usage.cpu_seconds, self.others.values()))
