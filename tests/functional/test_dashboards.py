@@ -82,12 +82,17 @@ class Lab(contextlib.ExitStack):
             in truth.load(self.directory / "truth.jsonl")
             if sample["name"] == "cpu"}.values())
         self.enter_context(self.carbon)
-        for target in ("ceilometer.compute-1.*.*.cpu_util",
-                       "other.place.*.cpu_util.*.*.*",
-                       "seriesByTag('name=tagged.cpu_util')"):
+        own = "graphite_publisher"
+        for target, count in (
+                ("ceilometer.compute-1.*.*.cpu_util", INSTANCES),
+                ("other.place.*.cpu_util.*.*.*", INSTANCES),
+                ("seriesByTag('name=tagged.cpu_util')", INSTANCES),
+                (f"ceilometer.compute-1.{own}.*.lines_sent", 2),
+                (f"other.place.compute-1.{own}.*.lines_sent", 1),
+                (f"seriesByTag('name=tagged.{own}.lines_sent')", 1)):
             process.wait_for(
-                lambda target=target: len(self.points(target)) == INSTANCES,
-                120, target)
+                lambda target=target, count=count:
+                len(self.points(target)) == count, 120, target)
 
     def points(self, target):
         """As graphite-web's, or nothing while files come into being."""
