@@ -24,6 +24,7 @@ import time
 
 POLL_SECONDS = 0.05
 TAIL_LINES = 30
+_PATIENCE = 3
 # Below the kernel's ephemeral range: no outgoing connection takes the port
 # of a server that is down for a moment.
 PORTS = range(10240, 32768)
@@ -36,8 +37,11 @@ class LabError(Exception):
 def wait_for(predicate, timeout_seconds, what):
     """Return the first true value of `predicate()`, asked 20 times a second.
 
+    :param timeout_seconds: on a machine that nobody shares; another may stand
+        still for seconds, so it is waited longer than that.
     :raises LabError: naming `what`, when there was none in time.
     """
+    timeout_seconds *= _PATIENCE
     deadline = time.monotonic() + timeout_seconds
     while True:
         value = predicate()
