@@ -45,10 +45,11 @@ class TlsTestCase(faults.FaultsTestCase):
 class RelayTest(TlsTestCase):
     """carbon-c-relay has the TLS listener."""
 
-    def check_refused(self, reason, certificate, **options):
+    def check_refused(self, reason, certificate):
         """Nothing is sent to it; said once, while lines wait."""
         killed = self.start_relay(certificate)
-        lines = self.publish(killed.port, **options)
+        # A handshake that takes too long would be what is said.
+        lines = self.publish(killed.port, connect_timeout_seconds=60)
         self.wait_for_log(reason)
         self.assertEqual([], self.reader.lines())
         return killed, lines
