@@ -61,7 +61,7 @@ def load_conf(arguments, needed=True):
     it. Those in the folder that a command is run in are not looked at.
 
     :param arguments: config_file and config_dir, of
-        :func:`add_conf_arguments`, and debug
+        the command line, and debug
     :param needed: whether it is an error that there is no file
     :returns: a ``ConfigOpts`` of its own, with our options registered
     :raises CommandError: when a file cannot be read or used
