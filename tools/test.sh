@@ -88,11 +88,65 @@ install_packages() {
     fi
 }
 
+run_tox() {
+    rm -f .tox/result.json
+    # tox would list dependencies in CI, and with them what passing tests print.
+    "$tools/bin/tox" run-parallel --parallel 2 --parallel-no-spinner \
+        --no-list-dependencies --result-json .tox/result.json -e "$@"
+}
+
+failed_environments() {
+    # shellcheck disable=SC2086
+    "$tools/bin/python" - .tox/result.json $environments <<'END'
+import json
+import sys
+
+with open(sys.argv[1]) as text:
+    ran = json.load(text)["testenvs"]
+print(*(name for name in sys.argv[2:]
+        if not ran.get(name, {}).get("result", {}).get("success")))
+END
+}
+
+show_failures() {
+    .tox/functional/bin/stestr --repo-url .tox/functional/tmp failing "$@" ||
+        true
+}
+
+# Real processes meet within seconds there, and the machine may stand still for
+# as long: what fails runs once more, with nothing beside it. All else tells the
+# same each time.
+run_again() {
+    local modules
+    case $1 in
+        functional)
+            show_failures
+            modules=$(show_failures --list |
+                grep -o 'tests\.functional\.test_[a-z_]*' | sort -u)
+            say "Once more, alone:" $modules
+            # shellcheck disable=SC2086
+            run_tox functional -- $modules
+            ;;
+        benchmarks)
+            say "Once more, alone: benchmarks"
+            run_tox benchmarks
+            ;;
+        *)
+            say "Failed: $1"
+            return 1
+            ;;
+    esac
+}
+
 if ! [ -x "$tools/bin/tox" ]; then
     install_tools
 fi
 install_packages
 say "Running $environments"
-# tox would list dependencies in CI, and with them what passing tests print.
-"$tools/bin/tox" run-parallel --parallel 2 --parallel-no-spinner \
-    --no-list-dependencies -e "${environments// /,}"
+if ! run_tox "${environments// /,}"; then
+    failed=$(failed_environments)
+    [ -n "$failed" ]
+    for environment in $failed; do
+        run_again "$environment"
+    done
+fi

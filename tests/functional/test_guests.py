@@ -14,11 +14,11 @@
 import os
 import pathlib
 import statistics
-import sys
 import tempfile
 import time
 
 from oslotest import base
+from testtools import content
 
 from tests import host
 from tests.functional import truth
@@ -64,7 +64,10 @@ class TestRealGuests(base.BaseTestCase):
         _require_a_hypervisor()
         with tempfile.TemporaryDirectory() as directory:
             cls._run_lab(pathlib.Path(directory))
-        cls._print_last_cycle()
+
+    def setUp(self):
+        super().setUp()
+        self.addOnException(self._add_last_cycle)
 
     @classmethod
     def _run_lab(cls, directory):
@@ -111,16 +114,15 @@ class TestRealGuests(base.BaseTestCase):
         cls.differences = truth.differences(cls.wanted, web)
         cls.series, _ = truth.read_back(web, "-5min")
 
-    @classmethod
-    def _print_last_cycle(cls):
-        print(f"{cls.denied:.1f} % of a CPU kept from the busy guest, "
-              f"{cls.stolen:.1f} % from this machine", file=sys.stderr)
+    def _add_last_cycle(self, _exc_info):
+        lines = [f"{self.denied:.1f} % of a CPU kept from the busy guest, "
+                 f"{self.stolen:.1f} % from this machine"]
         for guest in guests.GUESTS:
-            print(f"\nThe last cycle of {guest.display_name}:",
-                  file=sys.stderr)
-            for path, points in sorted(cls.series.items()):
-                if guest.uuid in path:
-                    print(_line(path, points), file=sys.stderr)
+            lines += ["", f"{guest.display_name}:"]
+            lines += [_line(path, points)
+                      for path, points in sorted(self.series.items())
+                      if guest.uuid in path]
+        self.addDetail("last-cycle", content.text_content("\n".join(lines)))
 
     def values(self, kind, name):
         """Return the values of a guest's series, oldest first."""
