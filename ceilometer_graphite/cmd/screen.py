@@ -205,6 +205,7 @@ def _wake(came, screen, picture, poller, keys):
     :param came: bytes, 0 for a poll and else the number of a signal; that
         of a size only wakes
     """
+    terminal.end_by(came)
     if signal.SIGTSTP in came:
         picture.stop()
         keys.give_back()

@@ -22,6 +22,7 @@ import sys
 import termios
 import tty
 
+_ENDING = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 _KEY = re.compile(r"\x1b(?:\[[0-9;]*[A-Za-z~]|O[A-Z])|.", re.DOTALL)
 
 
@@ -57,19 +58,16 @@ class Keys:
 
 @contextlib.contextmanager
 def signals():
-    """A pipe that signals write to; those that end the command end it."""
-    def end(number, frame):
-        for each in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(each, signal.SIG_IGN)
-        sys.exit(128 + number)
+    """A pipe that signals write their numbers to, and do nothing else.
 
+    None of them interrupts what is drawn: the terminal would be left as that
+    has it. One that was ignored before, as by nohup, still is.
+    """
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
-    handlers = {signal.SIGTERM: end, signal.SIGHUP: end,
-                signal.SIGWINCH: lambda *_: None,
-                signal.SIGTSTP: lambda *_: None}
-    before = {number: signal.signal(number, handler)
-              for number, handler in handlers.items()}
+    before = {number: signal.signal(number, lambda *_: None)
+              for number in (*_ENDING, signal.SIGTSTP, signal.SIGWINCH)
+              if signal.getsignal(number) != signal.SIG_IGN}
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     try:
         yield reader, writer
@@ -77,3 +75,17 @@ def signals():
         signal.set_wakeup_fd(-1)
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def end_by(came):
+    """Raise what ends a command if one of the signals that came does.
+
+    :param came: bytes, the numbers of signals
+    :raises KeyboardInterrupt: for SIGINT
+    :raises SystemExit: for others, with the status that a shell has of them
+    """
+    for number in _ENDING:
+        if number in came:
+            if number == signal.SIGINT:
+                raise KeyboardInterrupt
+            sys.exit(128 + number)

@@ -17,7 +17,6 @@ import re
 from oslotest import base
 
 from ceilometer_graphite.cmd import screen
-from ceilometer_graphite.cmd import terminal
 from ceilometer_graphite.cmd import view
 from tests.unit.cmd import drawing
 
@@ -104,8 +103,3 @@ class ScreenTest(base.BaseTestCase):
     def test_a_problem_is_shown(self):
         self.screen.machines, self.screen.problem = [], "libvirt is away"
         self.assertEqual("libvirt is away", self.lines()[1])
-
-    def test_pressed_keys_are_told_apart(self):
-        self.assertEqual(
-            ["a", "\x1b[A", "/", "é", "\x1b", "\n", "\x1b[5~", "\x1bOB"],
-            terminal.split_keys("a\x1b[A/é\x1b\n\x1b[5~\x1bOB".encode()))
