@@ -20,6 +20,7 @@ from stevedore import driver as stevedore_driver
 from ceilometer_graphite.cmd import check_results
 from ceilometer_graphite.cmd import check_user
 from ceilometer_graphite.cmd import common
+from ceilometer_graphite.cmd import hypervisor
 
 INSPECTORS = "ceilometer.compute.virt"
 LIBVIRT_METADATA = "libvirt_metadata"
@@ -59,8 +60,8 @@ def libvirt(state):
     if hasattr(utils.libvirt, "registerErrorHandler"):
         utils.libvirt.registerErrorHandler(lambda *_: None, None)
     try:
-        connection = utils.new_libvirt_connection(state.conf)
-        count = len(connection.listAllDomains())
+        connection, count = common.within(
+            hypervisor.ANSWER_SECONDS, lambda: _count_machines(state.conf))
     except ImportError:
         yield check_results.error(
             "libvirt", "Python's module libvirt is missing",
@@ -70,12 +71,17 @@ def libvirt(state):
         yield check_results.error(
             "libvirt", "%s cannot reach it: %s" % (
                 check_user.current(), common.one_line(e)),
-            "start libvirtd, add the agent's user to the group libvirt, or "
+            "restart libvirtd, add the agent's user to the group libvirt, or "
             "correct libvirt_uri in [DEFAULT] of ceilometer.conf")
     else:
         state.libvirt = connection
         yield check_results.ok("libvirt", "is reached, machines: %d"
                                % count)
+
+
+def _count_machines(conf):
+    connection = utils.new_libvirt_connection(conf)
+    return connection, len(connection.listAllDomains())
 
 
 def machines(state):

@@ -13,9 +13,11 @@
 
 """What the commands share: the agent's configuration, and errors."""
 
+from concurrent import futures
 import logging
 import os
 import sys
+import threading
 
 from ceilometer import agent
 from oslo_config import cfg
@@ -52,6 +54,27 @@ class CommandError(Exception):
 def one_line(error):
     """The text of an error, on one line."""
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def within(seconds, call):
+    """Call what may wait for ever, and not even lets Ctrl-C through.
+
+    :returns: what it returns
+    :raises TimeoutError: when it does not in time; it goes on in its thread,
+        which the command's end does not wait for
+    """
+    answer = futures.Future()
+
+    def ask():
+        try:
+            answer.set_result(call())
+        except Exception as e:
+            answer.set_exception(e)
+
+    threading.Thread(target=ask, daemon=True).start()
+    if not futures.wait([answer], seconds).done:
+        raise TimeoutError("no answer within %g seconds" % seconds)
+    return answer.result()
 
 
 def load_conf(arguments, needed=True):

@@ -33,6 +33,8 @@ NAMESPACE = "compute"
 LOCAL_INSTANCES = "local_instances"
 # The meter of InstancePollster.
 INSTANCE = "instance"
+# libvirt itself waits for ever.
+ANSWER_SECONDS = 10
 _NOTE_CHARACTERS = 200
 # What an agent does beside polling: notify, share work, listen.
 _NOT_HERE = (
@@ -140,8 +142,9 @@ class Hypervisor:
             if hasattr(utils.libvirt, "registerErrorHandler"):
                 # It writes to stderr by itself otherwise.
                 utils.libvirt.registerErrorHandler(lambda *_: None, None)
-            utils.refresh_libvirt_connection(
-                self._conf, self).listAllDomains()
+            common.within(
+                ANSWER_SECONDS, lambda: utils.refresh_libvirt_connection(
+                    self._conf, self).listAllDomains())
         except ImportError as e:
             raise common.CommandError(
                 "Python's module libvirt is missing",

@@ -60,8 +60,23 @@ class HypervisorTest(checks.CheckTestCase):
         self.write_conf({"DEFAULT": {"libvirt_uri": "qemu:///elsewhere"}})
         results = self.find(*LIBVIRT)
         self.assert_found("error", results, "qemu:///elsewhere",
-                          "start libvirtd")
+                          "restart libvirtd")
         self.assert_found("skipped", results, "machines")
+
+    def test_a_libvirt_that_does_not_answer_is_an_error(self):
+        module = self.use_simulator()
+        self.never_answers(module)
+        results = self.find(*LIBVIRT)
+        self.assert_found("error", results, "no answer within 0.1 seconds",
+                          "restart libvirtd")
+        self.assert_found("skipped", results, "machines")
+
+    def never_answers(self, module):
+        answers = threading.Event()
+        self.addCleanup(answers.set)
+        module.openReadOnly = lambda uri: answers.wait()
+        self.useFixture(checks.fixtures.MonkeyPatch(
+            "ceilometer_graphite.cmd.hypervisor.ANSWER_SECONDS", 0.1))
 
     def test_no_machine_is_a_warning(self):
         self.use_simulator(0)
