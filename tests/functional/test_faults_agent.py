@@ -41,9 +41,17 @@ class AgentFaultsTest(base.GraphiteTestCase):
         return f"{self.url}?{OPTIONS}&spool_dir={self.directory}/spool"
 
     def run_agent(self, url, polling=POLLING):
-        """Start an agent, and wait until it has polled twice."""
+        """Start an agent, and wait until each of its series has a file.
+
+        Of one that Carbon is killed in the making of, half a file is left,
+        which it cannot use afterwards.
+        """
         polling_agent = self.start_agent(url, polling=polling)
         self.wait_for_cycles(polling_agent, 2)
+        wanted = truth.expected(truth.load(self.truth_path)).keys()
+        process.wait_for(
+            lambda: wanted <= truth.read_back(self.web, "-5min")[0].keys(),
+            30, "a file of each series")
         return polling_agent
 
     def assert_nothing_is_lost(self, polling_agent):

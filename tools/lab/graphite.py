@@ -18,12 +18,14 @@ import json
 import os
 import pathlib
 import sys
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
 
 from tools.lab import process
 
+_FILES_COME_SECONDS = 10
 DEBIANS_CARBON = ("/usr/bin/carbon-cache",)
 _CARBON_SETTINGS = """\
 [cache]
@@ -198,17 +200,25 @@ class GraphiteWeb(process.Process):
     def get(self, path, **parameters):
         """Return the body of an answer; a list gives a parameter repeatedly.
 
+        A file that Carbon is just making cannot be read, and the answer is
+        500: it is asked for again, for some seconds.
+
         :raises LabError: on an error status, with the answer's first lines.
         """
         query = urllib.parse.urlencode(parameters, doseq=True)
-        try:
-            with urllib.request.urlopen(f"{self.url}{path}", query.encode(),
-                                        timeout=30) as answer:
-                return answer.read()
-        except urllib.error.HTTPError as error:
-            body = error.read(2000).decode(errors="replace")
-            raise process.LabError(
-                f"graphite-web: {path}: {error}\n{body}") from None
+        deadline = time.monotonic() + _FILES_COME_SECONDS
+        while True:
+            try:
+                with urllib.request.urlopen(
+                        f"{self.url}{path}", query.encode(),
+                        timeout=30) as answer:
+                    return answer.read()
+            except urllib.error.HTTPError as error:
+                if error.code != 500 or time.monotonic() > deadline:
+                    body = error.read(2000).decode(errors="replace")
+                    raise process.LabError(
+                        f"graphite-web: {path}: {error}\n{body}") from None
+            time.sleep(process.POLL_SECONDS)
 
     def short_url(self, path, **parameters):
         """Return a short address of an answer, by graphite-web's own."""
