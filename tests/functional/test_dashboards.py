@@ -92,8 +92,10 @@ class Lab(contextlib.ExitStack):
                 (f"seriesByTag('name=tagged.{own}.lines_sent')", 1)):
             process.wait_for(
                 lambda target=target, count=count:
-                len(self.web.points(target, since="-5min")) == count, 120,
-                target)
+                len(self.points(target)) == count, 120, target)
+
+    def points(self, target):
+        return self.web.points(target, since="-5min")
 
     def _start_agent(self):
         spool_dir = self.directory / "spool"
