@@ -14,7 +14,6 @@
 """Whether the agent finds the machines on this node."""
 
 from ceilometer.compute import discovery
-from ceilometer.compute.virt.libvirt import utils
 from stevedore import driver as stevedore_driver
 
 from ceilometer_graphite.cmd import check_results
@@ -56,12 +55,8 @@ def inspector(state):
 
 def libvirt(state):
     """libvirt answers, as Ceilometer asks it."""
-    # By itself it writes its errors to stderr.
-    if hasattr(utils.libvirt, "registerErrorHandler"):
-        utils.libvirt.registerErrorHandler(lambda *_: None, None)
     try:
-        connection, count = common.within(
-            hypervisor.ANSWER_SECONDS, lambda: _count_machines(state.conf))
+        state.libvirt, domains = hypervisor.connect(state.conf, state)
     except ImportError:
         yield check_results.error(
             "libvirt", "Python's module libvirt is missing",
@@ -74,14 +69,8 @@ def libvirt(state):
             "restart libvirtd, add the agent's user to the group libvirt, or "
             "correct libvirt_uri in [DEFAULT] of ceilometer.conf")
     else:
-        state.libvirt = connection
         yield check_results.ok("libvirt", "is reached, machines: %d"
-                               % count)
-
-
-def _count_machines(conf):
-    connection = utils.new_libvirt_connection(conf)
-    return connection, len(connection.listAllDomains())
+                               % len(domains))
 
 
 def machines(state):

@@ -33,7 +33,6 @@ NAMESPACE = "compute"
 LOCAL_INSTANCES = "local_instances"
 # The meter of InstancePollster.
 INSTANCE = "instance"
-# libvirt itself waits for ever.
 ANSWER_SECONDS = 10
 _NOTE_CHARACTERS = 200
 # What an agent does beside polling: notify, share work, listen.
@@ -43,6 +42,25 @@ _NOT_HERE = (
     ("polling", "enable_notifications", True),
     ("polling", "enable_prometheus_exporter", False),
 )
+
+
+def connect(conf, keeper):
+    """Have libvirt answer, as Ceilometer asks it.
+
+    By itself it writes its errors to stderr, and waits for ever.
+
+    :param keeper: an object that Ceilometer keeps the connection in
+    :returns: the connection, and a list of its domains
+    :raises ImportError: without Python's module libvirt
+    :raises TimeoutError: when it does not answer in ``ANSWER_SECONDS``
+    """
+    if hasattr(utils.libvirt, "registerErrorHandler"):
+        utils.libvirt.registerErrorHandler(lambda *_: None, None)
+
+    def ask():
+        connection = utils.refresh_libvirt_connection(conf, keeper)
+        return connection, connection.listAllDomains()
+    return common.within(ANSWER_SECONDS, ask)
 
 
 class _Notes(logging.Handler):
@@ -139,12 +157,7 @@ class Hypervisor:
     def _connect(self):
         """Find out what Ceilometer would only tell in its log."""
         try:
-            if hasattr(utils.libvirt, "registerErrorHandler"):
-                # It writes to stderr by itself otherwise.
-                utils.libvirt.registerErrorHandler(lambda *_: None, None)
-            common.within(
-                ANSWER_SECONDS, lambda: utils.refresh_libvirt_connection(
-                    self._conf, self).listAllDomains())
+            connect(self._conf, self)
         except ImportError as e:
             raise common.CommandError(
                 "Python's module libvirt is missing",
