@@ -24,7 +24,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 # The longest first: it waits more than it computes, beside the others.
 environments=${*:-functional pep8 py3 ceilometer17 genconfig docs releasenotes \
-upstream benchmarks}
+benchmarks}
 tools=.tox/bin
 
 say() {
