@@ -27,7 +27,7 @@ from tools.lab import agent
 ROOT = pathlib.Path(__file__).absolute().parent.parent.parent
 STEERED = pathlib.Path(__file__).absolute().parent / "steered"
 COMMAND = (sys.executable, "-W", "ignore", "-m",
-           "ceilometer_graphite.cmd.main")
+           "ceilometer_graphite.cli.main")
 # In so long a day the loads are the same all through a test.
 DAY_SECONDS = 10 ** 6
 POLLING = agent.POLLING.format(interval_seconds=1)

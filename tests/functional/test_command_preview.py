@@ -42,7 +42,7 @@ def hook(event, arguments):
         os.write(2, f"{event} {arguments}".encode())
         os._exit(99)
 sys.addaudithook(hook)
-from ceilometer_graphite.cmd import main
+from ceilometer_graphite.cli import main
 sys.exit(main.main(sys.argv[1:]))
 """
 

@@ -24,7 +24,7 @@ from ceilometer_graphite.dashboards import description
 from tests import host
 from tests.functional import grafana
 from tests.functional import truth
-from tests.unit.cmd import commands
+from tests.unit.cli import commands
 from tools.lab import agent
 from tools.lab import dashboards
 from tools.lab import graphite

@@ -21,7 +21,7 @@ import subprocess
 
 import whisper
 
-from ceilometer_graphite.cmd import common
+from ceilometer_graphite.cli import common
 from tests import releases
 from tests.functional import base
 from tests.functional import commands

@@ -31,7 +31,7 @@ from ceilometer_graphite import config
 from ceilometer_graphite import conversion
 from ceilometer_graphite import publisher
 from ceilometer_graphite import selfmetrics
-from ceilometer_graphite.cmd import recordings
+from ceilometer_graphite.cli import recordings
 from tools.lab import process
 
 RECORDING = (pathlib.Path(__file__).absolute().parent.parent.parent

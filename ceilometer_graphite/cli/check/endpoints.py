@@ -1,0 +1,161 @@
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Whether each endpoint can be reached, and if not, why."""
+
+import contextlib
+import errno
+import socket
+import ssl
+import time
+
+from ceilometer_graphite import delivery
+from ceilometer_graphite import transports
+from ceilometer_graphite.cli.check import results
+
+# In which a load balancer without a server, or a far end that refuses a
+# certificate, ends a connection that it took.
+SETTLE_SECONDS = 0.3
+_POLL_SECONDS = 0.05
+_NETWORK = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EACCES, errno.EPERM)
+# OpenSSL's X509_V_ERR_* (openssl/x509_vfy.h)
+_EXPIRED, _NOT_YET_VALID = 10, 9
+_OTHER_NAMES = (62, 64)
+
+
+def endpoints(state):
+    """A connection to each endpoint of each publisher."""
+    for settings in state.publishers:
+        problems = [(endpoint, _try(settings, endpoint))
+                    for endpoint in settings.endpoints]
+        state.reached += [(settings, endpoint) for endpoint, problem
+                          in problems if problem is None]
+        # The publisher goes on to the next, so one that works is enough.
+        make = (results.error if all(
+            problem for _, problem in problems) else results.warning)
+        for endpoint, problem in problems:
+            name = transports.endpoint_text(endpoint)
+            if problem:
+                yield make(name, *problem)
+            else:
+                yield results.ok(name, _reached(settings))
+
+
+def _try(settings, endpoint):
+    """None when it is reached, else what is wrong and what to do."""
+    try:
+        with connected(settings, endpoint) as transport:
+            if settings.protocol != "udp":
+                settle(transport)
+    except transports.TransportError as e:
+        return why(e, settings)
+    return None
+
+
+@contextlib.contextmanager
+def connected(settings, endpoint):
+    """A context with a transport that is connected to one endpoint.
+
+    :raises transports.TransportError: when it cannot be
+    """
+    transport = delivery.make_transport(settings)
+    try:
+        transport.connect(endpoint)
+        yield transport
+    finally:
+        transport.close()
+
+
+def settle(transport):
+    """Wait until a connection seems to last.
+
+    :raises transports.TransportError: when it does not
+    """
+    until = time.monotonic() + SETTLE_SECONDS
+    while time.monotonic() < until:
+        transport.check()
+        time.sleep(_POLL_SECONDS)
+
+
+def _reached(settings):
+    if settings.protocol == "udp":
+        return ("its name resolves; UDP confirms nothing, but --send with "
+                "--render-url does")
+    if settings.protocol == "tls":
+        return "is reached, its certificate is " + (
+            "verified" if settings.tls_verify else "not verified")
+    return "is reached"
+
+
+def why(error, settings):
+    """What kept a transport from an endpoint, and what to do.
+
+    :param error: a :class:`~ceilometer_graphite.transports.TransportError`
+    :returns: a message and a hint
+    """
+    cause = error.__cause__
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return _why_not_verified(cause, settings)
+    if isinstance(cause, (socket.gaierror, UnicodeError)):
+        return ("its name cannot be resolved: %s" % (
+            getattr(cause, "strerror", None) or cause),
+            "correct the name, this node's DNS or its /etc/hosts")
+    if isinstance(cause, ConnectionRefusedError):
+        return ("the connection is refused",
+                "start what listens there, or correct the port; a firewall "
+                "may refuse too")
+    if isinstance(cause, TimeoutError):
+        return _why_late(cause, settings)
+    if isinstance(cause, ConnectionError):
+        return ("it takes the connection and ends it",
+                "look for a load balancer with no server behind it, another "
+                "service on that port, or a far end that wants a certfile")
+    if isinstance(cause, ssl.SSLError):
+        return _why_not_tls(cause)
+    return (str(getattr(cause, "strerror", None) or cause),
+            "look at routes and firewalls" if getattr(
+                cause, "errno", None) in _NETWORK else
+            "correct the endpoint in pipeline.yaml")
+
+
+def _why_late(cause, settings):
+    if "handshake" in str(cause):
+        return ("it takes the connection, but does not answer in TLS within "
+                "%g seconds" % settings.connect_timeout_seconds,
+                "take its port for TLS, or protocol = tcp")
+    return ("no answer within %g seconds" % settings.connect_timeout_seconds,
+            "look at routes and firewalls, which drop packets in silence")
+
+
+def _why_not_verified(cause, settings):
+    message = "its certificate is refused: " + cause.verify_message
+    if cause.verify_code == _EXPIRED:
+        return message, "renew it"
+    if cause.verify_code == _NOT_YET_VALID:
+        return message, "compare the clocks of this node and of its signer"
+    if cause.verify_code in _OTHER_NAMES:
+        return message, ("take the name that the certificate has, or have "
+                         "one for this name")
+    return message, ("set cafile to the certificate of the authority that "
+                     "signed it, in place of %s" % (
+                         settings.cafile or "the system's authorities"))
+
+
+def _why_not_tls(cause):
+    reason = (cause.reason or str(cause)).replace("_", " ").lower()
+    if cause.reason in ("WRONG_VERSION_NUMBER", "UNEXPECTED_EOF_WHILE_READING",
+                        "RECORD_LAYER_FAILURE"):
+        return ("it does not speak TLS: " + reason,
+                "take its port for TLS, or protocol = tcp")
+    return ("TLS fails: " + reason,
+            "look at the log of the far end; it may want another certfile")

@@ -1,0 +1,121 @@
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Where pipeline.yaml leads what is polled."""
+
+import os
+
+from ceilometer.pipeline import sample as sample_pipeline
+from stevedore import driver as stevedore_driver
+
+from ceilometer_graphite import opts
+from ceilometer_graphite.cli import common
+from ceilometer_graphite.cli.check import agent
+from ceilometer_graphite.cli.check import results
+
+_SHOWN_METERS = 5
+
+
+class _Manager(sample_pipeline.SamplePipelineManager):
+    """Ceilometer's own, with URLs in place of publishers."""
+
+    def pm_sink(self, conf, cfg, publisher_manager):
+        return sample_pipeline.SampleSink(conf, cfg, self)
+
+    def get(self, url):
+        """What a sink asks its publisher manager for."""
+        return url
+
+
+def pipeline(state):
+    """pipeline.yaml is what Ceilometer expects."""
+    path = state.conf.pipeline_cfg_file
+    if not os.path.isabs(path):
+        yield results.error(
+            "pipeline.yaml", "there is no %s beside ceilometer.conf, so "
+            "Ceilometer's own is used, which sends to Gnocchi" % path,
+            "copy share/ceilometer-graphite/pipeline.yaml there, and name "
+            "your Graphite in it")
+        return
+    try:
+        state.pipelines = _Manager(state.conf).pipelines
+    except Exception as e:
+        yield results.error(
+            "pipeline.yaml", "%s: %s" % (path, common.file_problem(e)),
+            "repair it; share/ceilometer-graphite/pipeline.yaml is an "
+            "example")
+        return
+    if state.pipelines:
+        yield results.ok("pipeline.yaml", "%s: %s" % (
+            path, ", ".join(map(str, state.pipelines))))
+    else:
+        yield results.error(
+            "pipeline.yaml", "%s has no sources" % path,
+            "add one, as share/ceilometer-graphite/pipeline.yaml has it")
+
+
+def publishers(state):
+    """Each URL has a publisher, and one of them is ours."""
+    urls = list(dict.fromkeys(
+        url for each in state.pipelines for url in each.publishers))
+    state.urls = [url for url in urls if url.startswith(common.SCHEME)]
+    others = [url for url in urls if url not in state.urls]
+    if not state.urls:
+        yield results.error(
+            "publishers", "none is a graphite:// one: " + ", ".join(others),
+            "add one to a sink in pipeline.yaml, such as "
+            "graphite://graphite.example.com:2003")
+    else:
+        yield results.ok("publishers", ", ".join(state.urls))
+    for url in others:
+        yield _other_publisher(url)
+
+
+def _other_publisher(url):
+    scheme = url.partition("://")[0]
+    if scheme == "notifier":
+        return results.error(
+            "publishers", "%s is not used, as it would give the driver its "
+            "own samples again" % url, "remove it from pipeline.yaml, and "
+            "set forward_drivers = messagingv2 in [%s] of ceilometer.conf"
+            % opts.PIPELINE_GROUP)
+    try:
+        stevedore_driver.DriverManager(agent.PUBLISHERS, scheme)
+    except Exception as e:
+        return results.error(
+            "publishers", "%s cannot be loaded: %s" % (
+                url, common.one_line(e)), "correct it in pipeline.yaml")
+    return results.ok("publishers", url)
+
+
+def taken(state):
+    """What is polled reaches a graphite:// publisher."""
+    sources = [each.source for each in state.pipelines
+               if set(each.publishers) & set(state.urls)]
+    lost = [meter for meter in state.polled if not any(
+        source.support_meter(meter) for source in sources)]
+    if not lost:
+        yield results.ok(
+            "sources", "all %d polled meters go to Graphite"
+            % len(state.polled))
+        return
+    text = ", ".join(lost[:_SHOWN_METERS]) + (
+        " and %d more" % (len(lost) - _SHOWN_METERS)
+        if len(lost) > _SHOWN_METERS else "")
+    make = (results.error if len(lost) == len(state.polled)
+            else results.warning)
+    yield make(
+        "sources", "%d of %d polled meters do not go to Graphite: %s" % (
+            len(lost), len(state.polled), text),
+        "name them in a source of pipeline.yaml whose sink has the "
+        "graphite:// publisher, or do not poll them")

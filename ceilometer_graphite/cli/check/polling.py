@@ -1,0 +1,109 @@
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What the agent polls."""
+
+import glob
+import importlib.metadata
+import os
+
+from ceilometer import declarative
+from ceilometer.polling import manager
+
+from ceilometer_graphite.cli import common
+from ceilometer_graphite.cli.check import results
+
+POLLSTERS = "ceilometer.poll."
+NAMESPACE = "compute"
+
+
+def polling(state):
+    """polling.yaml is what Ceilometer expects."""
+    path = state.conf.polling.cfg_file
+    if not os.path.isabs(path):
+        yield results.error(
+            "polling.yaml", "there is no %s beside ceilometer.conf, and the "
+            "agent ends at its start" % path,
+            "copy share/ceilometer-graphite/polling.yaml there")
+        return
+    try:
+        state.sources = manager.PollingManager(state.conf).sources
+    except Exception as e:
+        yield results.error(
+            "polling.yaml", "%s: %s" % (path, common.file_problem(e)),
+            "repair it; share/ceilometer-graphite/polling.yaml is an example")
+    else:
+        yield results.ok("polling.yaml", "%s: every %s seconds" % (
+            path, ", ".join(str(seconds) for seconds in sorted(
+                {source.get_interval() for source in state.sources}))))
+
+
+def meters(state):
+    """The sources name meters that a compute agent has."""
+    try:
+        dynamic = _dynamic_pollsters(state.conf)
+    except Exception as e:
+        yield results.error(
+            "meters", "the agent ends at its start, as a file in "
+            "pollsters_definitions_dirs " + common.file_problem(e),
+            "repair or remove it")
+        return
+    names = {point.name for point in importlib.metadata.entry_points(
+        group=POLLSTERS + NAMESPACE)} | dynamic.get(NAMESPACE, set())
+    state.polled = sorted(name for name in names if any(
+        source.support_meter(name) for source in state.sources))
+    unknown = _unknown(state.sources, names | _elsewhere(dynamic))
+    if not state.polled:
+        yield results.error(
+            "meters", "polling.yaml names none that the compute agent has",
+            "name some, as share/ceilometer-graphite/polling.yaml does")
+    elif unknown:
+        yield results.warning(
+            "meters", "no pollster of this Ceilometer gives " + ", ".join(
+                unknown), "correct or remove them in polling.yaml; rates and "
+            "cpu_util are made of the counters, such as cpu")
+    else:
+        yield results.ok("meters", "polled: %d" % len(state.polled))
+
+
+def _elsewhere(dynamic):
+    """What other agents poll, as one file may serve them all."""
+    return {point.name for group, points in _groups()
+            if group.startswith(POLLSTERS) for point in points}.union(
+                *dynamic.values())
+
+
+def _groups():
+    points = importlib.metadata.entry_points()
+    return [(group, points.select(group=group)) for group in points.groups]
+
+
+def _unknown(sources, names):
+    """Names without wildcards that nothing polls."""
+    wanted = {meter for source in sources for meter in source.meters
+              if not any(mark in meter for mark in "!*?[")}
+    return sorted(wanted - names)
+
+
+def _dynamic_pollsters(conf):
+    """What files define beside Ceilometer's own, by namespace."""
+    found = {}
+    for folder in conf.pollsters_definitions_dirs:
+        for path in sorted(glob.glob(os.path.join(folder, "*.yaml"))):
+            for pollster in declarative.load_definitions(conf, [], path):
+                namespaces = pollster.get("namespaces", "central")
+                if isinstance(namespaces, str):
+                    namespaces = [namespaces]
+                for namespace in namespaces:
+                    found.setdefault(namespace, set()).add(pollster["name"])
+    return found

@@ -1,0 +1,144 @@
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What checks find, and how they are run one after the other."""
+
+import logging
+import typing
+
+from oslo_config import cfg
+
+from ceilometer_graphite.cli import common
+
+LOG = logging.getLogger(__name__)
+
+OK, WARNING, ERROR, SKIPPED = "ok", "warning", "error", "skipped"
+_EXIT_STATUSES = {OK: 0, SKIPPED: 0, WARNING: 1, ERROR: 2}
+# What a check may need of those before it: attributes of a State.
+_NEEDS = {
+    "python": "a Python that the user may read",
+    "conf": "a ceilometer.conf that can be used",
+    "sources": "a polling.yaml that can be used",
+    "polled": "a polling.yaml that names meters",
+    "pipelines": "a pipeline.yaml that can be used",
+    "urls": "a pipeline.yaml with a graphite:// publisher",
+    "publishers": "a graphite:// publisher that can be used",
+    "reached": "an endpoint that is reached",
+    "sent": "a datapoint that was sent",
+    "libvirt": "a libvirt that is reached",
+}
+
+
+class Result(typing.NamedTuple):
+    """One finding.
+
+    :ivar name: what it is about
+    :ivar status: one of the constants above
+    :ivar message: how it is
+    :ivar hint: what to do; empty where there is nothing to do
+    """
+
+    name: str
+    status: str
+    message: str
+    hint: str = ""
+
+
+def ok(name, message):
+    """A finding that is as it should be."""
+    return Result(name, OK, message)
+
+
+def warning(name, message, hint):
+    """A finding that may be meant so."""
+    return Result(name, WARNING, message, hint)
+
+
+def error(name, message, hint):
+    """A finding that makes samples vanish."""
+    return Result(name, ERROR, message, hint)
+
+
+class Check(typing.NamedTuple):
+    """One check.
+
+    :ivar name: of its findings, when it cannot make any
+    :ivar find: makes of a :class:`State` an iterable of :class:`Result`
+    :ivar needs: the attributes of the state that must not be empty
+    """
+
+    name: str
+    find: typing.Callable
+    needs: tuple = ()
+
+
+class State:
+    """What was found so far, for the checks that need it.
+
+    :ivar arguments: of the command line
+    :ivar python: whether the user may read it
+    :ivar conf: the agent's ``ConfigOpts``
+    :ivar sources: of ``polling.yaml``
+    :ivar polled: the names of the meters that the agent polls
+    :ivar pipelines: Ceilometer's, with URLs in place of publishers
+    :ivar urls: those of graphite:// publishers
+    :ivar publishers: the settings of those of them that can be used
+    :ivar reached: pairs of settings and one of their endpoints
+    :ivar sent: the :class:`~ceilometer_graphite.cli.check.send.Sent`
+    :ivar libvirt: the connection to it
+    """
+
+    def __init__(self, arguments):
+        self.arguments = arguments
+        self.python = False
+        self.conf = None
+        self.sources = []
+        self.polled = []
+        self.pipelines = []
+        self.urls = []
+        self.publishers = []
+        self.reached = []
+        self.sent = []
+        self.libvirt = None
+
+
+def run(checks, state):
+    """Run checks, one after the other.
+
+    :returns: an iterable of :class:`Result`, at least one for each check
+    """
+    for check in checks:
+        missing = [need for need in check.needs if not getattr(state, need)]
+        if missing:
+            yield Result(check.name, SKIPPED, "needs " + _NEEDS[missing[0]])
+        else:
+            yield from _guarded(check, state)
+
+
+def _guarded(check, state):
+    try:
+        yield from check.find(state)
+    except cfg.Error as e:
+        yield error(check.name, common.one_line(e),
+                    "correct the option in ceilometer.conf")
+    except Exception as e:
+        LOG.debug("The check %s failed", check.name, exc_info=True)
+        yield error(
+            check.name, "cannot be checked: %s: %s" % (
+                type(e).__name__, common.one_line(e)),
+            "this should not happen; --debug shows where it did")
+
+
+def exit_status(results):
+    """2 when there is an error, 1 when there are only warnings, else 0."""
+    return max(_EXIT_STATUSES[result.status] for result in results)

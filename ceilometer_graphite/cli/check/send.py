@@ -1,0 +1,136 @@
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""One datapoint, sent to Graphite and read back from it."""
+
+import email.utils
+import time
+import typing
+
+import requests
+
+from ceilometer_graphite import components
+from ceilometer_graphite import encoding
+from ceilometer_graphite import selfmetrics
+from ceilometer_graphite import transports
+from ceilometer_graphite.cli import common
+from ceilometer_graphite.cli.check import endpoints
+from ceilometer_graphite.cli.check import results
+
+SERIES = "check"
+_POLL_SECONDS = 0.5
+_AROUND_SECONDS = 3600
+_CLOCKS_SECONDS = 30
+
+
+class Sent(typing.NamedTuple):
+    """A datapoint that an endpoint took.
+
+    :ivar at: monotonic seconds at which it did
+    """
+
+    endpoint: str
+    series: str
+    value: int
+    at: float
+
+
+def send(state):
+    """A datapoint to each endpoint that is reached, as the publisher would.
+
+    Each has a series of its own, beside those of the publisher on itself.
+    """
+    for settings, endpoint in state.reached:
+        text = transports.endpoint_text(endpoint)
+        series = selfmetrics.namer(
+            settings, components.component(text))(SERIES)
+        # The value tells it from those of other runs.
+        value = int(time.time())
+        line = encoding.line(series, value, value).encode("ascii")
+        try:
+            with endpoints.connected(settings, endpoint) as transport:
+                transport.send(line)
+                endpoints.settle(transport)
+        except transports.TransportError as e:
+            yield results.error(
+                "send to " + text, *endpoints.why(e, settings))
+        else:
+            state.sent.append(Sent(text, series, value, time.monotonic()))
+            yield results.ok("send to " + text, line.decode().strip())
+
+
+def read(state):
+    """Graphite's render API gives each datapoint back."""
+    arguments = state.arguments
+    for sent in state.sent:
+        name = "read of " + sent.series
+        try:
+            answer = _wait_for(sent, arguments.render_url, arguments.timeout)
+        except requests.RequestException as e:
+            yield results.error(
+                name, "%s does not answer: %s" % (
+                    arguments.render_url, common.one_line(e)),
+                "give the address of graphite-web as --render-url")
+        else:
+            yield _read(name, sent, answer, arguments.timeout)
+
+
+def _read(name, sent, answer, timeout):
+    if answer is None:
+        return results.error(
+            name, "Graphite does not have it after %g seconds" % timeout,
+            "look into Carbon's logs, among them creates.log; raise "
+            "MAX_CREATES_PER_MINUTE; take the graphite-web of this Carbon")
+    ahead = _seconds_ahead(answer)
+    if abs(ahead) > _CLOCKS_SECONDS:
+        return results.warning(
+            name, "is there, but this node's clock is %d seconds %s "
+            "Graphite's" % (abs(ahead), "ahead of" if ahead > 0 else
+                            "behind"), "set both clocks by NTP")
+    return results.ok(name, "is back after %.1f seconds" % (
+        time.monotonic() - sent.at))
+
+
+def _wait_for(sent, url, timeout):
+    """The answer that has the datapoint; None when none has it in time.
+
+    :raises requests.RequestException: when there is no proper answer
+    """
+    while True:
+        answer = requests.get(url.rstrip("/") + "/render", params={
+            "target": _target(sent.series), "format": "json",
+            "from": sent.value - _AROUND_SECONDS,
+            "until": sent.value + _AROUND_SECONDS,
+            "noCache": "true"}, timeout=timeout)
+        answer.raise_for_status()
+        if any(value == sent.value for row in answer.json()
+               for value, _ in row["datapoints"]):
+            return answer
+        if time.monotonic() - sent.at > timeout:
+            return None
+        time.sleep(_POLL_SECONDS)
+
+
+def _target(series):
+    """A series as the render API takes it; a tagged one by its tags."""
+    name, *tags = series.split(";")
+    if not tags:
+        return name
+    return "seriesByTag(%s)" % ",".join(
+        "'%s'" % tag for tag in ("name=" + name, *tags))
+
+
+def _seconds_ahead(answer):
+    """By how much the clock here is ahead of the one of an answer."""
+    date = email.utils.parsedate_tz(answer.headers.get("Date"))
+    return time.time() - email.utils.mktime_tz(date) if date else 0

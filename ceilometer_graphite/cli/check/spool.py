@@ -1,0 +1,94 @@
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Whether lines can wait on disk."""
+
+import os
+import tempfile
+
+from ceilometer_graphite import components
+from ceilometer_graphite import spool
+from ceilometer_graphite import transports
+from ceilometer_graphite.cli import common
+from ceilometer_graphite.cli.check import results
+from ceilometer_graphite.cli.check import user as check_user
+
+_MIB = 1024 * 1024
+
+
+def spools(state):
+    """Each spool_dir can be written and has room. Nothing is left in it."""
+    for settings in state.publishers:
+        name = "spool of " + settings.url
+        if not settings.spool_dir:
+            yield results.ok(
+                name, "none is set, lines wait in memory only")
+            continue
+        problem = _not_writable(settings)
+        if problem:
+            yield results.error(
+                name, *problem)
+        else:
+            yield _room(name, settings)
+
+
+def _not_writable(settings):
+    """None, or what is wrong and what to do."""
+    folder, user = settings.spool_dir, check_user.current()
+    hint = "give it to the agent's user: install -d -o %s %s" % (
+        check_user.AGENT_USER if user == "root" else user, folder)
+    if not os.path.lexists(folder):
+        above = _existing(folder)
+        if not os.access(above, os.W_OK | os.X_OK):
+            return "%s may not make %s" % (user, folder), hint
+        return None
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as e:
+        return ("%s cannot write to %s: %s" % (
+            user, folder, e.strerror or common.one_line(e)), hint)
+    path = _path(settings)
+    if os.path.exists(path) and not os.access(path, os.R_OK | os.W_OK):
+        return ("%s may not write %s" % (user, path),
+                "chown %s %s*" % (user, path))
+    return None
+
+
+def _path(settings):
+    return spool.Spool(settings.spool_dir, components.component(",".join(
+        map(transports.endpoint_text, settings.endpoints))),
+        settings.spool_size).path
+
+
+def _existing(folder):
+    """The nearest folder above one that there is."""
+    folder = os.path.abspath(folder)
+    while not os.path.exists(folder):
+        folder = os.path.dirname(folder)
+    return folder
+
+
+def _room(name, settings):
+    path = _path(settings)
+    disk = os.statvfs(_existing(settings.spool_dir))
+    free = disk.f_bavail * disk.f_frsize
+    used = os.path.getsize(path) if os.path.exists(path) else 0
+    if free + used < settings.spool_size:
+        return results.warning(
+            name, "%s has %d MiB free, and spool_size is %d MiB" % (
+                settings.spool_dir, free // _MIB,
+                settings.spool_size // _MIB),
+            "set a smaller spool_size, or take another disk")
+    return results.ok(name, "%s can be written, %d MiB are free" % (
+        settings.spool_dir, free // _MIB))

@@ -1,0 +1,142 @@
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Write dashboards for Grafana or for graphite-web.
+
+Their queries are for the names that the agent's configuration gives to the
+series, or --prefix and --template. Without --output it only lists them.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import sys
+
+from ceilometer_graphite import fields
+from ceilometer_graphite import naming
+from ceilometer_graphite.cli import common
+from ceilometer_graphite.cli import parser
+from ceilometer_graphite.dashboards import description
+from ceilometer_graphite.dashboards import grafana
+from ceilometer_graphite.dashboards import graphite_web
+from ceilometer_graphite.dashboards import layout
+
+FORMATS = {"grafana": grafana, "graphite": graphite_web}
+def run(arguments):
+    """Write or list them.
+
+    :returns: the exit status
+    :raises common.CommandError: for names that no dashboards can be made
+        for, and for files that cannot be written
+    """
+    module = FORMATS[arguments.format]
+    settings = _settings(arguments)
+    chosen = {role: getattr(arguments, role) for role in parser.ROLES
+              if getattr(arguments, role)}
+    pages = list(_pages(settings))
+    if arguments.output is None:
+        for page, _ in pages:
+            print("%s.json  %s" % (page.name, page.description))
+        print("--output DIR writes them.")
+        return 0
+    paths = [arguments.output / (page.name + ".json") for page, _ in pages]
+    _write(paths, [module.dashboard(page, its_layout, chosen, settings,
+                                    arguments.minutes)
+                   for page, its_layout in pages], arguments.force)
+    for path, (page, _) in zip(paths, pages, strict=True):
+        print(module.how_to_load(path, page, chosen))
+    return 0
+
+
+def _pages(settings):
+    """Pairs of a ``description.Dashboard`` and the layout of its series."""
+    if settings.counters == "raw":
+        raise common.CommandError(
+            "counters = raw, and the dashboards show rates",
+            "set [graphite] counters to rate or to both")
+    try:
+        of_machines = layout.of_machines(settings)
+    except layout.LayoutError as e:
+        raise common.CommandError(
+            "no dashboards can be made: %s" % e, "they need the fields of "
+            "the default template, %s" % naming.DEFAULT_TEMPLATE) from e
+    for page in description.load():
+        if not page.of_publishers:
+            yield page, of_machines
+            continue
+        try:
+            yield page, layout.of_publishers(settings)
+        except layout.LayoutError as e:
+            _tell("%s is left out: %s" % (page.name, e))
+
+
+def _settings(arguments):
+    """The settings of the agent's publisher; else the options' defaults."""
+    conf, url = None, "graphite://localhost"
+    try:
+        conf = common.load_conf(arguments, needed=False)
+        url = common.graphite_urls(conf)[0]
+    except common.CommandError as e:
+        if arguments.config_file or arguments.config_dir:
+            raise
+        _tell("%s; going by %s" % (
+            e, "[graphite] of ceilometer.conf"
+            if conf and (conf.config_file or conf.config_dir)
+            else "the options' defaults"))
+    if conf is None:
+        conf = common.load_conf(argparse.Namespace(
+            config_file=[os.devnull], config_dir=[], debug=arguments.debug))
+    settings = common.settings(conf, url)
+    if arguments.prefix is not None:
+        settings = dataclasses.replace(settings, prefix=arguments.prefix)
+    if arguments.template is not None:
+        settings = dataclasses.replace(settings, naming="path",
+                                       template=arguments.template)
+    _check(settings)
+    return settings
+
+
+def _check(settings):
+    """Check what may have come from our own options."""
+    for option, check in (
+            ("--prefix", lambda: fields.checked_prefix(settings.prefix)),
+            ("--template", lambda: naming.PathNamer(
+                settings.template, settings.prefix, settings.append_hostname,
+                settings.host))):
+        try:
+            check()
+        except fields.TemplateError as e:
+            raise common.CommandError(
+                "%s has to be of %s" % (option, e),
+                "give it as it stands in ceilometer.conf") from e
+
+
+def _tell(text):
+    print("ceilometer-graphite: " + text, file=sys.stderr)
+
+
+def _write(paths, documents, force):
+    """Write all documents as JSON, or none where a file would be replaced."""
+    there = [str(path) for path in paths if path.exists()]
+    if there and not force:
+        raise common.CommandError("there is already %s" % ", ".join(there),
+                                  "--force replaces what is there")
+    for path, document in zip(paths, documents, strict=True):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(document, indent=2) + "\n")
+        except OSError as e:
+            raise common.CommandError(
+                "%s cannot be written: %s" % (path, e.strerror),
+                "choose another folder by --output") from e

@@ -1,0 +1,223 @@
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+
+"""Polling in this process: Ceilometer's discovery and pollsters, no agent."""
+
+import logging
+import types
+import warnings
+
+from ceilometer import sample
+from ceilometer.compute import discovery
+from ceilometer.compute.pollsters import util
+from ceilometer.compute.virt.libvirt import utils
+from ceilometer.polling import manager
+from ceilometer.polling import plugin_base
+from oslo_config import cfg
+from stevedore import extension
+
+from ceilometer_graphite.cli import common
+
+NAMESPACE = "compute"
+LOCAL_INSTANCES = "local_instances"
+# The meter of InstancePollster.
+INSTANCE = "instance"
+ANSWER_SECONDS = 10
+_NOTE_CHARACTERS = 200
+# What an agent does beside polling: notify, share work, listen.
+_NOT_HERE = (
+    ("publisher_notifier", "telemetry_driver", "noop"),
+    ("coordination", "backend_url", None),
+    ("polling", "enable_notifications", True),
+    ("polling", "enable_prometheus_exporter", False),
+)
+
+
+def connect(conf, keeper):
+    """Have libvirt answer, as Ceilometer asks it.
+
+    By itself it writes its errors to stderr, and waits for ever.
+
+    :param keeper: an object that Ceilometer keeps the connection in
+    :returns: the connection, and a list of its domains
+    :raises ImportError: without Python's module libvirt
+    :raises TimeoutError: when it does not answer in ``ANSWER_SECONDS``
+    """
+    if hasattr(utils.libvirt, "registerErrorHandler"):
+        utils.libvirt.registerErrorHandler(lambda *_: None, None)
+
+    def ask():
+        connection = utils.refresh_libvirt_connection(conf, keeper)
+        return connection, connection.listAllDomains()
+    return common.within(ANSWER_SECONDS, ask)
+
+
+class _Notes(logging.Handler):
+    """Keeps what Ceilometer warns of: the first of each kind, and counts."""
+
+    def __init__(self):
+        super().__init__(logging.WARNING)
+        self._found = {}
+
+    def emit(self, record):
+        text, count = self._found.get(record.msg, (None, 0))
+        if text is None:
+            text = " ".join(record.getMessage().split())
+        self._found[record.msg] = text, count + 1
+
+    def take(self):
+        """What was kept since the last time, as lines."""
+        found, self._found = self._found, {}
+        return [text[:_NOTE_CHARACTERS] + (
+            " (and %d more like it)" % (count - 1) if count > 1 else "")
+            for text, count in found.values()]
+
+
+class _Notifier:
+    """Takes the place of the agent's notifier, and keeps its messages."""
+
+    def __init__(self):
+        self._messages = []
+
+    def sample(self, ctxt, event_type, payload):
+        self._messages.append({"event_type": event_type, "payload": payload})
+
+    def take(self):
+        messages, self._messages = self._messages, []
+        return messages
+
+
+class Hypervisor:
+    """Polls what ``polling.yaml`` says, as the agent on a compute node does.
+
+    Nothing is notified. Its options that do more than that are overridden.
+
+    :param conf: the agent's ``ConfigOpts``
+    :raises common.CommandError: when polling cannot be set up
+    """
+
+    def __init__(self, conf):
+        self._conf = conf
+        self._connect()
+        self._notes = _Notes()
+        logging.getLogger("ceilometer").addHandler(self._notes)
+        for group, name, value in _NOT_HERE:
+            try:
+                conf.set_override(name, value, group=group)
+            except cfg.NoSuchOptError:
+                continue  # it is not in each release
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                self._agent = manager.AgentManager(0, conf, [NAMESPACE])
+            self._notifier = self._agent.notifier = _Notifier()
+            self._prepare(self._agent)
+            self._tasks = self._agent.setup_polling_tasks().values()
+        except Exception as e:
+            raise common.CommandError(
+                "Ceilometer's polling cannot be set up: %s"
+                % common.one_line(e),
+                "the agent does not start with this either; --debug shows "
+                "where it failed") from e
+        if not self._tasks:
+            raise common.CommandError(
+                "%s names no meter that this hypervisor has"
+                % conf.polling.cfg_file, "repair its sources")
+
+    def poll(self):
+        """Poll each meter once.
+
+        :returns: a list of notifications, with a payload of samples each
+        :raises common.CommandError: when libvirt cannot be reached
+        """
+        self._connect()
+        self._notes.take()
+        for task in self._tasks:
+            self._agent.interval_task(task)
+        return self._notifier.take()
+
+    def notes(self):
+        """What Ceilometer warned of since the last poll, as lines."""
+        return self._notes.take()
+
+    def _prepare(self, agent):
+        agent.polling_manager = manager.PollingManager(self._conf)
+
+    def _connect(self):
+        """Find out what Ceilometer would only tell in its log."""
+        try:
+            connect(self._conf, self)
+        except ImportError as e:
+            raise common.CommandError(
+                "Python's module libvirt is missing",
+                "install python3-libvirt, or libvirt-python of the version "
+                "that libvirt has") from e
+        except Exception as e:
+            raise common.CommandError(
+                "libvirt cannot be reached: %s" % common.one_line(e),
+                "it has to run and let this user read, as members of the "
+                "group libvirt may; [DEFAULT] libvirt_uri names another"
+            ) from e
+
+
+class MachineHypervisor(Hypervisor):
+    """Polls some meters of all machines, whatever ``polling.yaml`` says.
+
+    It needs nothing but libvirt: no credentials, and no Nova. A machine that
+    is shut off has no meters, so each has the sample ``INSTANCE`` as well.
+
+    :param meters: a list of their names
+    """
+
+    def __init__(self, conf, meters):
+        self._meters = meters
+        super().__init__(conf)
+
+    def _prepare(self, agent):
+        for found in agent.discoveries:
+            if found.name == LOCAL_INSTANCES:
+                found.obj = _LocalDiscovery(self._conf)
+        agent.extensions.append(extension.Extension(
+            INSTANCE, None, InstancePollster, InstancePollster(self._conf)))
+        agent.polling_manager = types.SimpleNamespace(
+            sources=[manager.PollingSource({
+                "name": "machines", "interval": 1,
+                "meters": [INSTANCE, *self._meters]})])
+
+
+class _LocalDiscovery(discovery.InstanceDiscovery):
+    """Reads what Nova wrote into libvirt, and asks Nova for nothing more.
+
+    More would be the flavor's id and the metadata of the machine's user.
+    """
+
+    method = "libvirt_metadata"
+
+    def get_flavor_id(self, name):
+        return name
+
+    def get_server(self, uuid):
+        return None
+
+
+class InstancePollster(plugin_base.PollsterBase):
+    """A sample for each machine, with its metadata."""
+
+    default_discovery = LOCAL_INSTANCES
+
+    def get_samples(self, manager, cache, resources):
+        for instance in resources:
+            yield util.make_sample_from_instance(
+                self.conf, instance, name=INSTANCE, type=sample.TYPE_GAUGE,
+                unit=INSTANCE, volume=1)

@@ -1,0 +1,256 @@
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+
+"""The command line: what can be asked of each command.
+
+It imports nothing of the commands, which take seconds for what they import of
+Ceilometer, and --help need not.
+"""
+
+import argparse
+import importlib.metadata
+import math
+import pathlib
+
+import shtab
+
+from ceilometer_graphite.cli import common
+
+PROGRAM = "ceilometer-graphite"
+FORMATS = ("grafana", "graphite")
+ROLES = ("hypervisor", "project", "instance")
+SORTS = ("cpu", "memory", "disk", "network", "name")
+_EPILOG = """\
+examples:
+  ceilometer-graphite check --user ceilometer
+  ceilometer-graphite check --send --render-url http://graphite.example.com
+  ceilometer-graphite preview --explain cpu_util
+  ceilometer-graphite top --once
+  ceilometer-graphite dashboards --format grafana --output /tmp/dashboards
+
+ceilometer-graphite COMMAND --help tells more of a command.
+Exit status: 0; 1 when check has warnings only; 2 for any error.
+"""
+_CHECK_EPILOG = """\
+examples:
+  ceilometer-graphite check --user ceilometer
+  ceilometer-graphite check --config-file /tmp/new/ceilometer.conf
+  ceilometer-graphite check --send --render-url http://graphite.example.com
+
+Each line begins with ok, warning, error or skipped, and ends in what to do.
+Exit status: 0, 1 when there are warnings, 2 when there is an error.
+"""
+_PREVIEW_EPILOG = """\
+Without FILE the hypervisor is polled twice, as rates need, in this process
+and as polling.yaml says; shown is what would be sent of the second poll.
+
+A FILE holds notifications as JSON, one a line or in one array, or what
+Ceilometer's publisher file:///PATH?json wrote.
+
+examples:
+  ceilometer-graphite preview
+  ceilometer-graphite preview --explain cpu
+  ceilometer-graphite preview --json /var/lib/ceilometer/samples.jsonl
+"""
+_TOP_EPILOG = """\
+keys:
+  c m d n N   sort by cpu, memory, disk, network, name
+  r           the other way round
+  /           show those only that have a text in their name, project,
+              flavor, state or id; Enter ends it, Esc takes it away
+  up, down    scroll
+  q           quit
+
+examples:
+  ceilometer-graphite top
+  ceilometer-graphite top --once --sort memory
+  ceilometer-graphite top --once --json | jq '.[] | .cpu_percent'
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def __init__(self, **kwargs):
+        super().__init__(
+            allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs)
+
+    def error(self, message):
+        raise common.CommandError(message, "see %s --help" % self.prog)
+
+
+def _add_debug(parser, default):
+    parser.add_argument(
+        "--debug", action="store_true", default=default,
+        help="show the log on stderr, and of an error the traceback")
+
+
+def make_parser():
+    """The parser of the whole command line."""
+    parser = _Parser(
+        prog=PROGRAM, epilog=_EPILOG,
+        description="Looks at what Ceilometer's compute agent sends to "
+                    "Graphite, and at\nwhat keeps it from it.")
+    _add_debug(parser, False)
+    parser.add_argument(
+        "--version", action="version",
+        version="%(prog)s " + importlib.metadata.version(PROGRAM))
+    shtab.add_argument_to(
+        parser, "--print-completion",
+        help="print a script that completes commands and options, such as "
+             "for /etc/bash_completion.d")
+    commands = parser.add_subparsers(
+        title="commands", metavar="COMMAND", dest="command", required=True)
+    for name, module, summary, epilog, add_arguments in _COMMANDS:
+        command = commands.add_parser(
+            name, help=summary, description=summary + ".", epilog=epilog)
+        _add_debug(command, argparse.SUPPRESS)
+        command.set_defaults(module=module)
+        add_arguments(command)
+    return parser
+
+
+def _add_check(parser):
+    _add_conf(parser)
+    parser.add_argument(
+        "--user", metavar="NAME",
+        help="check with the permissions of this user, which has to be the "
+             "agent's, such as ceilometer; needs root")
+    parser.add_argument(
+        "--json", action="store_true",
+        help="print a list of objects with name, status, message and hint")
+    parser.add_argument(
+        "--send", action="store_true",
+        help="send one datapoint to each endpoint, to the series "
+             "graphite_publisher.ENDPOINT.check")
+    parser.add_argument(
+        "--render-url", metavar="URL",
+        help="with --send: read it back from the graphite-web at this "
+             "address")
+    parser.add_argument(
+        "--timeout", metavar="SECONDS", type=float,
+        default=30.0,
+        help="how long to wait for what is read back (default: %(default)g)")
+
+
+def _add_preview(parser):
+    _add_conf(parser)
+    parser.add_argument(
+        "file", metavar="FILE", nargs="?",
+        help="recorded samples, instead of the hypervisor's"
+    ).complete = shtab.FILE
+    parser.add_argument(
+        "--seconds", metavar="N", type=_seconds, default=5.0,
+        help="how far apart the two polls are (default: 5)")
+    parser.add_argument(
+        "--once", action="store_true",
+        help="poll once, which gives no rates")
+    parser.add_argument(
+        "--explain", metavar="METER",
+        help="show how the paths of a meter are made, and no lines; METER "
+        "is one of Ceilometer's, or what is made of it, as cpu_util is")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object")
+
+
+def _add_top(parser):
+    _add_conf(parser)
+    parser.add_argument(
+        "--interval", metavar="SECONDS", type=_seconds, default=5.0,
+        help="how far apart two polls are (default: 5)")
+    parser.add_argument(
+        "--once", action="store_true",
+        help="poll twice, as rates need, print a table and end")
+    parser.add_argument(
+        "--json", action="store_true",
+        help="with --once print one array of objects, one a machine, and "
+        "without it a line with one object for each interval")
+    parser.add_argument(
+        "--sort", choices=SORTS, default="cpu",
+        help="what to sort by (default: cpu)")
+    parser.add_argument(
+        "--filter", metavar="TEXT", default="",
+        help="show those machines only that have it in their name, project, "
+        "flavor, state or id")
+
+
+def _add_dashboards(parser):
+    parser.add_argument(
+        "--format", choices=FORMATS, default="grafana",
+        help="what they are for (%(default)s)")
+    parser.add_argument(
+        "--output", metavar="DIR", type=pathlib.Path,
+        help="the folder to write them to, a file each"
+    ).complete = shtab.DIRECTORY
+    parser.add_argument(
+        "--force", action="store_true", help="replace files that are there")
+    parser.add_argument(
+        "--minutes", type=_minutes, default=120, metavar="N",
+        help="how much is shown at first (%(default)s)")
+    for role in ROLES:
+        parser.add_argument(
+            "--" + role, metavar="NAME", help="the %s to show%s" % (
+                role, ", as it stands in the series' names; Grafana can "
+                "show others, graphite-web cannot" if role == ROLES[0]
+                else ""))
+    names = parser.add_argument_group("the names of the series")
+    names.add_argument("--prefix", help="in place of the agent's prefix")
+    names.add_argument("--template", help="in place of the agent's template")
+    _add_conf(parser)
+
+
+def _seconds(text):
+    """How far apart two polls are, out of the command line."""
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError("it has to be above 0")
+    return value
+
+
+def _minutes(text):
+    if not text.isdigit() or not int(text):
+        raise argparse.ArgumentTypeError("%r is no number above 0" % text)
+    return int(text)
+
+
+def _add_conf(parser):
+    """Add the options that name the agent's configuration."""
+    group = parser.add_argument_group(
+        "the agent's configuration",
+        "By default the files that %s finds, such as\n"
+        "/etc/ceilometer/ceilometer.conf." % common.AGENT)
+    group.add_argument(
+        "--config-file", metavar="FILE", action="append", default=[],
+        help="a ceilometer.conf; of several, later ones win"
+    ).complete = shtab.FILE
+    group.add_argument(
+        "--config-dir", metavar="DIR", action="append", default=[],
+        help="a folder of *.conf files, which win over the files"
+    ).complete = shtab.DIRECTORY
+
+
+# Their modules have these names.
+_COMMANDS = (
+    ("check", "check.command",
+     "Find what keeps samples from Graphite, before the agent is restarted",
+     _CHECK_EPILOG, _add_check),
+    ("preview", "preview.command",
+     "Show the lines that would be sent, of a poll or of a recording",
+     _PREVIEW_EPILOG, _add_preview),
+    ("top", "top.command",
+     "Show the machines on this hypervisor, live, as top does",
+     _TOP_EPILOG, _add_top),
+    ("dashboards", "dashboards",
+     "Write dashboards for Grafana or for graphite-web",
+     None, _add_dashboards),
+)

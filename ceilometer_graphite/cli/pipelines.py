@@ -1,0 +1,156 @@
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+
+"""What ``pipeline.yaml`` would send, without anything that sends."""
+
+import typing
+
+from ceilometer.pipeline import sample as sample_pipeline
+
+from ceilometer_graphite import conversion
+from ceilometer_graphite import publisher
+from ceilometer_graphite.cli import common
+
+NO_SOURCE = "no source of pipeline.yaml takes its meter"
+NO_GRAPHITE = "its sources have no graphite:// publisher"
+NO_NUMBER = "Ceilometer's pipeline drops it, its volume is not a number"
+
+
+class Sent(typing.NamedTuple):
+    """What one publisher would send.
+
+    :ivar settings: of :mod:`ceilometer_graphite.config`
+    :ivar samples: those that its sinks gave it
+    :ivar lines: of the plaintext protocol, in their order
+    :ivar problems: a list of :class:`ceilometer_graphite.conversion.Problem`
+    """
+
+    url: str
+    settings: object
+    samples: list
+    lines: list
+    problems: list
+
+
+def meaning(problem):
+    """What a problem of the conversion means, in words."""
+    if problem.reason == conversion.NO_TIMESTAMP:
+        return "published with the time of now"
+    return publisher.MEANINGS[problem.reason or publisher.FAULT]
+
+
+class _Publisher:
+    """Stands in a sink for a publisher, and keeps what it is given."""
+
+    def __init__(self, url):
+        self.url = url
+        self._batches = []
+
+    def publish_samples(self, samples):
+        self._batches.append(samples)
+
+    def take(self):
+        batches, self._batches = self._batches, []
+        return batches
+
+
+class _GraphitePublisher(_Publisher):
+    def __init__(self, url, settings):
+        super().__init__(url)
+        self._settings = settings
+        self._converter = conversion.Converter(settings)
+
+    def sent(self):
+        sent = Sent(self.url, self._settings, [], [], [])
+        for samples in self.take():
+            lines, problems = self._converter.convert(samples)
+            sent.samples.extend(samples)
+            sent.lines.extend(lines)
+            sent.problems.extend(problems)
+        return sent
+
+
+class _Manager(sample_pipeline.SamplePipelineManager):
+    """Ceilometer's own, with stand-ins for publishers."""
+
+    def __init__(self, conf, publishers):
+        self.publishers = publishers
+        super().__init__(conf)
+
+    def pm_sink(self, conf, cfg, publisher_manager):
+        return sample_pipeline.SampleSink(conf, cfg, self)
+
+    def get(self, url):
+        """What a sink asks its publisher manager for."""
+        return self.publishers.setdefault(url, _Publisher(url))
+
+
+class Pipelines:
+    """The agent's pipelines; they remember counters for their next rates.
+
+    :param conf: the agent's ``ConfigOpts``
+    :raises common.CommandError: when ``pipeline.yaml`` cannot be used, or
+        one of its graphite:// URLs
+    """
+
+    def __init__(self, conf):
+        self._publishers = {
+            url: _GraphitePublisher(url, common.settings(conf, url))
+            for url in common.graphite_urls(conf)}
+        self._graphite = list(self._publishers.values())
+        try:
+            self._pipelines = _Manager(conf, self._publishers).pipelines
+        except Exception as e:
+            raise common.CommandError(
+                "%s: %s" % (conf.pipeline_cfg_file, common.file_problem(e)),
+                "ceilometer-graphite check tells what is wrong") from e
+
+    def send(self, batches):
+        """What would be sent of samples.
+
+        :param batches: a list of lists of samples, published together each
+        :returns: a list of :class:`Sent`, and a list of (sample, why) of
+            those that no graphite:// publisher gets
+        """
+        faults = {}
+        for batch in batches:
+            self._publish(batch, faults)
+        sent = [each.sent() for each in self._graphite]
+        faults = {
+            **self._elsewhere(), **faults,
+            **{id(sample): None for each in sent for sample in each.samples}}
+        return sent, [
+            (sample, why) for batch in batches for sample in batch
+            if (why := faults[id(sample)] if id(sample) in faults
+                else self._why_not(sample))]
+
+    def _publish(self, batch, faults):
+        """As the driver does, which loses a batch on which one fails."""
+        try:
+            for pipeline in self._pipelines:
+                pipeline.publish_data(batch)
+        except Exception as e:
+            why = "Ceilometer's pipeline fails on it, or beside it: %r" % e
+            faults.update((id(sample), why) for sample in batch)
+
+    def _elsewhere(self):
+        """Why those are left out that other publishers get."""
+        return {id(sample): NO_GRAPHITE
+                for each in self._publishers.values()
+                for batch in each.take() for sample in batch}
+
+    def _why_not(self, sample):
+        if any(pipeline.supported(sample) for pipeline in self._pipelines):
+            return NO_NUMBER
+        return NO_SOURCE

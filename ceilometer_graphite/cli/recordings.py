@@ -1,0 +1,139 @@
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+
+"""Samples out of notifications, and out of files that hold them."""
+
+import json
+import re
+
+from ceilometer.telemetry import notifications
+
+from ceilometer_graphite import driver
+from ceilometer_graphite.cli import common
+
+_HINT = ("it has to hold notifications as JSON, or what Ceilometer's "
+         "publisher file://PATH?json writes")
+_SPACE = re.compile(r"\s*")
+# What that publisher writes of a sample, and what a notification calls it.
+_OF_PUBLISHER = {"name": "counter_name", "type": "counter_type",
+                 "unit": "counter_unit", "volume": "counter_volume",
+                 "id": "message_id"}
+
+
+class _Unknown(ValueError):
+    """JSON that is neither notifications nor samples."""
+
+
+def builder(conf):
+    """What makes Ceilometer's samples of the payload of a notification.
+
+    :returns: a function of a list of dicts, one for each sample
+    """
+    build = notifications.TelemetryIpc(conf, None).build_sample
+
+    def built(found):
+        samples = list(build({"payload": {"samples": found}}))
+        for sample, fields in zip(samples, found, strict=True):
+            sample.monotonic_time = fields.get("monotonic_time")
+        return samples
+
+    return built
+
+
+def read(path, conf):
+    """The samples in a file.
+
+    :param path: of JSON: one notification or one sample a line, or one
+        array or object of them
+    :returns: a list of lists of samples, as they were published together
+    :raises common.CommandError: names the file and the line
+    """
+    build, batches = builder(conf), []
+    for line, document in _documents(path):
+        try:
+            batches += [build(found) for found in _payloads(document)]
+        except KeyError as e:
+            raise _error(path, line, "a sample has no %s" % e) from e
+        except _Unknown as e:
+            raise _error(path, line, e) from e
+        except (AttributeError, TypeError, ValueError) as e:
+            raise _error(path, line, "a sample is none: %s" % e) from e
+    if not any(batches):
+        raise common.CommandError("%s holds no samples" % path, _HINT)
+    return batches
+
+
+def _error(path, line, problem):
+    return common.CommandError("%s, line %d: %s" % (path, line, problem),
+                               _HINT)
+
+
+def _documents(path):
+    """Yield what is in a file of JSON, each with the line it begins in."""
+    text = _text(path)
+    decoder, end, line = json.JSONDecoder(), 0, 1
+    while (start := _SPACE.match(text, end).end()) < len(text):
+        line += text.count("\n", end, start)
+        try:
+            document, end = decoder.raw_decode(text, start)
+        except json.JSONDecodeError as e:
+            raise _error(path, e.lineno, "is not JSON: %s" % e.msg) from e
+        except RecursionError as e:
+            raise _error(path, line, "is nested too deeply") from e
+        yield line, document
+        line += text.count("\n", start, end)
+
+
+def _text(path):
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except OSError as e:
+        raise common.CommandError(
+            "%s cannot be read: %s" % (path, e.strerror)) from e
+    except ValueError as e:
+        raise common.CommandError(
+            "%s cannot be read: %s" % (path, e), _HINT) from e
+
+
+def _payloads(document):
+    """Yield lists of dicts, one for each sample of one notification."""
+    if isinstance(document, list):
+        for part in document:
+            yield from _payloads(part)
+    elif not isinstance(document, dict):
+        raise _Unknown("is neither a notification nor a sample: %.60r"
+                       % (document,))
+    elif "oslo.message" in document:  # as it is on the bus
+        yield from _payloads(json.loads(document["oslo.message"]))
+    elif isinstance(document.get("message"), dict):
+        yield from _payloads(document["message"])
+    elif "payload" in document:
+        if document.get("event_type") == driver.POLLING:
+            yield document["payload"]["samples"]
+    elif "counter_name" in document:
+        yield [document]
+    elif "volume" in document:
+        yield [{_OF_PUBLISHER.get(key, key): value
+                for key, value in document.items()}]
+    else:
+        yield from _of_lists(document)
+
+
+def _of_lists(document):
+    lists = [value for value in document.values() if isinstance(value, list)]
+    if not lists:
+        raise _Unknown("is neither a notification nor a sample, it has "
+                       "%.60s" % (", ".join(document) or "nothing"))
+    yield from _payloads(lists)

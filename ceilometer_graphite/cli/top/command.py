@@ -1,0 +1,97 @@
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+
+"""Show the machines on this hypervisor, live, as top does.
+
+What it shows is polled by Ceilometer's own discovery and pollsters, and
+made into rates as it is for the graphs. It needs libvirt, for which its
+read-only socket is enough, and no credentials.
+"""
+
+import argparse
+import dataclasses
+import datetime
+import json
+import os
+import sys
+import time
+
+from oslo_config import cfg
+
+from ceilometer_graphite import definitions
+from ceilometer_graphite.cli import common
+from ceilometer_graphite.cli.top import machines
+
+
+def run(arguments):
+    conf = _load_conf(arguments)
+    poll = machines.Poll(_definitions(conf), conf)
+    for note in poll.notes:
+        _note(note)
+    from ceilometer_graphite.cli.top import screen
+    from ceilometer_graphite.cli.top import view
+    shown = view.View(sort=arguments.sort, pattern=arguments.filter)
+    if arguments.json:
+        return _print_json(arguments, conf, poll, shown)
+    if not arguments.once:
+        if screen.is_possible():
+            return screen.run(poll, shown, arguments.interval, conf.host)
+        _note("there is no terminal; this is what --once prints")
+    poll()
+    time.sleep(arguments.interval)
+    screen.print_table(shown.choose(poll()))
+    return 0
+
+
+def _print_json(arguments, conf, poll, shown):
+    poll()
+    while True:
+        time.sleep(arguments.interval)
+        found = [dataclasses.asdict(machine)
+                 for machine in shown.choose(poll())]
+        if arguments.once:
+            print(json.dumps(found))
+            return 0
+        now = datetime.datetime.now(datetime.timezone.utc)
+        print(json.dumps({"time": now.isoformat(timespec="seconds"),
+                          "host": conf.host, "machines": found}), flush=True)
+
+
+def _load_conf(arguments):
+    """The agent's configuration, or none where this user may not read it."""
+    try:
+        return common.load_conf(arguments, needed=False)
+    except common.CommandError as e:
+        named = arguments.config_file or arguments.config_dir
+        if named or not isinstance(
+                e.__cause__, cfg.ConfigFilesPermissionDeniedError):
+            raise
+        _note("%s; the defaults are used" % e)
+    return common.load_conf(argparse.Namespace(
+        config_file=[os.devnull], config_dir=[], debug=arguments.debug))
+
+
+def _definitions(conf):
+    """Those of the agent's first publisher, if it has one."""
+    if not os.path.isabs(conf.pipeline_cfg_file):
+        return definitions.load()  # the file is not there
+    try:
+        return common.settings(conf).definitions
+    except common.CommandError as e:
+        _note("%s; the packaged definitions are used" % e)
+        return definitions.load()
+
+
+def _note(text):
+    print("note: " + text, file=sys.stderr)

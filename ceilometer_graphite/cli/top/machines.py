@@ -1,0 +1,168 @@
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+
+"""The machines of a hypervisor, out of samples, as they are graphed."""
+
+import dataclasses
+import types
+
+from ceilometer_graphite import conversion
+from ceilometer_graphite import fields
+from ceilometer_graphite import naming
+from ceilometer_graphite.cli import common
+from ceilometer_graphite.cli import hypervisor
+from ceilometer_graphite.cli import recordings
+
+_MIB = 1024 ** 2
+
+
+@dataclasses.dataclass
+class Machine:
+    """One machine. None is what is not known, as rates are at first.
+
+    :ivar project: its name where Ceilometer finds names, else its id
+    :ivar cpu_percent: 100 is all of its vCPUs busy
+    :ivar memory_used_bytes: as its balloon driver tells
+    """
+
+    instance_id: str
+    name: str
+    project: str
+    flavor: str
+    state: str
+    vcpus: int | None
+    cpu_percent: float | None = None
+    memory_used_bytes: float | None = None
+    memory_bytes: float | None = None
+    disk_read_bytes_per_second: float | None = None
+    disk_write_bytes_per_second: float | None = None
+    network_in_bytes_per_second: float | None = None
+    network_out_bytes_per_second: float | None = None
+
+
+# What the samples of a meter, or their rates, add up to; the unit of these;
+# and the factor from that unit. First the counters' own units.
+_COUNTERS = {
+    "cpu": ("ns", "cpu_percent", "%"),
+    "disk.device.read.bytes": ("B", "disk_read_bytes_per_second", "B/s"),
+    "disk.device.write.bytes": ("B", "disk_write_bytes_per_second", "B/s"),
+    "network.incoming.bytes": ("B", "network_in_bytes_per_second", "B/s"),
+    "network.outgoing.bytes": ("B", "network_out_bytes_per_second", "B/s"),
+}
+_GAUGES = {"memory": ("memory_bytes", _MIB),
+           "memory.usage": ("memory_used_bytes", _MIB)}
+METERS = [*_COUNTERS, *_GAUGES]
+
+
+class Machines:
+    """Turns polls into machines; it remembers counters for their rates.
+
+    :param definitions: of :mod:`ceilometer_graphite.definitions`
+    :param conf: the agent's ``ConfigOpts``
+    :ivar notes: what cannot be shown, and why, as lines
+    """
+
+    def __init__(self, definitions, conf):
+        self._namer = naming.PathNamer(
+            "{resource_id}.{meter}", prefix="", append_hostname=False,
+            default_host="")
+        self._converter = conversion.Converter(types.SimpleNamespace(
+            counters="rate", definitions=definitions, namer=self._namer,
+            rate_expiry_seconds=conf.graphite.rate_expiry_seconds,
+            rate_max_series=conf.graphite.rate_max_series))
+        self.notes = []
+        self._columns = {meter: (meter, "MiB", *column)
+                         for meter, column in _GAUGES.items()}
+        for meter, (unit, attribute, wanted) in _COUNTERS.items():
+            rate = definitions.rate(meter, unit)
+            if rate is None or rate.unit not in ("", wanted):
+                self.notes.append(
+                    "%s is not shown: the definitions make %s of it, and not "
+                    "%s" % (attribute, rate.unit if rate else "no rate",
+                            wanted))
+            else:
+                self._columns[meter] = rate.name, rate.unit, attribute, 1
+
+    def update(self, samples):
+        """The machines that samples of one poll are about.
+
+        :param samples: those of :class:`hypervisor.MachineHypervisor`
+        :returns: a list of :class:`Machine`, one for each that has a sample
+            ``hypervisor.INSTANCE``
+        """
+        lines, _ = self._converter.convert(samples)
+        values = {path: float(value) for path, value, _ in (
+            line.split(" ") for line in lines)}
+        found = {sample.resource_id: self._machine(sample, values)
+                 for sample in samples if sample.name == hypervisor.INSTANCE}
+        for sample in samples:
+            machine = found.get(fields.metadata(sample).get("instance_id"))
+            if machine is not None and sample.name in self._columns:
+                self._add(machine, sample, values)
+        return list(found.values())
+
+    def _machine(self, sample, values):
+        metadata = fields.metadata(sample)
+        # Without a balloon it is the flavor's, a gauge that comes with cpu.
+        memory = values.get(self._namer.name(sample, "memory", "MiB"),
+                            metadata.get("memory_mb"))
+        return Machine(
+            instance_id=sample.resource_id,
+            name=metadata.get("display_name") or "",
+            project=getattr(sample, "project_name", None)
+            or sample.project_id or "",
+            flavor=metadata.get("instance_type") or "",
+            state=metadata.get("state") or "", vcpus=metadata.get("vcpus"),
+            memory_bytes=memory and memory * _MIB)
+
+    def _add(self, machine, sample, values):
+        """Add what was made of a sample to what its machine has."""
+        name, unit, attribute, factor = self._columns[sample.name]
+        if sample.name == "cpu":
+            machine.vcpus = fields.metadata(sample).get(
+                "cpu_number") or machine.vcpus
+        value = values.get(self._namer.name(sample, name, unit))
+        if value is None or attribute == "memory_bytes":
+            return
+        setattr(machine, attribute,
+                (getattr(machine, attribute) or 0) + value * factor)
+
+
+class Poll:
+    """Polls the machines of this hypervisor whenever it is called.
+
+    :raises common.CommandError: when that is not possible
+    """
+
+    def __init__(self, definitions, conf):
+        self._hypervisor = hypervisor.MachineHypervisor(conf, METERS)
+        self._build = recordings.builder(conf)
+        self._machines = Machines(definitions, conf)
+        self.notes = self._machines.notes
+
+    def __call__(self):
+        """A list of :class:`Machine`.
+
+        :raises common.CommandError: when libvirt cannot be reached, or its
+            machines cannot be found
+        """
+        found = self._machines.update([
+            sample for message in self._hypervisor.poll()
+            for sample in self._build(message["payload"]["samples"])])
+        notes = self._hypervisor.notes()
+        if notes and not found:
+            raise common.CommandError(
+                "no machines were found: %s" % notes[0],
+                "Ceilometer finds those that Nova started")
+        return found

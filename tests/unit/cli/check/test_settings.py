@@ -1,0 +1,135 @@
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+
+from tests.unit.cli import checks
+
+SETTINGS = ("ceilometer.conf", "pipeline.yaml", "publishers", "graphite://")
+
+
+class SettingsTestCase(checks.CheckTestCase):
+
+    def found(self, query="", urls=(), **options):
+        self.write_pipeline(*(urls or [self.url + query]))
+        self.write_options(**options)
+        return self.find(*SETTINGS)
+
+
+class SettingsTest(SettingsTestCase):
+
+    def assert_error(self, results, *texts):
+        self.assert_found("error", results, *texts)
+        self.assertEqual([], self.state.publishers)
+
+    def test_a_good_url_is_told_with_its_template(self):
+        self.assert_ok(self.found())
+        self.assertIn("{instance_id}.{meter}.{device}, plaintext over tcp",
+                      self.found()[-1].message)
+
+    def test_an_unknown_parameter_is_an_error(self):
+        self.assert_error(self.found("?prefx=a"), "prefx is not an option")
+
+    def test_a_bad_endpoint_is_an_error(self):
+        self.assert_error(self.found(urls=["graphite://g:99999"]), "99999")
+
+    def test_a_bad_value_in_ceilometer_conf_is_an_error(self):
+        self.assert_error(self.found(counters="sum"),
+                          "[graphite] counters", "rate, raw, both")
+
+    def test_a_value_that_is_no_number_is_an_error(self):
+        self.assert_error(self.found(buffer_size="32M"), "buffer_size")
+
+    def test_an_unknown_option_is_a_warning_said_once(self):
+        results = self.found(urls=[self.url, self.url + "?prefix=b"],
+                             prefx="a.")
+        self.assert_found("warning", results, "[graphite] prefx is not an "
+                          "option", "those are append_hostname, ")
+
+    def test_a_template_that_does_not_compile_is_an_error(self):
+        self.assert_error(self.found(template="{meter}.{server}"),
+                          "template", "{server}")
+
+    def test_a_prefix_that_no_path_may_have_is_an_error(self):
+        self.assert_error(self.found(prefix="a b"), "prefix")
+
+    def test_definitions_that_do_not_compile_are_an_error(self):
+        path = self.write("definitions.yaml", "rates: [{meter: cpu}]")
+        self.assert_error(self.found(definitions_file=path),
+                          "definitions_file", "name: is missing")
+
+    def test_definitions_that_are_missing_are_an_error(self):
+        self.assert_error(self.found(definitions_file="/no/such.yaml"),
+                          "/no/such.yaml: cannot be read")
+
+    def test_definitions_that_the_user_may_not_read_are_an_error(self):
+        path = self.write("definitions.yaml", "rates: []")
+        (self.directory / "definitions.yaml").chmod(0o600)
+        self.write_options(definitions_file=path)
+        self.as_nobody(lambda: self.assert_error(
+            self.find(*SETTINGS), "Permission denied"))
+
+    def test_a_cafile_that_is_missing_is_an_error(self):
+        self.assert_error(self.found("?protocol=tls", cafile="/no/ca.pem"),
+                          "cafile = /no/ca.pem")
+
+    def test_one_bad_url_leaves_the_others(self):
+        results = self.found(urls=[self.url + "?a=b", self.url])
+        self.assert_found("error", results, "a is not an option")
+        self.assertEqual([self.url], [
+            settings.url for settings in self.state.publishers])
+
+
+class DoubtsTest(SettingsTestCase):
+
+    def test_plaintext_to_the_port_of_pickle_is_a_warning(self):
+        self.assert_found("warning", self.found(urls=["graphite://g:2004"]),
+                          "g:2004 is by habit the port for pickle",
+                          "take port 2003, or set format = pickle")
+
+    def test_pickle_to_the_port_of_plaintext_is_a_warning(self):
+        self.assert_found(
+            "warning", self.found(urls=["graphite://g:2003?format=pickle"]),
+            "g:2003 is by habit the port for plaintext",
+            "take port 2004, or set format = plaintext")
+
+    def test_certificates_without_tls_are_a_warning(self):
+        self.assert_found("warning", self.found(cafile="/etc/ca.pem"),
+                          "cafile is set, but nothing is encrypted")
+
+    def test_tls_that_is_not_verified_is_a_warning(self):
+        self.assert_found(
+            "warning", self.found("?protocol=tls&tls_verify=false"),
+            "nobody verifies")
+
+    def test_a_template_in_which_machines_collide_is_a_warning(self):
+        self.assert_found(
+            "warning", self.found(
+                template="{prefix}.{hostname}.{meter}.{device}"),
+            "gives two machines one series")
+
+    def test_a_template_in_which_disks_collide_is_a_warning(self):
+        self.assert_found(
+            "warning", self.found(template="{instance_id}.{meter}"),
+            "gives two disks one series")
+
+    def test_templates_that_tell_all_apart_are_fine(self):
+        for template in ("{instance_name}.{meter}.{device}",
+                         "{resource_id}.{meter}"):
+            self.assert_ok(self.found(template=template))
+
+    def test_tagged_series_are_fine(self):
+        self.assert_ok(self.found(naming="tags"))
+
+    def test_a_relative_spool_dir_is_a_warning(self):
+        self.assert_found("warning", self.found(spool_dir="spool"),
+                          "spool_dir = spool depends on the folder")

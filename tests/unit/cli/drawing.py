@@ -1,0 +1,33 @@
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Machines to draw, and what is drawn."""
+
+import io
+
+from rich import console
+
+from ceilometer_graphite.cli.top import machines
+
+
+def machine(name, **values):
+    return machines.Machine(**{
+        "instance_id": "id-" + name, "name": name, "project": "p-" + name,
+        "flavor": "m1.tiny", "state": "running", "vcpus": 2, **values})
+
+
+def drawn(renderable, width=80, height=24):
+    """The lines of what is shown, without blanks at their ends."""
+    paper = console.Console(file=io.StringIO(), width=width, height=height)
+    paper.print(renderable)
+    return [line.rstrip() for line in paper.file.getvalue().splitlines()]
