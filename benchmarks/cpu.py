@@ -36,7 +36,7 @@ from benchmarks import cpu_tables
 from benchmarks import cycle
 from benchmarks import footprint
 from benchmarks import report
-from tools.lab import certificates
+from lab import certificates
 
 _BATCH = 50
 _LARGE_BATCH = 1000

@@ -25,7 +25,7 @@ from benchmarks import child
 from benchmarks import cycle
 from benchmarks import drain
 from benchmarks import scale_usage
-from tools.lab import process
+from lab import process
 
 _LOOK_SECONDS = 0.025
 _MAX_LOOKS = 4000
@@ -84,7 +84,7 @@ class Stage:
 
     :param sender: of :mod:`~benchmarks.cpu_senders`
     :param load: a :class:`Load`
-    :param authority: of :mod:`~tools.lab.certificates`
+    :param authority: of :mod:`~lab.certificates`
     :param directory: for what the sender keeps on disk
     :param log_path: for what its process prints
     """

@@ -30,7 +30,7 @@ from benchmarks import report
 from benchmarks import scenarios
 from benchmarks import senders
 from benchmarks import trial
-from tools.lab import certificates
+from lab import certificates
 
 _HEADER = ("Sender", "Sent", "Read", "Lost", "Again", "p50", "p99", "Max",
            "p99*", "Max*")

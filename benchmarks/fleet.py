@@ -39,7 +39,7 @@ from benchmarks import fleet_series
 from benchmarks import fleet_tables
 from benchmarks import fleet_trial
 from benchmarks import report
-from tools.lab import relay
+from lab import relay
 
 _FULL = fleet_trial.Plan(
     publishers=2000, points=5, interval=40, steady=20, away=5, gap=20,

@@ -21,8 +21,8 @@ import whisper
 
 from benchmarks import fleet_usage
 from benchmarks import scale_usage
-from tools.lab import graphite
-from tools.lab import relay
+from lab import graphite
+from lab import relay
 
 CACHES = 3
 # A file of one block.
@@ -44,7 +44,7 @@ class Cluster:
 
     :param directory: for all files
     :param step: seconds between two points of a series
-    :param relay_options: of a :class:`~tools.lab.relay.HashingRelay`
+    :param relay_options: of a :class:`~lab.relay.HashingRelay`
     """
 
     def __init__(self, directory, step, **relay_options):

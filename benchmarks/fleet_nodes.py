@@ -33,7 +33,7 @@ from oslo_config import cfg
 from benchmarks import child
 from benchmarks import fleet_series
 from benchmarks import scale_usage
-from tools.lab import process
+from lab import process
 
 _LOOK_SECONDS = 0.1
 _MAKE_SECONDS = 300

@@ -24,7 +24,7 @@ from benchmarks import fleet_nodes
 from benchmarks import fleet_series
 from benchmarks import fleet_usage
 from benchmarks import scale_usage
-from tools.lab import process
+from lab import process
 
 _PUBLISHERS_OF_PROCESS = 125
 _FILES_SECONDS = 600

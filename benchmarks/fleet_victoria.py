@@ -34,8 +34,8 @@ from benchmarks import fleet_series
 from benchmarks import report
 from benchmarks import scale_usage
 from benchmarks import targets
-from tools.lab import process
-from tools.lab import victoria
+from lab import process
+from lab import victoria
 
 _FLEET = "ceilometer[.].*"
 _INTERVAL = 20

@@ -40,7 +40,7 @@ from benchmarks import report
 from benchmarks import scale_usage
 from benchmarks import senders
 from benchmarks import targets
-from tools.lab import process
+from lab import process
 
 LEGEND = (
     "RSS: resident memory, in MiB, that a process has more, which had loaded "

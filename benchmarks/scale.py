@@ -33,7 +33,7 @@ from benchmarks import child
 from benchmarks import report
 from benchmarks import scale_tables
 from benchmarks import scale_trial
-from tools.lab import process
+from lab import process
 
 _INSTANCES = (10, 100, 1000, 5000)
 _SHORT_INSTANCES = (10,)

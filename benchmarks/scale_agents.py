@@ -27,8 +27,8 @@ import time
 from benchmarks import scale_log
 from benchmarks import scale_records
 from benchmarks import scale_usage
-from tools.lab import agent
-from tools.lab import process
+from lab import agent
+from lab import process
 
 ROOT = pathlib.Path(__file__).absolute().parent.parent
 # 5,000 instances take some minutes on a machine that has more to do.
@@ -78,7 +78,7 @@ class PollingAgent:
     :param directory: for its files
     :param instances: how many its simulated hypervisor has
     :param driver: name of the notification driver
-    :param options: of the agent, as of tools.lab.agent.Agent
+    :param options: of the agent, as of lab.agent.Agent
     :param pipeline: text of pipeline.yaml, if it publishes itself
     :param receiver: the :class:`~benchmarks.scale_receiver.Receiver` that
         gets the lines, or None
@@ -156,7 +156,7 @@ class PollingAgent:
     def turn(self):
         """Let it poll one cycle; returns a :class:`Turn`.
 
-        :raises tools.lab.process.LabError: when it does not end, or lines
+        :raises lab.process.LabError: when it does not end, or lines
             do not arrive
         """
         while (turn := self._try_turn()) is None:

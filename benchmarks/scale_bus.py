@@ -16,8 +16,8 @@
 import pathlib
 
 from benchmarks import scale_usage
-from tools.lab import notification
-from tools.lab import rabbitmq
+from lab import notification
+from lab import rabbitmq
 
 ROOT = pathlib.Path(__file__).absolute().parent.parent
 DRIVER = "messagingv2"
@@ -29,7 +29,7 @@ class Bus:
 
     :param directory: for their files
     :param pipeline: text of pipeline.yaml
-    :raises tools.lab.process.LabError: when RabbitMQ is not installed
+    :raises lab.process.LabError: when RabbitMQ is not installed
     """
 
     def __init__(self, directory, pipeline):

@@ -15,7 +15,7 @@
 
 import re
 
-from tools.lab import agent
+from lab import agent
 
 INTERVAL_SECONDS = 2
 POLLING = agent.POLLING.format(interval_seconds=INTERVAL_SECONDS)

@@ -21,7 +21,7 @@ import time
 import typing
 
 from benchmarks import child
-from tools.lab import process
+from lab import process
 
 _READ_BYTES = 65536
 _CHUNK = struct.Struct("dI")

@@ -20,7 +20,7 @@ import json
 import re
 import typing
 
-from tools.lab import process
+from lab import process
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-"
                    r"[0-9a-f]{12}")

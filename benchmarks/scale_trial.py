@@ -22,8 +22,8 @@ from benchmarks import scale_bus
 from benchmarks import scale_receiver
 from benchmarks import scale_records
 from benchmarks import scale_usage
-from tools.lab import agent
-from tools.lab import process
+from lab import agent
+from lab import process
 
 NOOP, DIRECT, BUS = "noop", "direct", "bus"
 NAMES = (NOOP, DIRECT, BUS)
@@ -99,7 +99,7 @@ class Trial:
     def run(self):
         """Measure; returns a :class:`Result`.
 
-        :raises tools.lab.process.LabError: when a part does not do what it
+        :raises lab.process.LabError: when a part does not do what it
             has to, and when lines are missing or too many
         """
         with contextlib.ExitStack() as stack:

@@ -34,8 +34,8 @@ from benchmarks import report
 from benchmarks import senders
 from benchmarks import trial
 from benchmarks import workload
-from tools.lab import certificates
-from tools.lab import process
+from lab import certificates
+from lab import process
 
 _MAX_GROWTH_MB = 10
 _FAULT_SHARE = 0.25

@@ -23,7 +23,7 @@ from benchmarks import account
 from benchmarks import load
 from benchmarks import receiver
 from benchmarks import workload
-from tools.lab import process
+from lab import process
 
 _LOOK_SECONDS = 0.1
 # Far more than any load, or what comes after it, lasts.
@@ -78,7 +78,7 @@ class Trial:
     :param fault: of :mod:`~benchmarks.scenarios`
     :param times: of :mod:`~benchmarks.scenarios`
     :param rate: lines a second
-    :param authority: of :mod:`~tools.lab.certificates`, or None
+    :param authority: of :mod:`~lab.certificates`, or None
     :param log_path: for what the sender's process prints
     :ivar note: what a scenario says beside the numbers
     :ivar old_before: monotonic seconds, of a line that may not be lost

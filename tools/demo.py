@@ -29,12 +29,12 @@ import sys
 import time
 
 from ceilometer_graphite import components
+from lab import agent
+from lab import dashboards
+from lab import graphite
+from lab import process
+from lab import report
 from tools import demo_arguments
-from tools.lab import agent
-from tools.lab import dashboards
-from tools.lab import graphite
-from tools.lab import process
-from tools.lab import report
 
 ROOT = pathlib.Path(__file__).absolute().parent.parent
 HOST = "compute-1"

@@ -23,8 +23,8 @@ port for, and is read back. Needs the packages of ``bindep.txt``::
 import logging
 import tempfile
 
-from tools.lab import deliveries
-from tools.lab import receivers
+from lab import deliveries
+from lab import receivers
 
 _COLUMNS = {"tcp": "TCP", "udp": "UDP", "pickle": "Pickle", "tags": "Tags",
             "names": "Odd names"}
@@ -47,7 +47,7 @@ def cell(outcome):
 def row(receiver, outcomes):
     """What is told of one receiver.
 
-    :param outcomes: of :func:`tools.lab.deliveries.run`
+    :param outcomes: of :func:`lab.deliveries.run`
     """
     change = max(outcome.largest_change for outcome in outcomes.values())
     return [receiver.title, receiver.version(),

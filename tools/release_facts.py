@@ -22,7 +22,7 @@ import sys
 
 from oslo_config import cfg
 
-from tools.lab import agent
+from lab import agent
 
 NAMESPACE = "ceilometer.poll.compute"
 # Of the options, those of what a compute agent does.

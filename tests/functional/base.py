@@ -20,10 +20,10 @@ import time
 import fixtures
 from oslotest import base
 
+from lab import agent
+from lab import graphite
+from lab import process
 from tests.functional import truth
-from tools.lab import agent
-from tools.lab import graphite
-from tools.lab import process
 
 # Ceilometer has pollsters that libvirt's inspector lacks the figures for, and
 # looks for a cache that nobody configured.

@@ -22,10 +22,9 @@ import time
 import fixtures
 from oslotest import base
 
-from tools.lab import agent
+from lab import agent
 
 ROOT = pathlib.Path(__file__).absolute().parent.parent.parent
-STEERED = pathlib.Path(__file__).absolute().parent / "steered"
 COMMAND = (sys.executable, "-W", "ignore", "-m",
            "ceilometer_graphite.cli.main")
 # In so long a day the loads are the same all through a test.
@@ -59,7 +58,7 @@ class CommandTestCase(base.BaseTestCase):
         """Put names of machines into the files that steer the hypervisor."""
         self.env["STEERING"] = str(self.directory)
         self.env["PYTHONPATH"] = os.pathsep.join(
-            (str(STEERED), self.env["PYTHONPATH"]))
+            (str(agent.STEERED), self.env["PYTHONPATH"]))
         for name, text in names.items():
             (self.directory / name).write_text(text)
 

@@ -29,11 +29,11 @@ from oslo_utils import netutils
 from oslotest import base
 
 from ceilometer_graphite import publisher
+from lab import command
+from lab import process
+from lab import receiver
 from tests import host
 from tests.unit import base as unit_base
-from tools.lab import command
-from tools.lab import process
-from tools.lab import receiver
 
 ROOT = pathlib.Path(__file__).absolute().parent.parent.parent
 POINTS_A_SERIES = 1000

@@ -19,7 +19,7 @@ import time
 
 from tests.functional import commands
 
-_PATH = commands.ROOT / "tools/simulator/libvirt.py"
+_PATH = commands.ROOT / "lab/simulator/libvirt.py"
 MIB = 1024 ** 2
 
 

@@ -24,7 +24,7 @@ import subprocess
 import termios
 import time
 
-from tools.lab import process
+from lab import process
 
 HOME = b"\x1b[H"
 FOOTERS = b"c cpu  m memory", b"filter: "

@@ -13,9 +13,9 @@
 
 import signal
 
+from lab import process
 from tests.functional import base
 from tests.functional import truth
-from tools.lab import process
 
 
 class AgentTest(base.GraphiteTestCase):

@@ -19,12 +19,12 @@ import pathlib
 import shutil
 import stat
 
+from lab import certificates
+from lab import graphite
+from lab import process
+from lab import relay
 from tests import host
 from tests.functional import commands
-from tools.lab import certificates
-from tools.lab import graphite
-from tools.lab import process
-from tools.lab import relay
 
 PIPELINE = """\
 sources:

@@ -17,11 +17,11 @@ import os
 import subprocess
 import sys
 
+from lab import agent
+from lab import process
+from lab import receiver
 from tests.functional import commands
 from tests.functional import truth
-from tools.lab import agent
-from tools.lab import process
-from tools.lab import receiver
 
 PIPELINE = """\
 sources:

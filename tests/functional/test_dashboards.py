@@ -21,14 +21,14 @@ import time
 import urllib.parse
 
 from ceilometer_graphite.dashboards import description
+from lab import agent
+from lab import dashboards
+from lab import graphite
+from lab import process
 from tests import host
 from tests.functional import grafana
 from tests.functional import truth
 from tests.unit.cli import commands
-from tools.lab import agent
-from tools.lab import dashboards
-from tools.lab import graphite
-from tools.lab import process
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 INSTANCES = 6

@@ -15,11 +15,11 @@
 import pathlib
 import shutil
 
+from lab import command
+from lab import nova
+from lab import process
 from tests import host
 from tests.functional import base
-from tools.lab import command
-from tools.lab import nova
-from tools.lab import process
 
 PYTHON = "/usr/bin/python3"
 ROOT = pathlib.Path(__file__).absolute().parent.parent.parent

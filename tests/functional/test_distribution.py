@@ -25,12 +25,12 @@ import zipfile
 import fixtures
 from oslotest import base
 
+from lab import agent
+from lab import command
+from lab import graphite
+from lab import process
 from tests import host
 from tests.functional import commands
-from tools.lab import agent
-from tools.lab import command
-from tools.lab import graphite
-from tools.lab import process
 
 NAME = "ceilometer_graphite"
 VERSION = "1.2.3"

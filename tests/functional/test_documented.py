@@ -25,13 +25,13 @@ import sys
 
 import fixtures
 
+from lab import agent
+from lab import machine
+from lab import nova
+from lab import process
 from tests import host
 from tests.functional import base
 from tests.functional import pages
-from tools.lab import agent
-from tools.lab import machine
-from tools.lab import nova
-from tools.lab import process
 
 CONFIGURE = (
     ("install.rst", "2. Let the agent run the pipeline"),

@@ -14,12 +14,12 @@
 import shutil
 import time
 
+from lab import agent
+from lab import process
+from lab import relay
 from tests import host
 from tests.functional import base
 from tests.functional import truth
-from tools.lab import agent
-from tools.lab import process
-from tools.lab import relay
 
 OPTIONS = "self_metrics_interval=0&reconnect_delay_max_seconds=0.2"
 POLLING = agent.POLLING.format(interval_seconds=1)

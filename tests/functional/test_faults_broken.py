@@ -14,10 +14,10 @@
 import shutil
 import sqlite3
 
+from lab import process
 from tests.functional import faults
 from tests.functional import faults_broken
 from tests.functional import test_faults_spool
-from tools.lab import process
 
 LINES = 1000
 # As many as one row on disk has at most.

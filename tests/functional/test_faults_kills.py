@@ -11,11 +11,11 @@
 # under the License.
 """Whatever takes lines is killed, again and again, under load."""
 
+from lab import certificates
+from lab import graphite
+from lab import process
+from lab import relay
 from tests.functional import faults
-from tools.lab import certificates
-from tools.lab import graphite
-from tools.lab import process
-from tools.lab import relay
 
 
 class KillsTest(faults.FaultsTestCase):

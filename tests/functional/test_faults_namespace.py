@@ -13,8 +13,8 @@
 
 import time
 
+from lab import receiver
 from tests.functional import faults
-from tools.lab import receiver
 
 
 class NamespaceTestCase(faults.FaultsTestCase):

@@ -13,9 +13,9 @@
 
 import time
 
+from lab import process
+from lab import receiver
 from tests.functional import faults
-from tools.lab import process
-from tools.lab import receiver
 
 
 class FarEndTest(faults.FaultsTestCase):

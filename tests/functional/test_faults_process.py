@@ -14,10 +14,10 @@
 import threading
 
 from ceilometer_graphite import shutdown
+from lab import process
+from lab import receiver
 from tests.functional import faults
 from tests.functional import test_faults_spool
-from tools.lab import process
-from tools.lab import receiver
 
 THREADS = 16
 

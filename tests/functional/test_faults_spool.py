@@ -14,9 +14,9 @@
 import sqlite3
 import time
 
+from lab import process
+from lab import receiver
 from tests.functional import faults
-from tools.lab import process
-from tools.lab import receiver
 
 
 class SpoolTestCase(faults.FaultsTestCase):

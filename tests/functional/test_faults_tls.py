@@ -11,10 +11,10 @@
 # under the License.
 """TLS, to carbon-c-relay and to a receiver that wants a certificate."""
 
+from lab import certificates
+from lab import process
+from lab import relay
 from tests.functional import faults
-from tools.lab import certificates
-from tools.lab import process
-from tools.lab import relay
 
 
 class TlsTestCase(faults.FaultsTestCase):

@@ -20,12 +20,12 @@ import time
 from oslotest import base
 from testtools import content
 
+from lab import agent
+from lab import graphite
+from lab import guests
+from lab import process
 from tests import host
 from tests.functional import truth
-from tools.lab import agent
-from tools.lab import graphite
-from tools.lab import guests
-from tools.lab import process
 
 INTERVAL_SECONDS = 5
 RATES = 4

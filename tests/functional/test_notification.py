@@ -17,13 +17,13 @@
 import math
 import re
 
+from lab import agent
+from lab import notification
+from lab import process
+from lab import rabbitmq
 from tests import host
 from tests.functional import base
 from tests.functional import truth
-from tools.lab import agent
-from tools.lab import notification
-from tools.lab import process
-from tools.lab import rabbitmq
 
 CYCLES = 4
 INSTANCES = 12

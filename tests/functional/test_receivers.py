@@ -17,10 +17,10 @@
 import fixtures
 from oslotest import base
 
+from lab import deliveries
+from lab import process
+from lab import receivers
 from tests import host
-from tools.lab import deliveries
-from tools.lab import process
-from tools.lab import receivers
 
 
 class ReceiversTest(base.BaseTestCase):

@@ -20,7 +20,7 @@ all of it.
 
 import importlib.metadata
 
-from tools.lab import nova
+from lab import nova
 
 VERSION = importlib.metadata.version("ceilometer")
 MAJOR = int(VERSION.partition(".")[0])

@@ -22,12 +22,12 @@ import subprocess
 import whisper
 
 from ceilometer_graphite.cli import common
+from lab import agent
+from lab import graphite
+from lab import process
 from tests import releases
 from tests.functional import base
 from tests.functional import commands
-from tools.lab import agent
-from tools.lab import graphite
-from tools.lab import process
 
 
 class WhisperFiles:

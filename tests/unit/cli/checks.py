@@ -30,11 +30,11 @@ import fixtures
 from ceilometer_graphite.cli.check import checks
 from ceilometer_graphite.cli.check import results as check_results
 from ceilometer_graphite.cli.check import user
+from lab import agent
 from tests import fakes
 from tests import releases
 from tests.unit import base
 from tests.unit.cli import commands
-from tools.lab import agent
 
 POLLING = agent.POLLING.format(interval_seconds=60)
 if not releases.HAS_MEMORY:

@@ -22,8 +22,8 @@ import fixtures
 
 from ceilometer_graphite.cli import main
 from ceilometer_graphite.cli import parser as command_line
+from lab import agent
 from tests.unit.cli import commands
-from tools.lab import agent
 
 ROOT = pathlib.Path(__file__).absolute().parents[3]
 COMMANDS = ("check", "preview", "top", "dashboards")

@@ -15,12 +15,12 @@
 import socket
 import ssl
 
+from lab import certificates
+from lab import command
+from lab import process
 from tests import fakes
 from tests import host
 from tests.unit.cli import checks
-from tools.lab import certificates
-from tools.lab import command
-from tools.lab import process
 
 ENDPOINTS = ("ceilometer.conf", "pipeline.yaml", "publishers", "graphite://",
              "endpoints")

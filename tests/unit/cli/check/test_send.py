@@ -20,8 +20,8 @@ import time
 import urllib.parse
 
 from ceilometer_graphite.cli.check import send
+from lab import process
 from tests.unit.cli import checks
-from tools.lab import process
 
 SEND = ("ceilometer.conf", "pipeline.yaml", "publishers", "graphite://",
         "endpoints", "send", "read")

@@ -22,9 +22,9 @@ import struct
 import sys
 import threading
 
-from tools.lab import process
+from lab import process
 
-ROOT = pathlib.Path(__file__).absolute().parent.parent.parent
+ROOT = pathlib.Path(__file__).absolute().parent.parent
 # What it does with a connection, until the signal HEAL.
 READS = "reads"
 NEVER_READS = "never_reads"
@@ -63,7 +63,7 @@ class Receiver(process.Process):
         offset = len(self.log_text())
         options = {"mode": self.mode, **self.options}
         self.command = [
-            *self.within, sys.executable, "-m", "tools.lab.receiver",
+            *self.within, sys.executable, "-m", "lab.receiver",
             str(self.port), str(self.path),
             *(f"--{name.replace('_', '-')}={value}"
               for name, value in options.items())]

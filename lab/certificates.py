@@ -13,7 +13,7 @@
 
 import pathlib
 
-from tools.lab import command
+from lab import command
 
 _EXTENSIONS = """\
 subjectAltName = {names}

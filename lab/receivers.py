@@ -22,13 +22,13 @@ import time
 
 import whisper
 
-from tools.lab import command
-from tools.lab import documented
-from tools.lab import graphite
-from tools.lab import influxdb
-from tools.lab import process
-from tools.lab import relay
-from tools.lab import victoria
+from lab import command
+from lab import documented
+from lab import graphite
+from lab import influxdb
+from lab import process
+from lab import relay
+from lab import victoria
 
 _PREFIX = "ceilometer"
 # What a trial may take; an hour would take graphite-web long to read.

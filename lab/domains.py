@@ -15,7 +15,7 @@ import dataclasses
 import shutil
 import uuid
 
-from tools.lab import linux_guest
+from lab import linux_guest
 
 # cli; jmp to itself: the vCPU never rests. sti; hlt; jmp to the hlt: it does.
 _BOOT_CODE = {"busy": b"\xfa\xeb\xfe", "idle": b"\xfb\xf4\xeb\xfd"}

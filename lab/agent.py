@@ -16,9 +16,10 @@ import os
 import pathlib
 import sys
 
-from tools.lab import process
+from lab import process
 
-SIMULATOR = pathlib.Path(__file__).absolute().parent.parent / "simulator"
+SIMULATOR = pathlib.Path(__file__).absolute().parent / "simulator"
+STEERED = SIMULATOR.parent / "steered"
 PIPELINE = """\
 sources:
   - name: compute

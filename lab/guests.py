@@ -24,9 +24,9 @@ import pathlib
 import re
 import shutil
 
-from tools.lab import command
-from tools.lab import domains
-from tools.lab import process
+from lab import command
+from lab import domains
+from lab import process
 
 _COMMANDS = ("libvirtd", "virsh", "qemu-system-x86_64", "unshare", "ip",
              "busybox", "apt-get", "apt-cache", "dpkg")

@@ -24,7 +24,7 @@ import pathlib
 import shlex
 import subprocess
 
-from tools.lab import process
+from lab import process
 
 # A mount that is only here, below which everything may change.
 _MOUNTS = """\

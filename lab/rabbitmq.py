@@ -16,7 +16,7 @@
 import pathlib
 import re
 
-from tools.lab import process
+from lab import process
 
 # The server itself: /usr/sbin has a wrapper, which needs root.
 SERVER = pathlib.Path("/usr/lib/rabbitmq/bin/rabbitmq-server")

@@ -23,7 +23,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-from tools.lab import process
+from lab import process
 
 _FILES_COME_SECONDS = 10
 DEBIANS_CARBON = ("/usr/bin/carbon-cache",)

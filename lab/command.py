@@ -13,7 +13,7 @@
 
 import subprocess
 
-from tools.lab import process
+from lab import process
 
 
 def run(*command, cwd=None):

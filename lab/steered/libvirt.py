@@ -21,8 +21,8 @@ import importlib.util
 import os
 import pathlib
 
-_PATH = (pathlib.Path(__file__).absolute().parents[3]
-         / "tools/simulator/libvirt.py")
+_PATH = (pathlib.Path(__file__).absolute().parent.parent
+         / "simulator/libvirt.py")
 _SPEC = importlib.util.spec_from_file_location("simulator", _PATH)
 _SIMULATOR = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(_SIMULATOR)

@@ -13,8 +13,8 @@
 
 import pathlib
 
-from tools.lab import documented
-from tools.lab import process
+from lab import documented
+from lab import process
 
 COMMAND = "carbon-c-relay"
 HASHES = ("carbon_ch", "fnv1a_ch", "jump_fnv1a_ch")

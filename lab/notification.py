@@ -15,8 +15,8 @@
 
 import sys
 
-from tools.lab import agent
-from tools.lab import process
+from lab import agent
+from lab import process
 
 NAME = "ceilometer-agent-notification"
 

@@ -19,8 +19,8 @@ import pathlib
 import urllib.parse
 import urllib.request
 
-from tools.lab import documented
-from tools.lab import process
+from lab import documented
+from lab import process
 
 COMMAND = "influxd"
 CONFIGURATION = "influxdb.conf"

@@ -17,7 +17,7 @@ import shutil
 import stat
 import tempfile
 
-from tools.lab import command
+from lab import command
 
 # Each after those that it needs.
 _MODULES = (

@@ -20,8 +20,8 @@ import shutil
 import subprocess
 import sys
 
-from tools.lab import graphite
-from tools.lab import process
+from lab import graphite
+from lab import process
 
 # Where pip puts what the pages consist of.
 SETTINGS = """

@@ -17,9 +17,9 @@
 import pathlib
 import shlex
 
-from tools.lab import process
+from lab import process
 
-FOLDER = (pathlib.Path(__file__).absolute().parent.parent.parent
+FOLDER = (pathlib.Path(__file__).absolute().parent.parent
           / "doc/source/receivers")
 
 

@@ -32,9 +32,9 @@ from ceilometer_graphite import conversion
 from ceilometer_graphite import publisher
 from ceilometer_graphite import selfmetrics
 from ceilometer_graphite.cli import recordings
-from tools.lab import process
+from lab import process
 
-RECORDING = (pathlib.Path(__file__).absolute().parent.parent.parent
+RECORDING = (pathlib.Path(__file__).absolute().parent.parent
              / "tests/fixtures/polling-27.0.0.json")
 INSTANCE = "084fce35-db18-5086-9b08-7723a5368aa3"
 # What is told of each way: the options of a publisher that goes it.

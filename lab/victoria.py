@@ -19,9 +19,9 @@ import pathlib
 import urllib.parse
 import urllib.request
 
-from tools.lab import command
-from tools.lab import documented
-from tools.lab import process
+from lab import command
+from lab import documented
+from lab import process
 
 COMMAND = "victoria-metrics"
 CONFIGURATION = "victoria-metrics.default"
