@@ -21,8 +21,8 @@ import time
 from oslo_log import log
 
 from ceilometer_graphite import buffer
-from ceilometer_graphite import counts
 from ceilometer_graphite import spool
+from ceilometer_graphite import stats
 from ceilometer_graphite import throttle
 
 LOG = log.getLogger(__name__)
@@ -38,8 +38,8 @@ PIECE_SECONDS = 0.25
 # A spool that had nothing to send is looked at so often.
 LOOK_SECONDS = 1.0
 
-SPOOL_FULL = counts.DROPPED + "spool_full"
-SPOOL_CORRUPT = counts.DROPPED + "spool_corrupt"
+SPOOL_FULL = stats.DROPPED + "spool_full"
+SPOOL_CORRUPT = stats.DROPPED + "spool_corrupt"
 
 
 class Backlog:
@@ -52,7 +52,7 @@ class Backlog:
     :param waiting: the :class:`~ceilometer_graphite.buffer.Buffer`
     :param lock: that guards the buffer
     :param catch_up_rate: lines per second at most, that come back
-    :param tally: a :class:`~ceilometer_graphite.counts.Counts`
+    :param tally: a :class:`~ceilometer_graphite.stats.Counts`
     :ivar ending: set when the process is about to end; everything that was
         not delivered then goes to disk at once
     """

@@ -23,9 +23,9 @@ import typing
 
 from ceilometer import sample as ceilometer_sample
 
-from ceilometer_graphite import encoding
-from ceilometer_graphite import fields
+from ceilometer_graphite import naming
 from ceilometer_graphite import rates
+from ceilometer_graphite import wire
 
 NO_TIMESTAMP = "samples_without_timestamp"
 _COMMON = operator.attrgetter("timestamp", "name", "unit", "type")
@@ -36,7 +36,7 @@ class Problem(typing.NamedTuple):
     """Something that is wrong with a sample.
 
     :ivar reason: ``NO_TIMESTAMP``, which leaves nothing out, or a reason of
-        :class:`~ceilometer_graphite.encoding.SkippedSample`; None for an
+        :class:`~ceilometer_graphite.wire.SkippedSample`; None for an
         error that nothing foresaw
     """
 
@@ -71,8 +71,8 @@ class _Run:
         self.seconds = seconds
         self.metadata = [
             md if type(md := sample.resource_metadata) is dict
-            else fields.metadata(sample) for sample in samples]
-        self.volumes = encoding.numbers([
+            else naming.metadata(sample) for sample in samples]
+        self.volumes = wire.numbers([
             sample.volume for sample in samples])
         self._around = {}
 
@@ -100,7 +100,7 @@ class Converter:
     of one meter and time, as which a polling agent publishes them: that
     takes half the time that it takes sample by sample.
 
-    :param settings: of :mod:`~ceilometer_graphite.config`
+    :param settings: of :mod:`~ceilometer_graphite.settings`
     :param clock: monotonic seconds
     :param now: seconds since 1970
     """
@@ -142,7 +142,7 @@ class Converter:
         for sample in samples:
             try:
                 self._add(lines, problems, [sample], *_COMMON(sample))
-            except encoding.SkippedSample as e:
+            except wire.SkippedSample as e:
                 problems.append(Problem(sample, e.reason))
             except Exception as e:
                 problems.append(Problem(sample, None, e))
@@ -154,7 +154,7 @@ class Converter:
         remembered.
         """
         names, rate, rate_names, gauges = self._kind(*kind)
-        run = _Run(samples, encoding.timestamp(timestamp) if timestamp
+        run = _Run(samples, wire.timestamp(timestamp) if timestamp
                    else self._now())
         made, told = [], []
         if not timestamp:
@@ -190,7 +190,7 @@ class Converter:
                 # text for the same float takes three times as long to find.
                 made.append(f"{before}{text}{after} {value:.12g} {seconds}\n")
             else:
-                told.append(Problem(sample, encoding.NOT_FINITE))
+                told.append(Problem(sample, wire.NOT_FINITE))
         return made
 
     def _make_kind(self, meter, unit, kind):
@@ -211,17 +211,17 @@ class Converter:
 
 def _gauge_values(run, gauge, told):
     """What the metadata hold; None where they hold no number."""
-    values = [fields.metadata_value(md, gauge.metadata)
+    values = [naming.metadata_value(md, gauge.metadata)
               for md in run.metadata]
     try:
-        return encoding.numbers(values)
-    except encoding.SkippedSample:
+        return wire.numbers(values)
+    except wire.SkippedSample:
         pass
     for number, (sample, value) in enumerate(zip(
             run.samples, values, strict=True)):
         try:
-            values[number] = None if value is None else encoding.number(value)
-        except encoding.SkippedSample as e:
+            values[number] = None if value is None else wire.number(value)
+        except wire.SkippedSample as e:
             values[number] = None
             told.append(Problem(sample, e.reason))
     return values

@@ -25,7 +25,7 @@ import re
 
 import yaml
 
-from ceilometer_graphite import fields
+from ceilometer_graphite import naming
 
 
 class DefinitionsError(ValueError):
@@ -45,7 +45,7 @@ class Rate:
     def factor(self, metadata):
         """What the growth per second is multiplied by, for one sample."""
         for key in self.per:
-            divisor = fields.metadata_value(metadata, key)
+            divisor = naming.metadata_value(metadata, key)
             if isinstance(divisor, (int, float)) and divisor > 0:
                 return self.scale / divisor
         return self.scale

@@ -14,14 +14,13 @@
 """The parts that deliver lines, put together as settings say."""
 
 from ceilometer_graphite import backlog
-from ceilometer_graphite import components
 from ceilometer_graphite import connection
-from ceilometer_graphite import encoding
-from ceilometer_graphite import selfmetrics
+from ceilometer_graphite import sanitize
 from ceilometer_graphite import sender
 from ceilometer_graphite import spool
-from ceilometer_graphite import tls
+from ceilometer_graphite import stats
 from ceilometer_graphite import transports
+from ceilometer_graphite import wire
 
 
 def make_transport(settings):
@@ -31,20 +30,20 @@ def make_transport(settings):
     if settings.protocol == "udp":
         return transports.UdpTransport(*timeouts, settings.datagram_size)
     encode = {} if settings.format == "plaintext" else {
-        "encode": encoding.pickle_frames}
+        "encode": wire.pickle_frames}
     if settings.protocol == "tls":
-        return tls.TlsTransport(*timeouts, **encode, files={
-            name: getattr(settings, name) for name in tls.OPTIONS})
+        return transports.TlsTransport(*timeouts, **encode, files={
+            name: getattr(settings, name) for name in transports.OPTIONS})
     return transports.TcpTransport(*timeouts, **encode)
 
 
 def make_sender(settings, tally):
     """All that is behind a publisher, put together.
 
-    :param settings: of :mod:`~ceilometer_graphite.config`
-    :param tally: a :class:`~ceilometer_graphite.counts.Counts`
+    :param settings: of :mod:`~ceilometer_graphite.settings`
+    :param tally: a :class:`~ceilometer_graphite.stats.Counts`
     """
-    endpoints = components.component(",".join(
+    endpoints = sanitize.component(",".join(
         map(transports.endpoint_text, settings.endpoints)))
 
     def make_backlog(waiting, lock):
@@ -57,6 +56,6 @@ def make_sender(settings, tally):
         connection.Connection(settings, make_transport(settings)),
         settings.buffer_size, settings.replay_seconds, tally,
         make_backlog if settings.spool_dir else None,
-        selfmetrics.SelfMetrics(
-            selfmetrics.namer(settings, endpoints),
+        stats.SelfMetrics(
+            stats.namer(settings, endpoints),
             settings.self_metrics_interval))

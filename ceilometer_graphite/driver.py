@@ -26,8 +26,8 @@ from oslo_log import log
 from oslo_messaging.notify import notifier
 from stevedore import driver as stevedore_driver
 
-from ceilometer_graphite import config
 from ceilometer_graphite import opts
+from ceilometer_graphite import settings
 from ceilometer_graphite import throttle
 
 LOG = log.getLogger(__name__)
@@ -46,7 +46,7 @@ class _GuardedPublishers:
 
     def get(self, url):
         if url.partition("://")[0] == "notifier":
-            raise config.ConfigError(
+            raise settings.ConfigError(
                 "%s in a pipeline that the driver %s runs would notify the "
                 "driver again. Name the driver that it is meant for in "
                 "[%s] forward_drivers, as in forward_drivers = messagingv2"
@@ -170,7 +170,7 @@ class PipelineDriver(notifier.Driver):
     def _load_forward(self, name):
         try:
             if name == NAME:
-                raise config.ConfigError("it would forward to itself")
+                raise settings.ConfigError("it would forward to itself")
             return name, stevedore_driver.DriverManager(
                 NAMESPACE, name, invoke_on_load=True,
                 invoke_args=(self.conf,), invoke_kwds={

@@ -11,7 +11,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """From a sample to the name of its series.
 
 A name is a dotted path made by a template, or a tagged series of Graphite
@@ -23,8 +22,160 @@ system, and every field stays at its place in the template.
 import re
 import typing
 
-from ceilometer_graphite import encoding
-from ceilometer_graphite import fields
+from ceilometer_graphite import sanitize
+from ceilometer_graphite import wire
+
+_PIECE = re.compile(r"\{([^{}]*)\}")
+
+
+class TemplateError(ValueError):
+    """A template or a prefix that cannot be used; says what is allowed."""
+
+
+def metadata(sample):
+    """A sample's metadata, which are a dict whatever it holds."""
+    found = sample.resource_metadata
+    return found if isinstance(found, dict) else {}
+
+
+def metadata_value(md, key):
+    """The scalar at ``key``, whose dots lead inwards; None without one."""
+    value = md.get(key)
+    if value is None and "." in key and key not in md:
+        value = md
+        for part in key.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+    return None if isinstance(value, (dict, list, tuple)) else value
+
+
+# What fields are written of, but for the meter and its unit.
+_READERS = {
+    "host": lambda s, md: md.get("instance_host"),
+    "project_id": lambda s, md: s.project_id,
+    "project_name": lambda s, md: getattr(s, "project_name", None),
+    "user_id": lambda s, md: s.user_id,
+    "instance_id": lambda s, md: md.get("instance_id") or s.resource_id,
+    "instance_name": lambda s, md: md.get("display_name"),
+    "flavor": lambda s, md: md.get("instance_type"),
+    "resource_id": lambda s, md: s.resource_id,
+    "device": lambda s, md: md.get("disk_name") or md.get("vnic_name"),
+}
+_METADATA = "metadata."
+
+
+def reader(source):
+    """What reads a value that fields are written of.
+
+    :param source: of a :class:`Component`
+    :returns: a function of a sample and its metadata
+    """
+    if source.startswith(_METADATA):
+        key = source[len(_METADATA):]
+        return lambda s, md: metadata_value(md, key)
+    return _READERS[source]
+
+
+class Component(typing.NamedTuple):
+    """One component of a name.
+
+    :ivar sources: the names of the values that it is written of
+    :ivar write: makes a text of a dict that has those values; None, from a
+        device that is not there, leaves the component out
+    """
+
+    sources: frozenset
+    write: typing.Callable
+
+
+def _of(source, write):
+    return Component(frozenset([source]), lambda values: write(values[source]))
+
+
+class Fields:
+    """Makes components of fields.
+
+    :param prefix: with or without its trailing dot
+    :param append_hostname: whether ``{hostname}`` has a text
+    :raises TemplateError: when the prefix has what no path may have
+    """
+
+    def __init__(self, prefix, append_hostname):
+        prefix = checked_prefix(prefix)
+        self._absent = {*(() if prefix else ["prefix"]),
+                        *(() if append_hostname else ["hostname"])}
+        component, identity = sanitize.component, sanitize.identity
+        self._fields = {
+            "prefix": Component(frozenset(), lambda values: prefix or None),
+            "hostname": _of("host", lambda host: sanitize.short_host(
+                str(host)) if append_hostname else None),
+            "meter": _of("meter", sanitize.meter_path),
+            "device": _of("device", lambda name: component(name)
+                          if name else None),
+            **{name: _of(name, identity) for name in (
+                "project_id", "user_id", "instance_id", "resource_id")},
+            **{name: _of(name, component) for name in (
+                "host", "project_name", "instance_name", "flavor", "unit")}}
+
+    def component(self, text):
+        """One component of a template.
+
+        :returns: a :class:`Component`; None for one that is never there
+        :raises TemplateError: when it cannot be used
+        """
+        pieces = _PIECE.split(text)
+        if pieces == [""]:
+            raise TemplateError("components that are not empty")
+        for literal in pieces[::2]:
+            if sanitize.UNSAFE.search(literal):
+                raise TemplateError("fields in braces, dots, and the "
+                                    "characters %s" % sanitize.SAFE)
+        made = [self._field(piece) if number % 2 else _literal(piece)
+                for number, piece in enumerate(pieces)
+                if piece or number % 2]
+        if len(made) > 1:
+            return _mixed(made)
+        return None if pieces[1:2] and pieces[1] in self._absent else made[0]
+
+    def _field(self, name):
+        if name.startswith(_METADATA) and name != _METADATA:
+            return _of(name, sanitize.component)
+        if name not in self._fields:
+            raise TemplateError("{%s}, and not {%s}" % (
+                "}, {".join([*sorted(self._fields), "metadata.KEY"]), name))
+        return self._fields[name]
+
+
+def _literal(text):
+    written = sanitize.component(text)
+    return Component(frozenset(), lambda values: written)
+
+
+def _mixed(pieces):
+    """A component of several pieces."""
+    def write(values):
+        text = "".join(piece.write(values) or sanitize.MISSING
+                       for piece in pieces)
+        if len(text) > sanitize.MAX_BYTES:
+            return sanitize.hashed(text, text)
+        return text
+    return Component(frozenset().union(*(
+        piece.sources for piece in pieces)), write)
+
+
+def checked_prefix(prefix):
+    """A prefix without its trailing dot.
+
+    :raises TemplateError: when it has what no path may have
+    """
+    prefix = prefix[:-1] if prefix.endswith(".") else prefix
+    if prefix and any(part != sanitize.component(part)
+                      for part in prefix.split(".")):
+        raise TemplateError(
+            "components of %s, of at most %d characters, with one dot "
+            "between them" % (
+                sanitize.SAFE, sanitize.MAX_BYTES))
+    return prefix
+
 
 DEFAULT_TEMPLATE = (
     "{prefix}.{hostname}.{project_id}.{instance_id}.{meter}.{device}")
@@ -36,7 +187,7 @@ _ALWAYS_READ = ("host", "project_id", "instance_id", "device")
 _REMEMBERED = 65536
 # Of the meter's text, and of the two around it: a line has a value and a
 # time as well, of at most 326 bytes.
-_MAX_TEXT_BYTES = (encoding.MAX_LINE_BYTES - 326) // 2
+_MAX_TEXT_BYTES = (wire.MAX_LINE_BYTES - 326) // 2
 
 
 class Names(typing.NamedTuple):
@@ -80,7 +231,7 @@ def _joined(parts, values):
 
 def _checked(text):
     if len(text) > _MAX_TEXT_BYTES:
-        raise encoding.SkippedSample(encoding.LINE_TOO_LONG)
+        raise wire.SkippedSample(wire.LINE_TOO_LONG)
     return text
 
 
@@ -113,7 +264,7 @@ class _Namer:
         :param unit: of that meter, or None
         """
         text, around = self.of_meter(meter, unit)
-        (before, after), = around([sample], [fields.metadata(sample)])
+        (before, after), = around([sample], [metadata(sample)])
         return before + text + after
 
     def of_meter(self, meter, unit):
@@ -134,7 +285,7 @@ class _Namer:
         :param known: the meter and the unit, when it depends on them
         """
         default_host, memo = self._default_host, self._memo
-        readers = [fields.reader(source) for source in self._read_too]
+        readers = [reader(source) for source in self._read_too]
         reads_more = bool(readers or known)
 
         def around(samples, metadata):
@@ -193,16 +344,16 @@ class PathNamer(_Namer):
     """
 
     def __init__(self, template, prefix, append_hostname, default_host):
-        of = fields.Fields(prefix, append_hostname)
+        of = Fields(prefix, append_hostname)
         texts = DOT_OUTSIDE_BRACES.split(template)
         parts = [(text, of.component(text)) for text in texts]
         if "{meter}" not in template:
-            raise fields.TemplateError(
+            raise TemplateError(
                 "components with {meter} among them, without which meters "
                 "overwrite each other")
         first, *_ = [text for text, component in parts if component]
         if first == "{device}":
-            raise fields.TemplateError(
+            raise TemplateError(
                 "components of which the first is there for every sample")
         super().__init__([(".", component) for _, component in parts],
                          default_host)
@@ -217,7 +368,7 @@ class TagNamer(_Namer):
     """
 
     def __init__(self, prefix, append_hostname, default_host):
-        of = fields.Fields(prefix, append_hostname)
+        of = Fields(prefix, append_hostname)
         super().__init__([
             (lead, of.component(text)) for lead, text in (
                 (".", "{prefix}"), (".", "{meter}"), (";host=", "{hostname}"),

@@ -17,8 +17,8 @@ import copy
 
 from oslo_config import cfg
 
-from ceilometer_graphite import encoding
 from ceilometer_graphite import naming
+from ceilometer_graphite import wire
 
 GRAPHITE_GROUP = "graphite"
 PIPELINE_GROUP = "ceilometer_pipeline"
@@ -93,7 +93,7 @@ GRAPHITE_OPTS = [
     cfg.IntOpt("datagram_size",
                default=1400,
                min=256,
-               max=encoding.MAX_DATAGRAM_BYTES,
+               max=wire.MAX_DATAGRAM_BYTES,
                help="Bytes of a UDP datagram at most, of whole lines. A "
                     "single longer line still goes as one datagram."),
     cfg.FloatOpt("connect_timeout_seconds",

@@ -20,22 +20,22 @@ import weakref
 import ceilometer
 from ceilometer import publisher
 
-from ceilometer_graphite import config
 from ceilometer_graphite import conversion
-from ceilometer_graphite import counts
 from ceilometer_graphite import delivery
-from ceilometer_graphite import encoding
 from ceilometer_graphite import rates
+from ceilometer_graphite import settings
 from ceilometer_graphite import shutdown
+from ceilometer_graphite import stats
+from ceilometer_graphite import wire
 
 FAULT = "fault"
 # What is said of a sample by the reason that it was left out for.
 MEANINGS = {
-    encoding.NOT_A_NUMBER: "left out, its volume is not a number",
-    encoding.NOT_FINITE: "left out, its volume is not finite",
-    encoding.BAD_TIMESTAMP: "left out, its timestamp is no time that "
+    wire.NOT_A_NUMBER: "left out, its volume is not a number",
+    wire.NOT_FINITE: "left out, its volume is not finite",
+    wire.BAD_TIMESTAMP: "left out, its timestamp is no time that "
                             "Graphite can store",
-    encoding.LINE_TOO_LONG: "left out, its line is too long for Graphite",
+    wire.LINE_TOO_LONG: "left out, its line is too long for Graphite",
     rates.TABLE_FULL: "published without a rate, [graphite] "
                       "rate_max_series counters are known already",
     FAULT: "left out, it could not be understood",
@@ -48,19 +48,19 @@ class GraphitePublisher(publisher.ConfigPublisherBase):
     :param conf: the agent's ``ConfigOpts``
     :param parsed_url: the publisher's URL in ``pipeline.yaml``, split by
         ``oslo_utils.netutils.urlsplit``
-    :raises ceilometer_graphite.config.ConfigError: names the option, its
+    :raises ceilometer_graphite.settings.ConfigError: names the option, its
         value and what is allowed
-    :ivar counts: a :class:`~ceilometer_graphite.counts.Counts`
+    :ivar counts: a :class:`~ceilometer_graphite.stats.Counts`
     """
 
     def __init__(self, conf, parsed_url):
         super().__init__(conf, parsed_url)
-        self._settings = config.load_settings(conf, parsed_url)
+        self._settings = settings.load_settings(conf, parsed_url)
         self._start_over()
         _PUBLISHERS.add(self)
 
     def _start_over(self):
-        self.counts = counts.Counts()
+        self.counts = stats.Counts()
         self._converter = conversion.Converter(self._settings)
         self._sender = delivery.make_sender(self._settings, self.counts)
         shutdown.watch(self._sender)
@@ -93,7 +93,7 @@ class GraphitePublisher(publisher.ConfigPublisherBase):
             count, what = problem.reason, "published with the time of now"
         else:
             reason = problem.reason or FAULT
-            count, what = counts.SKIPPED + reason, MEANINGS[reason]
+            count, what = stats.SKIPPED + reason, MEANINGS[reason]
         self.counts.warn(
             count, 1, "%s. It is the sample of meter %s with volume %s at "
             "%s of resource %s", what,

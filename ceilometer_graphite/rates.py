@@ -15,7 +15,7 @@
 
 import math
 
-from ceilometer_graphite import encoding
+from ceilometer_graphite import wire
 
 TABLE_FULL = "rate_table_full"
 
@@ -25,8 +25,8 @@ _NEVER_SEEN = (object(), 0.0, None, 0, 0.0)
 def _number(monotonic):
     """A clock's reading as a number, None for what is none."""
     try:
-        return encoding.number(monotonic)
-    except encoding.SkippedSample:
+        return wire.number(monotonic)
+    except wire.SkippedSample:
         return None
 
 

@@ -20,7 +20,7 @@ import time
 from oslo_log import log
 
 from ceilometer_graphite import buffer
-from ceilometer_graphite import counts
+from ceilometer_graphite import stats
 from ceilometer_graphite import throttle
 from ceilometer_graphite import transports
 
@@ -45,10 +45,10 @@ class Sender:
     :param buffer_size: bytes of lines in memory at most
     :param replay_seconds: that a connection has to outlive a line before it
         counts as delivered
-    :param tally: a :class:`~ceilometer_graphite.counts.Counts`
+    :param tally: a :class:`~ceilometer_graphite.stats.Counts`
     :param make_backlog: gets the buffer and its lock; makes a
         :class:`~ceilometer_graphite.backlog.Backlog`
-    :param metrics: a :class:`~ceilometer_graphite.selfmetrics.SelfMetrics`
+    :param metrics: a :class:`~ceilometer_graphite.stats.SelfMetrics`
     :param clock: monotonic seconds
     :param sleep: waits for some seconds
     """
@@ -177,14 +177,14 @@ class Sender:
     def _open(self):
         delay = self._connection.open()
         if self._connection.is_open:
-            self._counts.add(counts.RECONNECTS, self._connection.is_again)
+            self._counts.add(stats.RECONNECTS, self._connection.is_again)
             self._say_state("Connected to Graphite at")
         else:
             self._sleep(delay)
 
     def _say_state(self, what):
         self._throttle.log(logging.INFO, what, "%s %s: %s", what,
-                           self._connection.endpoint, counts.text(
+                           self._connection.endpoint, stats.text(
                                {**self._levels(), **self._counts.totals()}))
 
     def _levels(self):
@@ -215,7 +215,7 @@ class Sender:
         end = self._connection.send(chunk.lines)
         with self._lock:
             chunk.end = end
-        self._counts.add(counts.LINES_SENT, chunk.count)
+        self._counts.add(stats.LINES_SENT, chunk.count)
 
     def _prove(self):
         """Let go of what the connection has outlived."""
@@ -234,7 +234,7 @@ class Sender:
         with self._lock:
             dropped, again = self._buffer.recover(
                 only_unsent=not self._replay_seconds)
-        self._counts.add(counts.LINES_REPLAYED, again)
+        self._counts.add(stats.LINES_REPLAYED, again)
         self._counts.warn_buffer_full(dropped, self._buffer.size)
         if self._backlog is not None:
             self._backlog.rewind()

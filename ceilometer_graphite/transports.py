@@ -17,10 +17,11 @@ import contextlib
 import fcntl
 import select
 import socket
+import ssl
 import struct
 import termios
 
-from ceilometer_graphite import encoding
+from ceilometer_graphite import wire
 
 _READ_BYTES = 4096
 _KEEPALIVE_IDLE_SECONDS = 30
@@ -236,6 +237,67 @@ class UdpTransport(_SocketTransport):
         self._datagram_size = datagram_size
 
     def _send(self, lines):
-        for datagram in encoding.datagrams(lines, self._datagram_size):
+        for datagram in wire.datagrams(lines, self._datagram_size):
             self._socket.send(datagram)
         return len(lines)
+
+
+OPTIONS = ("cafile", "certfile", "keyfile", "tls_verify")
+
+
+def make_context(cafile, certfile, keyfile, tls_verify):
+    """A context of TLS 1.2 at least, from files in PEM.
+
+    :raises TransportError: names the file that cannot be used
+    """
+    option = "cafile = %s" % cafile
+    try:
+        # The system's authorities are not trusted where one is named.
+        context = ssl.create_default_context(cafile=cafile or None)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if not tls_verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        option = "certfile = %s, keyfile = %s" % (certfile, keyfile)
+        if certfile:
+            context.load_cert_chain(certfile, keyfile, password=str)
+    except (OSError, ValueError) as e:
+        raise TransportError("%s cannot be used: %s" % (
+            option, getattr(e, "strerror", None) or e)) from e
+    return context
+
+
+class TlsTransport(TcpTransport):
+    """A TCP connection that is encrypted and, by default, verified.
+
+    The files are read anew at each connect, because certificates expire and
+    are replaced.
+
+    :param files: the arguments of :func:`make_context`
+    """
+
+    def __init__(self, *args, files, **kwargs):
+        super().__init__(*args, **kwargs)
+        self._files = files
+
+    def _connected(self, sock, address):
+        sock = super()._connected(sock, address)
+        try:
+            sock.settimeout(self._connect_timeout)
+            encrypted = make_context(**self._files).wrap_socket(
+                sock, server_hostname=self._endpoint[0])
+            encrypted.settimeout(self._send_timeout)
+        except BaseException:
+            sock.close()
+            raise
+        return encrypted
+
+    def _received(self):
+        # What there is to read may be of TLS's own, with nothing for us.
+        self._socket.settimeout(0)
+        try:
+            return super()._received()
+        except ssl.SSLWantReadError:
+            return True
+        finally:
+            self._socket.settimeout(self._send_timeout)

@@ -27,10 +27,10 @@ from ceilometer import service
 from oslo_config import cfg
 from oslo_utils import netutils
 
-from ceilometer_graphite import config
 from ceilometer_graphite import conversion
 from ceilometer_graphite import publisher
-from ceilometer_graphite import selfmetrics
+from ceilometer_graphite import settings
+from ceilometer_graphite import stats
 from ceilometer_graphite.cli import recordings
 from lab import process
 
@@ -155,7 +155,7 @@ class Delivery:
         self.way = way
         self._sent = batches(conf, host)
         self._publisher = publisher.GraphitePublisher(conf, url)
-        self.points = self._expected(config.load_settings(conf, url))
+        self.points = self._expected(settings.load_settings(conf, url))
 
     def _expected(self, settings):
         """{series: {second: value}} of the same conversion."""
@@ -187,7 +187,7 @@ class Delivery:
         """Compare with what a receiver has, as its `points()` gives it."""
         mine = {name: points for name, points in found.items()
                 if f".{self.way}." in name or f"host={self.way}" in name}
-        reports = {name for name in mine if selfmetrics.BRANCH in name}
+        reports = {name for name in mine if stats.BRANCH in name}
         read = [(name, value, mine.get(name, {}).get(second, []))
                 for name, points in self.points.items()
                 for second, value in points.items()]

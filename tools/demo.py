@@ -28,7 +28,7 @@ import signal
 import sys
 import time
 
-from ceilometer_graphite import components
+from ceilometer_graphite import sanitize
 from lab import agent
 from lab import dashboards
 from lab import graphite
@@ -129,7 +129,7 @@ class Demo:
             if line.endswith("\n"):
                 sample = json.loads(line)
                 name = sample["resource_metadata"]["display_name"]
-                names[components.component(name) if self.arguments.names
+                names[sanitize.component(name) if self.arguments.names
                       else sample["resource_id"]] = name
                 self.project = sample["project_id"]
         names = dict(sorted(names.items(), key=lambda item: item[1]))

@@ -25,8 +25,8 @@ from oslo_log import log
 from oslo_utils import netutils
 import yaml
 
-from ceilometer_graphite import config
 from ceilometer_graphite import opts
+from ceilometer_graphite import settings
 
 PROJECT = "ceilometer"
 AGENT = "ceilometer-polling"
@@ -199,17 +199,17 @@ def _unusable(path, error):
                         "repair it; ceilometer-graphite check tells more")
 
 
-def settings(conf, url=None):
+def load_settings(conf, url=None):
     """What one publisher of the agent does.
 
     :param url: its URL; by default the first of ``pipeline.yaml``
-    :returns: :class:`ceilometer_graphite.config.Settings`
+    :returns: :class:`ceilometer_graphite.settings.Settings`
     :raises CommandError: names the option, its value and what is allowed
     """
     url = url or graphite_urls(conf)[0]
     try:
-        return config.load_settings(conf, netutils.urlsplit(url))
-    except config.ConfigError as e:
+        return settings.load_settings(conf, netutils.urlsplit(url))
+    except settings.ConfigError as e:
         raise CommandError(
             one_line(e), "repair [graphite] of ceilometer.conf, or the URL "
             "in pipeline.yaml") from e

@@ -23,7 +23,6 @@ import json
 import os
 import sys
 
-from ceilometer_graphite import fields
 from ceilometer_graphite import naming
 from ceilometer_graphite.cli import common
 from ceilometer_graphite.cli import parser
@@ -97,7 +96,7 @@ def _settings(arguments):
     if conf is None:
         conf = common.load_conf(argparse.Namespace(
             config_file=[os.devnull], config_dir=[], debug=arguments.debug))
-    settings = common.settings(conf, url)
+    settings = common.load_settings(conf, url)
     if arguments.prefix is not None:
         settings = dataclasses.replace(settings, prefix=arguments.prefix)
     if arguments.template is not None:
@@ -110,13 +109,13 @@ def _settings(arguments):
 def _check(settings):
     """Check what may have come from our own options."""
     for option, check in (
-            ("--prefix", lambda: fields.checked_prefix(settings.prefix)),
+            ("--prefix", lambda: naming.checked_prefix(settings.prefix)),
             ("--template", lambda: naming.PathNamer(
                 settings.template, settings.prefix, settings.append_hostname,
                 settings.host))):
         try:
             check()
-        except fields.TemplateError as e:
+        except naming.TemplateError as e:
             raise common.CommandError(
                 "%s has to be of %s" % (option, e),
                 "give it as it stands in ceilometer.conf") from e

@@ -30,7 +30,7 @@ NO_NUMBER = "Ceilometer's pipeline drops it, its volume is not a number"
 class Sent(typing.NamedTuple):
     """What one publisher would send.
 
-    :ivar settings: of :mod:`ceilometer_graphite.config`
+    :ivar settings: of :mod:`ceilometer_graphite.settings`
     :ivar samples: those that its sinks gave it
     :ivar lines: of the plaintext protocol, in their order
     :ivar problems: a list of :class:`ceilometer_graphite.conversion.Problem`
@@ -106,7 +106,7 @@ class Pipelines:
 
     def __init__(self, conf):
         self._publishers = {
-            url: _GraphitePublisher(url, common.settings(conf, url))
+            url: _GraphitePublisher(url, common.load_settings(conf, url))
             for url in common.graphite_urls(conf)}
         self._graphite = list(self._publishers.values())
         try:

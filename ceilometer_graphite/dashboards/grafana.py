@@ -52,7 +52,7 @@ def dashboard(page, layout, chosen, settings, minutes):
         Dashboard`
     :param layout: of :mod:`~ceilometer_graphite.dashboards.layout`
     :param chosen: what is shown at first, by role
-    :param settings: of :mod:`ceilometer_graphite.config`
+    :param settings: of :mod:`ceilometer_graphite.settings`
     :param minutes: how much is shown at first
     """
     writer = description.Writer(

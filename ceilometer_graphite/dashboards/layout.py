@@ -23,8 +23,8 @@ there is of a role. The roles are ``hypervisor``, ``project``, ``instance``
 import re
 import typing
 
-from ceilometer_graphite import fields
-from ceilometer_graphite import selfmetrics
+from ceilometer_graphite import naming
+from ceilometer_graphite import stats
 
 ROLES = {
     "hypervisor": ("hostname", "host"),
@@ -160,7 +160,7 @@ class TagLayout:
 def of_machines(settings):
     """The layout of machines' series.
 
-    :param settings: of :mod:`ceilometer_graphite.config`
+    :param settings: of :mod:`ceilometer_graphite.settings`
     :raises LayoutError: names what is missing
     """
     if settings.naming == "tags":
@@ -179,7 +179,7 @@ def of_machines(settings):
                           "%s%s" % (settings.template, ", ".join(missing),
                                     "" if settings.append_hostname else
                                     "; append_hostname is false"))
-    layout = PathLayout(texts, places, _OF_MACHINES, selfmetrics.BRANCH)
+    layout = PathLayout(texts, places, _OF_MACHINES, stats.BRANCH)
     if places["name"] != places["instance"]:
         layout.machine = ["instance", "name"]
     elif "{instance_name}" in texts[places["name"]]:
@@ -200,10 +200,10 @@ def of_publishers(settings):
         raise LayoutError("append_hostname is false, and so the reports of "
                           "all publishers have the same names")
     if settings.naming == "tags":
-        return TagLayout("%s%s." % (_prefix(settings), selfmetrics.BRANCH),
+        return TagLayout("%s%s." % (_prefix(settings), stats.BRANCH),
                          _OF_PUBLISHERS)
     texts = [*filter(None, _prefix(settings).split(".")), "{hostname}",
-             selfmetrics.BRANCH, "{endpoint}", "{meter}"]
+             stats.BRANCH, "{endpoint}", "{meter}"]
     places = {role: texts.index("{%s}" % field) for role, field in (
         ("hypervisor", "hostname"), ("endpoint", "endpoint"),
         ("meter", "meter"))}
@@ -212,13 +212,13 @@ def of_publishers(settings):
 
 def _prefix(settings):
     """The prefix with its dot, or nothing."""
-    prefix = fields.checked_prefix(settings.prefix)
+    prefix = naming.checked_prefix(settings.prefix)
     return prefix + "." if prefix else ""
 
 
 def _texts(settings):
     """The components of the template that names have."""
-    prefix = fields.checked_prefix(settings.prefix)
+    prefix = naming.checked_prefix(settings.prefix)
     absent = {*(() if prefix else ["{prefix}"]),
               *(() if settings.append_hostname else ["{hostname}"])}
     for text in _DOT_OUTSIDE_BRACES.split(settings.template):

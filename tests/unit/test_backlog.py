@@ -19,8 +19,8 @@ from oslotest import base
 
 from ceilometer_graphite import backlog
 from ceilometer_graphite import buffer
-from ceilometer_graphite import counts
 from ceilometer_graphite import spool
+from ceilometer_graphite import stats
 from tests import fakes
 
 
@@ -39,7 +39,7 @@ class BacklogTestCase(base.BaseTestCase):
         self.store = spool.Spool(self.directory, "a_2003", 1 << 20)
         self.buffer = buffer.Buffer(1 << 20)
         self.lock = threading.Lock()
-        self.counts = counts.Counts()
+        self.counts = stats.Counts()
         self.clock = fakes.Clock()
         self.pauses = fakes.Pauses()
         self.backlog = self.make()

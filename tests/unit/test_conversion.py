@@ -25,12 +25,12 @@ import urllib.parse
 import hypothesis
 from hypothesis import strategies as st
 
-from ceilometer_graphite import components
-from ceilometer_graphite import config
 from ceilometer_graphite import conversion
-from ceilometer_graphite import encoding
 from ceilometer_graphite import naming
 from ceilometer_graphite import rates
+from ceilometer_graphite import sanitize
+from ceilometer_graphite import settings
+from ceilometer_graphite import wire
 from tests import fakes
 from tests.unit import base
 
@@ -50,7 +50,7 @@ class ConverterTestCase(base.AgentTestCase):
 
     def load(self, **options):
         query = "?" + urllib.parse.urlencode(options) if options else ""
-        return config.load_settings(self.conf, self.parsed_url(query))
+        return settings.load_settings(self.conf, self.parsed_url(query))
 
     def make(self, **options):
         return conversion.Converter(
@@ -290,7 +290,7 @@ class ValuesTest(ConverterTestCase):
             self.assertEqual(
                 ["ceilometer.compute-1.p.good.%s.rate 1 %d\n" % (
                     DEVICE, SECOND)], lines)
-            self.assert_problems([(samples[1], encoding.NOT_FINITE)],
+            self.assert_problems([(samples[1], wire.NOT_FINITE)],
                                  problems)
 
     def test_a_scale_beyond_the_floats_is_a_problem_and_no_line(self):
@@ -301,10 +301,10 @@ class ValuesTest(ConverterTestCase):
                    for volume in (0, 1)] + [self.counter(10 ** 9, 2.0)]
         lines, problems = self.make(definitions_file=path).convert(samples)
         self.assertEqual(["1e+300"], [self.value(line) for line in lines])
-        self.assert_problems([(samples[2], encoding.NOT_FINITE)], problems)
+        self.assert_problems([(samples[2], wire.NOT_FINITE)], problems)
 
     def test_the_longest_line_fits_a_datagram(self):
-        self.assertLess(encoding.MAX_LINE_BYTES, encoding.MAX_DATAGRAM_BYTES)
+        self.assertLess(wire.MAX_LINE_BYTES, wire.MAX_DATAGRAM_BYTES)
         lengths = []
         for number in range(1, 45):
             sample = base.make_sample(
@@ -316,8 +316,8 @@ class ValuesTest(ConverterTestCase):
             ).convert([sample])
             lengths += map(len, lines)
             self.assert_problems(
-                [] if lines else [(sample, encoding.LINE_TOO_LONG)], problems)
-        self.assertLessEqual(max(lengths), encoding.MAX_LINE_BYTES)
+                [] if lines else [(sample, wire.LINE_TOO_LONG)], problems)
+        self.assertLessEqual(max(lengths), wire.MAX_LINE_BYTES)
         # Of 19 instances and 19 meters; 20 of each are too long.
         self.assertEqual(19, len(lengths))
 
@@ -350,7 +350,7 @@ class GaugesTest(ConverterTestCase):
         lines, problems = self.make().convert([sample])
         self.assertEqual([HEAD + "cpu_count 2 %d\n" % SECOND], lines)
         self.assert_problems(
-            [(sample, encoding.NOT_A_NUMBER), (sample, encoding.NOT_FINITE)],
+            [(sample, wire.NOT_A_NUMBER), (sample, wire.NOT_FINITE)],
             problems)
 
     def test_a_polled_gauge_takes_the_flavors_place(self):
@@ -376,16 +376,16 @@ UNWRITABLE = 10 ** 5000
 # What makes no line at all: its reason, which is None for an error that
 # nothing foresaw.
 BAD = {
-    "NaN": (encoding.NOT_FINITE, {"volume": math.nan}),
-    "infinity": (encoding.NOT_FINITE, {"volume": -math.inf}),
-    "an int beyond the floats": (encoding.NOT_FINITE, {"volume": HUGE}),
-    "no volume": (encoding.NOT_A_NUMBER, {"volume": None}),
-    "a word": (encoding.NOT_A_NUMBER, {"volume": "many"}),
-    "a list": (encoding.NOT_A_NUMBER, {"volume": [1]}),
-    "a bad time": (encoding.BAD_TIMESTAMP, {"timestamp": "yesterday"}),
-    "a number for a time": (encoding.BAD_TIMESTAMP, {"timestamp": SECOND}),
-    "a list for a time": (encoding.BAD_TIMESTAMP, {"timestamp": ["x"]}),
-    "a time before 1970": (encoding.BAD_TIMESTAMP,
+    "NaN": (wire.NOT_FINITE, {"volume": math.nan}),
+    "infinity": (wire.NOT_FINITE, {"volume": -math.inf}),
+    "an int beyond the floats": (wire.NOT_FINITE, {"volume": HUGE}),
+    "no volume": (wire.NOT_A_NUMBER, {"volume": None}),
+    "a word": (wire.NOT_A_NUMBER, {"volume": "many"}),
+    "a list": (wire.NOT_A_NUMBER, {"volume": [1]}),
+    "a bad time": (wire.BAD_TIMESTAMP, {"timestamp": "yesterday"}),
+    "a number for a time": (wire.BAD_TIMESTAMP, {"timestamp": SECOND}),
+    "a list for a time": (wire.BAD_TIMESTAMP, {"timestamp": ["x"]}),
+    "a time before 1970": (wire.BAD_TIMESTAMP,
                            {"timestamp": "1969-12-31T23:59:59"}),
     "a name that is no key": (None, {"name": []}),
     "a unit that is no key": (None, {"unit": {}}),
@@ -546,7 +546,7 @@ class HostileBatchTest(ConverterTestCase):
         self.assert_problems(
             [(samples[1], conversion.NO_TIMESTAMP),
              (samples[2], conversion.NO_TIMESTAMP),
-             (samples[4], encoding.BAD_TIMESTAMP),
+             (samples[4], wire.BAD_TIMESTAMP),
              (samples[5], conversion.NO_TIMESTAMP)], problems)
 
     def test_a_name_that_is_too_long_costs_no_other(self):
@@ -558,7 +558,7 @@ class HostileBatchTest(ConverterTestCase):
                 for number in range(3)]
             lines, problems = made.convert(samples)
             self.assertEqual(expected, [line.split()[1] for line in lines])
-            self.assert_problems([(samples[1], encoding.LINE_TOO_LONG)],
+            self.assert_problems([(samples[1], wire.LINE_TOO_LONG)],
                                  problems)
 
     def test_a_meter_that_is_too_long_costs_no_other(self):
@@ -567,7 +567,7 @@ class HostileBatchTest(ConverterTestCase):
         lines, problems = self.make(
             template=".".join(["{meter}"] * 45)).convert(samples)
         self.assertEqual(["a", "b"], [line[0] for line in lines])
-        self.assert_problems([(samples[1], encoding.LINE_TOO_LONG)], problems)
+        self.assert_problems([(samples[1], wire.LINE_TOO_LONG)], problems)
 
     def test_counters_beyond_the_table_have_no_rate_and_cost_no_other(self):
         made = self.make(rate_max_series=2, counters="both")
@@ -684,7 +684,7 @@ class RenamedTest(ConverterTestCase):
               "instance_type": "m1_tiny", "project_name": "old",
               "status": "active", "image": {"name": "a"}, **changes}
         return "%s power.state.u 1 %d\n" % (".".join(
-            components.component(text) for text in (
+            sanitize.component(text) for text in (
                 of["instance_host"], of["instance_host"], of["display_name"],
                 of["instance_type"], of["project_name"], of["status"],
                 of["image"]["name"])), SECOND)

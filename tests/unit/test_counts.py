@@ -16,7 +16,7 @@ import threading
 import fixtures
 from oslotest import base
 
-from ceilometer_graphite import counts
+from ceilometer_graphite import stats
 
 
 class CountsTest(base.BaseTestCase):
@@ -24,7 +24,7 @@ class CountsTest(base.BaseTestCase):
     def setUp(self):
         super().setUp()
         self.log = self.useFixture(fixtures.FakeLogger())
-        self.counts = counts.Counts()
+        self.counts = stats.Counts()
 
     def test_what_was_never_counted_is_zero_and_no_total(self):
         self.assertEqual(0, self.counts["a"])
@@ -80,4 +80,4 @@ class CountsTest(base.BaseTestCase):
         self.assertEqual(16000, self.counts["a"])
 
     def test_numbers_are_written_in_the_order_of_their_names(self):
-        self.assertEqual("a 1, b 2", counts.text({"b": 2, "a": 1}))
+        self.assertEqual("a 1, b 2", stats.text({"b": 2, "a": 1}))

@@ -18,10 +18,10 @@ import struct
 
 import fixtures
 
-from ceilometer_graphite import config
-from ceilometer_graphite import counts
 from ceilometer_graphite import delivery
+from ceilometer_graphite import settings
 from ceilometer_graphite import spool
+from ceilometer_graphite import stats
 from tests.unit import base
 
 
@@ -33,9 +33,9 @@ class DeliveryTest(base.AgentTestCase):
         self.directory = self.useFixture(fixtures.TempDir()).path
 
     def make(self, query="", url=None):
-        self.counts = counts.Counts()
+        self.counts = stats.Counts()
         made = delivery.make_sender(
-            config.load_settings(self.conf, url or self.parsed_url(query)),
+            settings.load_settings(self.conf, url or self.parsed_url(query)),
             self.counts)
         self.addCleanup(made.close, 0.1)
         return made

@@ -18,8 +18,8 @@ import hypothesis
 from hypothesis import strategies as st
 from oslotest import base
 
-from ceilometer_graphite import components
-from ceilometer_graphite import fields
+from ceilometer_graphite import naming
+from ceilometer_graphite import sanitize
 from tests.unit import base as unit_base
 
 SAFE = string.ascii_letters + string.digits + "_-"
@@ -43,49 +43,49 @@ IDENTITIES = {"project_id", "user_id", "instance_id", "resource_id"}
 
 
 def make(prefix="ceilometer.", append_hostname=True):
-    return fields.Fields(prefix, append_hostname)
+    return naming.Fields(prefix, append_hostname)
 
 
 class MetadataTest(base.BaseTestCase):
 
     def test_metadata_are_the_mapping_that_a_sample_has(self):
         sample = unit_base.make_sample(metadata={"a": 1})
-        self.assertIs(sample.resource_metadata, fields.metadata(sample))
+        self.assertIs(sample.resource_metadata, naming.metadata(sample))
 
     def test_metadata_that_are_no_mapping_are_an_empty_one(self):
         sample = unit_base.make_sample()
         for hopeless in (None, "a", b"a", 5, ["a"], [("a", 1)], object()):
             sample.resource_metadata = hopeless
-            self.assertEqual({}, fields.metadata(sample))
+            self.assertEqual({}, naming.metadata(sample))
 
     def test_a_value_is_what_stands_at_its_key(self):
         for value in ("x", "", 0, 1.5, False, True):
-            self.assertIs(value, fields.metadata_value({"a": value}, "a"))
+            self.assertIs(value, naming.metadata_value({"a": value}, "a"))
 
     def test_dots_lead_inwards(self):
         md = {"flavor": {"a": {"b": 7}}}
-        self.assertEqual(7, fields.metadata_value(md, "flavor.a.b"))
+        self.assertEqual(7, naming.metadata_value(md, "flavor.a.b"))
 
     def test_a_key_that_has_the_dots_itself_comes_first(self):
         md = {"flavor": {"name": "b"}, "flavor.name": "a"}
-        self.assertEqual("a", fields.metadata_value(md, "flavor.name"))
+        self.assertEqual("a", naming.metadata_value(md, "flavor.name"))
 
     def test_what_is_not_there_is_none(self):
         md = {"a": {"b": 1}, "c": "text", "d": [1], "e": None}
         for key in ("x", "a.x", "c.x", "d.0", "e.x", "a.b.x", "", ".", "a."):
-            self.assertIsNone(fields.metadata_value(md, key), key)
+            self.assertIsNone(naming.metadata_value(md, key), key)
 
     def test_what_is_no_scalar_is_none(self):
         for value in ({}, {"a": 1}, [], [1], (), (1,)):
-            self.assertIsNone(fields.metadata_value({"a": value}, "a"))
-            self.assertIsNone(fields.metadata_value({"a": {"b": value}},
+            self.assertIsNone(naming.metadata_value({"a": value}, "a"))
+            self.assertIsNone(naming.metadata_value({"a": {"b": value}},
                                                     "a.b"))
 
 
 class ReaderTest(base.BaseTestCase):
 
     def read(self, source, sample):
-        return fields.reader(source)(sample, fields.metadata(sample))
+        return naming.reader(source)(sample, naming.metadata(sample))
 
     def test_each_value_is_read_where_ceilometer_keeps_it(self):
         sample = unit_base.make_sample(
@@ -131,7 +131,7 @@ class ComponentTest(base.BaseTestCase):
         for field in WRITTEN:
             source, = make().component("{%s}" % field).sources
             if source not in ("meter", "unit"):
-                fields.reader(source)(sample, {})
+                naming.reader(source)(sample, {})
 
     def test_a_field_without_a_value_is_called_none(self):
         # A host there always is, the agent's own at the least.
@@ -186,7 +186,7 @@ class ComponentTest(base.BaseTestCase):
         for size, whole in (99, True), (100, False):
             text = write({"flavor": "a" * size, "unit": "b" * 100})
             joined = "a" * size + "-" + "b" * 100
-            self.assertEqual(joined if whole else components.hashed(
+            self.assertEqual(joined if whole else sanitize.hashed(
                 joined, joined), text)
             self.assertLessEqual(len(text), 200)
 
@@ -217,18 +217,18 @@ class RefusalTest(base.BaseTestCase):
     def test_what_cannot_be_used_is_refused_saying_what_can(self):
         for text, told in self.REFUSED.items():
             with self.subTest(text):
-                e = self.assertRaises(fields.TemplateError,
+                e = self.assertRaises(naming.TemplateError,
                                       make().component, text)
                 self.assertIn(told, str(e))
 
     def test_an_unknown_field_is_told_with_all_that_are_known(self):
-        e = self.assertRaises(fields.TemplateError, make().component, "{x}")
+        e = self.assertRaises(naming.TemplateError, make().component, "{x}")
         for field in {"prefix", "metadata.KEY", *WRITTEN} - {"metadata.a.b"}:
             self.assertIn("{%s}" % field, str(e))
 
     def test_absent_fields_are_no_unknown_ones(self):
         absent = make("", False)
-        e = self.assertRaises(fields.TemplateError, absent.component, "{x}")
+        e = self.assertRaises(naming.TemplateError, absent.component, "{x}")
         self.assertIn("{hostname}", str(e))
         self.assertIn("{prefix}", str(e))
 
@@ -239,18 +239,18 @@ class PrefixTest(base.BaseTestCase):
         for prefix, checked in {
                 "": "", ".": "", "a": "a", "a.": "a", "a.b": "a.b",
                 "a.b.": "a.b", "x" * 200: "x" * 200}.items():
-            self.assertEqual(checked, fields.checked_prefix(prefix))
+            self.assertEqual(checked, naming.checked_prefix(prefix))
 
     def test_what_no_path_may_have_is_refused(self):
         for prefix in ("a..b", "a..", "..", ".a", "a b", "a\n", "\u00e9",
                        "a;b", "a/b", "x" * 201, "a." + "x" * 201):
             with self.subTest(prefix):
-                e = self.assertRaises(fields.TemplateError,
-                                      fields.checked_prefix, prefix)
+                e = self.assertRaises(naming.TemplateError,
+                                      naming.checked_prefix, prefix)
                 self.assertIn("A-Z a-z 0-9 _ -", str(e))
-                self.assertRaises(fields.TemplateError, make, prefix)
+                self.assertRaises(naming.TemplateError, make, prefix)
 
     @hypothesis.given(st.lists(st.text(SAFE, min_size=1), max_size=5))
     def test_safe_components_are_a_prefix(self, parts):
         self.assertEqual(".".join(parts),
-                         fields.checked_prefix(".".join(parts)))
+                         naming.checked_prefix(".".join(parts)))

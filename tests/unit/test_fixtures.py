@@ -17,8 +17,8 @@ import math
 from ceilometer.telemetry import notifications
 from oslo_utils import netutils
 
-from ceilometer_graphite import config
 from ceilometer_graphite import conversion
+from ceilometer_graphite import settings
 from tests import fakes
 from tests.unit import base as unit_base
 
@@ -97,7 +97,7 @@ class RecordingTestCase(unit_base.AgentTestCase):
 
     def make(self):
         return conversion.Converter(
-            config.load_settings(
+            settings.load_settings(
                 self.conf, netutils.urlsplit("graphite://127.0.0.1")),
             clock=fakes.Clock())
 

@@ -20,10 +20,9 @@ import hypothesis
 from hypothesis import strategies as st
 from oslotest import base
 
-from ceilometer_graphite import components
-from ceilometer_graphite import encoding
-from ceilometer_graphite import fields
 from ceilometer_graphite import naming
+from ceilometer_graphite import sanitize
+from ceilometer_graphite import wire
 from tests.unit import base as unit_base
 
 COMPONENT = "[A-Za-z0-9_-]{1,200}"
@@ -71,10 +70,10 @@ def modelled_name(parts, sample, meter, unit, prefix, append_hostname):
     device = md.get("disk_name") or md.get("vnic_name")
     texts = {
         "prefix": prefix or None,
-        "hostname": components.short_host(str(host))
+        "hostname": sanitize.short_host(str(host))
         if append_hostname else None,
-        "device": components.component(device) if device else None,
-        "meter": components.meter_path(meter)}
+        "device": sanitize.component(device) if device else None,
+        "meter": sanitize.meter_path(meter)}
     image = md.get("image")
     image_id = md.get("image.id", image.get("id")
                       if isinstance(image, dict) else None)
@@ -85,12 +84,12 @@ def modelled_name(parts, sample, meter, unit, prefix, append_hostname):
             ("metadata.image", image), ("metadata.image.id", image_id)):
         is_scalar = (not name.startswith("metadata")
                      or not isinstance(value, (dict, list)))
-        texts[name] = components.component(value if is_scalar else None)
+        texts[name] = sanitize.component(value if is_scalar else None)
     for name, value in (
             ("project_id", sample.project_id), ("user_id", sample.user_id),
             ("instance_id", md.get("instance_id") or sample.resource_id),
             ("resource_id", sample.resource_id)):
-        texts[name] = components.identity(value)
+        texts[name] = sanitize.identity(value)
     return ".".join(filter(None, (
         modelled_component(part, texts) for part in parts)))
 
@@ -98,12 +97,12 @@ def modelled_name(parts, sample, meter, unit, prefix, append_hostname):
 def modelled_component(part, texts):
     pieces = [piece for literal, field, *_ in string.Formatter().parse(part)
               for piece in (literal, field and (texts[field],)) if piece]
-    written = [components.component(piece) if isinstance(piece, str)
+    written = [sanitize.component(piece) if isinstance(piece, str)
                else piece[0] for piece in pieces]
     if len(written) == 1:
         return written[0]
     text = "".join(one or "none" for one in written)
-    return text if len(text) <= 200 else components.hashed(text, text)
+    return text if len(text) <= 200 else sanitize.hashed(text, text)
 
 
 @st.composite
@@ -181,7 +180,7 @@ class HostileInputTest(base.BaseTestCase):
     def test_a_name_is_one_word_of_one_line(self, sample, tags):
         namer = tag_namer() if tags else path_namer()
         name = namer.name(sample, sample.name, sample.unit)
-        line = encoding.line(name, 1, 2).encode("ascii")
+        line = wire.line(name, 1, 2).encode("ascii")
         self.assertEqual([name.encode("ascii"), b"1", b"2"], line.split())
         self.assertEqual(1, len(line.decode().splitlines()))
 
@@ -196,7 +195,7 @@ class NamesTest(base.BaseTestCase):
             self, parts, samples, prefix, append_hostname):
         try:
             namer = path_namer(".".join(parts), prefix, append_hostname)
-        except fields.TemplateError:
+        except naming.TemplateError:
             absent = {"{prefix}": prefix, "{hostname}": append_hostname}
             first, *_ = [part for part in parts if absent.get(part, True)]
             self.assertEqual("{device}", first)
@@ -225,7 +224,7 @@ class NamesTest(base.BaseTestCase):
     def names(self, namer, samples, meter="cpu", unit="ns"):
         text, around = namer.of_meter(meter, unit)
         return [before + text + after for before, after in around(
-            samples, [fields.metadata(sample) for sample in samples])]
+            samples, [naming.metadata(sample) for sample in samples])]
 
     def test_fields_of_the_meter_may_stand_anywhere_and_more_than_once(self):
         for template, expected in {
@@ -261,10 +260,10 @@ class NamesTest(base.BaseTestCase):
                 sample = unit_base.make_sample(
                     resource_id=value, metadata={"x": value})
                 sample.project_id = value
-                written = components.identity(value)
+                written = sanitize.identity(value)
                 self.assertEqual("%s.%s.%s.%s.%s" % (
-                    written, written, components.component(value),
-                    components.meter_path(value), components.component(value)),
+                    written, written, sanitize.component(value),
+                    sanitize.meter_path(value), sanitize.component(value)),
                     namer.name(sample, value, value).partition(".u.")[0])
 
     def test_no_name_changes_when_more_are_known_than_are_remembered(self):
@@ -293,7 +292,7 @@ class NamesTest(base.BaseTestCase):
         for value in ["a"], {"a": 1}, 7, 1.5, True:
             sample = unit_base.make_sample()
             sample.project_id = value
-            self.assertIn(".%s." % components.identity(value),
+            self.assertIn(".%s." % sanitize.identity(value),
                           namer.name(sample, "cpu", "ns"))
         self.assertEqual({}, namer._memo)
 
@@ -311,8 +310,8 @@ class TooLongTest(base.BaseTestCase):
     }
 
     def assert_too_long(self, function, *arguments):
-        e = self.assertRaises(encoding.SkippedSample, function, *arguments)
-        self.assertEqual(encoding.LINE_TOO_LONG, e.reason)
+        e = self.assertRaises(wire.SkippedSample, function, *arguments)
+        self.assertEqual(wire.LINE_TOO_LONG, e.reason)
 
     def sample(self, name):
         return unit_base.make_sample(metadata={"display_name": name})
@@ -358,8 +357,8 @@ class IdentityTest(base.BaseTestCase):
 
     @hypothesis.given(HOSTILE_TEXTS)
     def test_an_instance_named_like_the_name_of_another_differs(self, text):
-        hypothesis.assume(components.identity(text) != text)
-        self.assert_distinct(text, components.identity(text))
+        hypothesis.assume(sanitize.identity(text) != text)
+        self.assert_distinct(text, sanitize.identity(text))
 
     @hypothesis.given(HOSTILE_TEXTS)
     def test_an_instance_named_like_another_sanitised_differs(self, text):
@@ -387,65 +386,65 @@ class IdentityTest(base.BaseTestCase):
 
     @hypothesis.given(st.uuids())
     def test_a_uuid_stays_as_it_is(self, value):
-        self.assertEqual(str(value), components.identity(str(value)))
-        self.assertEqual(value.hex, components.identity(value.hex))
+        self.assertEqual(str(value), sanitize.identity(str(value)))
+        self.assertEqual(value.hex, sanitize.identity(value.hex))
 
     @hypothesis.given(st.text(SAFE, min_size=1, max_size=200))
     def test_a_safe_component_stays_as_it_is(self, text):
-        self.assertEqual(text, components.component(text))
+        self.assertEqual(text, sanitize.component(text))
 
     def test_a_changed_identifier_ends_in_a_hash(self):
-        self.assertRegex(components.identity("a/b"), r"\Aa_b_[0-9a-f]{16}\Z")
+        self.assertRegex(sanitize.identity("a/b"), r"\Aa_b_[0-9a-f]{16}\Z")
 
 
 class ComponentTest(base.BaseTestCase):
 
     def test_200_bytes_are_kept(self):
-        self.assertEqual("x" * 200, components.component("x" * 200))
+        self.assertEqual("x" * 200, sanitize.component("x" * 200))
 
     def test_more_are_cut_to_200_and_end_in_a_hash(self):
-        self.assertRegex(components.component("x" * 201),
+        self.assertRegex(sanitize.component("x" * 201),
                          r"\Ax{183}_[0-9a-f]{16}\Z")
 
     def test_long_texts_with_one_beginning_stay_apart(self):
-        self.assertNotEqual(components.component("x" * 300 + "a"),
-                            components.component("x" * 300 + "b"))
+        self.assertNotEqual(sanitize.component("x" * 300 + "a"),
+                            sanitize.component("x" * 300 + "b"))
 
     def test_a_hash_is_the_same_in_every_process(self):
         # As b2sum -l 64 prints it.
         self.assertEqual("x" * 183 + "_4b947e1e32c12ad3",
-                         components.component("x" * 201))
+                         sanitize.component("x" * 201))
 
     def test_nothing_is_none(self):
         self.assertEqual(["none", "none"],
-                         [components.component(None),
-                          components.component("")])
+                         [sanitize.component(None),
+                          sanitize.component("")])
 
     def test_a_number_is_its_digits(self):
-        self.assertEqual("-12", components.component(-12))
+        self.assertEqual("-12", sanitize.component(-12))
 
     def test_each_unsafe_character_becomes_an_underscore(self):
-        self.assertEqual("a__b_c_", components.component("a\0\nb.cé"))
+        self.assertEqual("a__b_c_", sanitize.component("a\0\nb.cé"))
 
 
 class MeterTest(base.BaseTestCase):
 
     def test_dots_stay(self):
         self.assertEqual("disk.device.read.bytes",
-                         components.meter_path("disk.device.read.bytes"))
+                         sanitize.meter_path("disk.device.read.bytes"))
 
     def test_dots_with_nothing_between_them_become_one(self):
-        self.assertEqual("a.b", components.meter_path("..a...b."))
+        self.assertEqual("a.b", sanitize.meter_path("..a...b."))
 
     def test_a_meter_of_dots_alone_is_none(self):
-        self.assertEqual("none", components.meter_path("..."))
+        self.assertEqual("none", sanitize.meter_path("..."))
 
     def test_a_meter_cannot_climb_out_of_its_folder(self):
         self.assertEqual("_._etc_passwd",
-                         components.meter_path("/../etc/passwd"))
+                         sanitize.meter_path("/../etc/passwd"))
 
     def test_a_meter_of_over_200_bytes_is_one_component(self):
-        self.assertRegex(components.meter_path("a." * 150),
+        self.assertRegex(sanitize.meter_path("a." * 150),
                          r"\A[a_]{183}_[0-9a-f]{16}\Z")
 
 
@@ -619,7 +618,7 @@ class RefusalTest(base.BaseTestCase):
     def test_a_bad_template_is_refused_saying_what_is_allowed(self):
         for template, allowed in self.BAD_TEMPLATES.items():
             with self.subTest(template=template):
-                e = self.assertRaises(fields.TemplateError,
+                e = self.assertRaises(naming.TemplateError,
                                       path_namer, template)
                 self.assertIn(allowed, str(e))
 
@@ -629,7 +628,7 @@ class RefusalTest(base.BaseTestCase):
                          "{hostname}.{device}.{meter}",
                          "{hostname}.{prefix}.{device}.{meter}"):
             with self.subTest(template):
-                self.assertRaises(fields.TemplateError, path_namer, template,
+                self.assertRaises(naming.TemplateError, path_namer, template,
                                   prefix="", append_hostname=False)
                 self.assertTrue(path(template).endswith(".cpu"))
 
@@ -643,7 +642,7 @@ class RefusalTest(base.BaseTestCase):
                        "x" * 201, "a/b"):
             for namer in path_namer, tag_namer:
                 with self.subTest(prefix=prefix, namer=namer):
-                    e = self.assertRaises(fields.TemplateError, namer,
+                    e = self.assertRaises(naming.TemplateError, namer,
                                           prefix=prefix)
                     self.assertIn("A-Z a-z 0-9 _ -", str(e))
 
@@ -651,7 +650,7 @@ class RefusalTest(base.BaseTestCase):
     def test_a_template_is_refused_or_gives_a_valid_path(self, template):
         try:
             namer = path_namer("{meter}.x" + template)
-        except fields.TemplateError:
+        except naming.TemplateError:
             return
         self.assertRegex(namer.name(unit_base.make_sample(), "cpu", "ns"),
                          r"\Acpu(\.%s)+\Z" % COMPONENT)

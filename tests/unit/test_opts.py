@@ -22,10 +22,10 @@ from oslo_config import types
 from oslo_utils import netutils
 from oslotest import base
 
-from ceilometer_graphite import config
-from ceilometer_graphite import encoding
 from ceilometer_graphite import naming
 from ceilometer_graphite import opts
+from ceilometer_graphite import settings
+from ceilometer_graphite import wire
 from tests.unit import base as unit_base
 
 
@@ -49,28 +49,28 @@ class OptsTestCase(base.BaseTestCase):
 
     def load(self, query="", conf_text="", endpoints="g"):
         """Settings; ``conf_text`` is of the group ``[graphite]``."""
-        return config.load_settings(
+        return settings.load_settings(
             self.make_conf("[graphite]\n" + conf_text),
             netutils.urlsplit("graphite://" + endpoints + (
                 "?" + query if query else "")))
 
     def error(self, *arguments, **kwargs):
-        return str(self.assertRaises(config.ConfigError, self.load,
+        return str(self.assertRaises(settings.ConfigError, self.load,
                                      *arguments, **kwargs))
 
 
 class DefaultsTest(OptsTestCase):
 
     def test_an_url_of_a_host_is_enough(self):
-        settings = self.load()
+        loaded = self.load()
         for opt in opts.GRAPHITE_OPTS:
-            self.assertEqual(opt.default, getattr(settings, opt.dest))
+            self.assertEqual(opt.default, getattr(loaded, opt.dest))
 
     def test_settings_cannot_be_changed(self):
-        settings = self.load()
-        for field in dataclasses.fields(settings):
+        loaded = self.load()
+        for field in dataclasses.fields(loaded):
             self.assertRaises(dataclasses.FrozenInstanceError, setattr,
-                              settings, field.name, None)
+                              loaded, field.name, None)
 
     def test_settings_know_the_url_that_they_are_of(self):
         self.assertEqual("graphite://g?counters=raw",
@@ -128,28 +128,28 @@ class UrlTest(OptsTestCase):
     def test_each_option_is_read_from_ceilometer_conf(self):
         for opt in opts.GRAPHITE_OPTS:
             for text in self.two_values(opt):
-                settings = self.load(conf_text=f"{opt.name} = {text}")
-                self.assertEqual(opt.type(text), getattr(settings, opt.dest))
+                loaded = self.load(conf_text=f"{opt.name} = {text}")
+                self.assertEqual(opt.type(text), getattr(loaded, opt.dest))
 
     def test_each_option_in_the_url_overrides_ceilometer_conf(self):
         for opt in opts.GRAPHITE_OPTS:
             for in_conf, in_url in (self.two_values(opt),
                                     self.two_values(opt)[::-1]):
-                settings = self.load(
+                loaded = self.load(
                     urllib.parse.urlencode({opt.name: in_url}),
                     f"{opt.name} = {in_conf}")
                 self.assertEqual(opt.type(in_url),
-                                 getattr(settings, opt.dest), opt.name)
+                                 getattr(loaded, opt.dest), opt.name)
 
     def test_options_that_the_url_leaves_out_come_from_ceilometer_conf(self):
-        settings = self.load("counters=raw", "prefix = a.b\n")
-        self.assertEqual(("raw", "a.b"), (settings.counters,
-                                          settings.prefix))
+        loaded = self.load("counters=raw", "prefix = a.b\n")
+        self.assertEqual(("raw", "a.b"), (loaded.counters,
+                                          loaded.prefix))
 
     def test_values_are_decoded_as_url_queries_are(self):
-        settings = self.load("template=%7Bmeter%7D%2Ex&prefix=%61")
+        loaded = self.load("template=%7Bmeter%7D%2Ex&prefix=%61")
         self.assertEqual(("{meter}.x", "a"),
-                         (settings.template, settings.prefix))
+                         (loaded.template, loaded.prefix))
 
     def test_a_template_may_stand_in_the_url_as_it_is(self):
         self.assertEqual("{prefix}.{meter}", self.load(
@@ -159,15 +159,15 @@ class UrlTest(OptsTestCase):
         self.assertEqual("", self.load("prefix=").prefix)
 
     def test_an_empty_definitions_file_is_the_packaged_one(self):
-        settings = self.load("definitions_file=",
+        loaded = self.load("definitions_file=",
                              "definitions_file = /does/not/exist")
         self.assertEqual("cpu_util",
-                         settings.definitions.rate("cpu", "ns").name)
+                         loaded.definitions.rate("cpu", "ns").name)
 
     def test_a_definitions_file_replaces_the_packaged_one(self):
         path = self.file("own.yaml", "rates: [{meter: cpu, name: own}]")
-        settings = self.load(conf_text="definitions_file = " + path)
-        self.assertEqual("own", settings.definitions.rate("cpu", "").name)
+        loaded = self.load(conf_text="definitions_file = " + path)
+        self.assertEqual("own", loaded.definitions.rate("cpu", "").name)
 
     def test_tags_are_made_where_they_are_asked_for(self):
         self.assertIsInstance(self.load("naming=tags").namer,
@@ -177,17 +177,17 @@ class UrlTest(OptsTestCase):
 class DeprecatedNameTest(OptsTestCase):
 
     def test_the_old_name_is_read_from_ceilometer_conf(self):
-        settings = self.load(conf_text="hypervisor_in_prefix = false")
-        self.assertIs(False, settings.append_hostname)
+        loaded = self.load(conf_text="hypervisor_in_prefix = false")
+        self.assertIs(False, loaded.append_hostname)
 
     def test_the_old_name_is_read_from_the_url(self):
-        settings = self.load("hypervisor_in_prefix=false")
-        self.assertIs(False, settings.append_hostname)
+        loaded = self.load("hypervisor_in_prefix=false")
+        self.assertIs(False, loaded.append_hostname)
 
     def test_the_old_name_in_the_url_overrides_ceilometer_conf(self):
-        settings = self.load("hypervisor_in_prefix=true",
+        loaded = self.load("hypervisor_in_prefix=true",
                              "append_hostname = false")
-        self.assertIs(True, settings.append_hostname)
+        self.assertIs(True, loaded.append_hostname)
 
     def test_the_old_and_the_new_name_cannot_both_stand_in_the_url(self):
         self.assertIn("append_hostname has to stand in the URL once",
@@ -414,5 +414,5 @@ class ListOptsTest(base.BaseTestCase):
     def test_a_datagram_is_never_larger_than_carbon_reads(self):
         size, = (opt for opt in opts.GRAPHITE_OPTS
                  if opt.dest == "datagram_size")
-        self.assertEqual((1400, encoding.MAX_DATAGRAM_BYTES, 8192),
+        self.assertEqual((1400, wire.MAX_DATAGRAM_BYTES, 8192),
                          (size.default, size.type.max, size.type.max))

@@ -28,9 +28,9 @@ import hypothesis
 from hypothesis import strategies as st
 from twisted.internet import testing
 
-from ceilometer_graphite import counts
-from ceilometer_graphite import encoding
 from ceilometer_graphite import publisher
+from ceilometer_graphite import stats
+from ceilometer_graphite import wire
 from tests.unit import base
 
 SAMPLES = 100000
@@ -159,7 +159,7 @@ class PoisonTestCase(base.AgentTestCase):
 
     def skipped(self, made):
         return sum(number for name, number in made.counts.totals().items()
-                   if name.startswith(counts.SKIPPED))
+                   if name.startswith(stats.SKIPPED))
 
     def publish(self, made, sample, seconds):
         """Publish one sample, alone.
@@ -168,13 +168,13 @@ class PoisonTestCase(base.AgentTestCase):
             None for one that is left out, and is counted
         """
         before = self.skipped(made)
-        faults = made.counts[counts.SKIPPED + publisher.FAULT]
+        faults = made.counts[stats.SKIPPED + publisher.FAULT]
         made.publish_samples([sample])
         value = expected_value(sample.volume)
         taken = self.sender.take()
         if not taken:
             self.assertEqual(before + 1, self.skipped(made))
-            if made.counts[counts.SKIPPED + publisher.FAULT] > faults:
+            if made.counts[stats.SKIPPED + publisher.FAULT] > faults:
                 self.assertFalse(is_understood(sample))
             else:
                 self.assertTrue(value is None or seconds is None)
@@ -274,10 +274,10 @@ class BulkPoisonTest(PoisonTestCase):
         self.addCleanup(
             state.connectedMetricReceiverProtocols.discard, receiver)
         for published in self.published(5000):
-            for datagram in encoding.datagrams(
+            for datagram in wire.datagrams(
                     b"".join(each[0] for each in published), 1400):
                 self.assertLessEqual(
-                    len(datagram), encoding.MAX_DATAGRAM_BYTES)
+                    len(datagram), wire.MAX_DATAGRAM_BYTES)
                 receiver.datagramReceived(datagram, ("127.0.0.1", 2003))
             self.assert_read(published, self.carbon.take())
 
@@ -285,7 +285,7 @@ class BulkPoisonTest(PoisonTestCase):
         receiver, transport = self.carbon.connection(
             protocols.MetricPickleReceiver)
         for published in self.published(5000):
-            frames = encoding.pickle_frames(
+            frames = wire.pickle_frames(
                 b"".join(each[0] for each in published))
             for piece in self.cut(b"".join(frames)):
                 receiver.dataReceived(piece)

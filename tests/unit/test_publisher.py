@@ -19,10 +19,10 @@ import threading
 import ceilometer
 
 from ceilometer_graphite import conversion
-from ceilometer_graphite import counts
-from ceilometer_graphite import encoding
 from ceilometer_graphite import publisher
 from ceilometer_graphite import rates
+from ceilometer_graphite import stats
+from ceilometer_graphite import wire
 from tests.unit import base
 
 SECOND = 1795334320
@@ -116,16 +116,16 @@ class GraphitePublisherTest(base.AgentTestCase):
 
     def test_a_sample_that_cannot_be_published_costs_nothing_else(self):
         for reason, fields in (
-                (encoding.NOT_A_NUMBER, {"volume": "many"}),
-                (encoding.NOT_A_NUMBER, {"volume": None}),
-                (encoding.NOT_FINITE, {"volume": math.nan}),
-                (encoding.BAD_TIMESTAMP, {"timestamp": "yesterday"}),
+                (wire.NOT_A_NUMBER, {"volume": "many"}),
+                (wire.NOT_A_NUMBER, {"volume": None}),
+                (wire.NOT_FINITE, {"volume": math.nan}),
+                (wire.BAD_TIMESTAMP, {"timestamp": "yesterday"}),
                 (publisher.FAULT, {"name": [], "type": "cumulative"})):
             made = self.make()
             samples = [base.make_sample(**fields), base.make_sample()]
             self.assertEqual([HEAD + b"power.state 1 %d\n" % SECOND],
                              self.lines(made, samples))
-            self.assertEqual(1, made.counts[counts.SKIPPED + reason])
+            self.assertEqual(1, made.counts[stats.SKIPPED + reason])
             self.assertIn(reason + ": left out", self.log.output)
             self.assertEqual(reason == publisher.FAULT,
                              "Traceback" in self.log.output)
@@ -148,11 +148,11 @@ class GraphitePublisherTest(base.AgentTestCase):
              % (number, 10 * number, SECOND) for number in range(len(bad))],
             sorted(self.lines(made, batch(20, 2.0))))
         self.assertEqual(
-            {encoding.NOT_A_NUMBER: 2, encoding.NOT_FINITE: 2,
-             encoding.BAD_TIMESTAMP: 2, publisher.FAULT: 4},
-            {name[len(counts.SKIPPED):]: number
+            {wire.NOT_A_NUMBER: 2, wire.NOT_FINITE: 2,
+             wire.BAD_TIMESTAMP: 2, publisher.FAULT: 4},
+            {name[len(stats.SKIPPED):]: number
              for name, number in made.counts.totals().items()
-             if name.startswith(counts.SKIPPED)})
+             if name.startswith(stats.SKIPPED)})
 
     def test_a_name_that_is_too_long_is_told(self):
         made = self.make("?template=" + "{instance_name}." * 45 + "{meter}")
@@ -162,7 +162,7 @@ class GraphitePublisherTest(base.AgentTestCase):
         self.assertEqual([b"x." * 45 + b"power.state 1 %d\n" % SECOND],
                          self.receiver.take(1))
         self.assertEqual(
-            1, made.counts[counts.SKIPPED + encoding.LINE_TOO_LONG])
+            1, made.counts[stats.SKIPPED + wire.LINE_TOO_LONG])
         self.assertIn("its line is too long", self.log.output)
 
     def test_metadata_that_are_none_cost_nothing(self):
@@ -184,7 +184,7 @@ class GraphitePublisherTest(base.AgentTestCase):
                    self.counter(1, 1.0, resource_id="i2")]
         self.assertEqual([], self.lines(made, samples))
         self.assertEqual(
-            1, made.counts[counts.SKIPPED + rates.TABLE_FULL])
+            1, made.counts[stats.SKIPPED + rates.TABLE_FULL])
         self.assertIn("rate_max_series", self.log.output)
 
     def test_what_is_skipped_is_logged_once(self):
@@ -192,7 +192,7 @@ class GraphitePublisherTest(base.AgentTestCase):
         self.lines(made, [base.make_sample(volume=None)] * 100)
         self.assertEqual(1, self.log.output.count("not_a_number: "))
         self.assertEqual(
-            100, made.counts[counts.SKIPPED + encoding.NOT_A_NUMBER])
+            100, made.counts[stats.SKIPPED + wire.NOT_A_NUMBER])
 
     def test_events_are_refused_as_by_other_sample_publishers(self):
         self.assertRaises(ceilometer.NotImplementedError,

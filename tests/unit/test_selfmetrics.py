@@ -15,15 +15,14 @@ import types
 
 from oslotest import base
 
-from ceilometer_graphite import counts
-from ceilometer_graphite import selfmetrics
+from ceilometer_graphite import stats
 from tests import fakes
 
 
 class NamerTest(base.BaseTestCase):
 
     def name(self, **settings):
-        return selfmetrics.namer(types.SimpleNamespace(
+        return stats.namer(types.SimpleNamespace(
             **{"host": "compute-1.example.org", "append_hostname": True,
                "prefix": "ceilometer.", "naming": "path", **settings}),
             "relay_2003")("lines_sent")
@@ -59,7 +58,7 @@ class SelfMetricsTest(base.BaseTestCase):
         self.clock = fakes.Clock()
 
     def make(self, interval_seconds=60):
-        return selfmetrics.SelfMetrics(
+        return stats.SelfMetrics(
             lambda name: "me." + name, interval_seconds, self.clock,
             lambda: 1795334320.9)
 
@@ -89,7 +88,7 @@ class SelfMetricsTest(base.BaseTestCase):
 
     def test_lines_are_of_the_plaintext_protocol(self):
         self.assertIn("me.lines_sent 7 1795334320\n",
-                      self.make().lines({counts.LINES_SENT: 7}, {}))
+                      self.make().lines({stats.LINES_SENT: 7}, {}))
 
     def test_counters_are_what_they_grew_by(self):
         made = self.make()

@@ -22,10 +22,9 @@ from oslotest import base
 
 from ceilometer_graphite import backlog
 from ceilometer_graphite import connection
-from ceilometer_graphite import counts
-from ceilometer_graphite import selfmetrics
 from ceilometer_graphite import sender
 from ceilometer_graphite import spool
+from ceilometer_graphite import stats
 from ceilometer_graphite import transports
 from tests import fakes
 
@@ -46,7 +45,7 @@ class SenderTestCase(base.BaseTestCase):
         settings = types.SimpleNamespace(
             endpoints=endpoints, reconnect_delay_max_seconds=1.0,
             reconnect_interval=reconnect_interval)
-        self.counts = counts.Counts()
+        self.counts = stats.Counts()
         clocks = {"clock": kwargs["clock"]} if "clock" in kwargs else {}
         made = sender.Sender(
             connection.Connection(settings, transport, **clocks), buffer_size,
@@ -93,7 +92,7 @@ class SenderTest(SenderTestCase):
         self.assertTrue(transport.sent.empty())
         transport.may_send.set()
         self.assertTrue(made.close(10))
-        self.assertEqual(100, self.counts[counts.LINES_SENT])
+        self.assertEqual(100, self.counts[stats.LINES_SENT])
 
     def test_what_a_broken_connection_did_not_take_is_sent_again(self):
         transport = fakes.FakeTransport(send_errors=[None, GONE])
@@ -180,7 +179,7 @@ class SenderTest(SenderTestCase):
         lines = sent.splitlines()
         self.assertEqual(b"a 99 1", lines[-1])
         self.assertEqual(sorted(lines), lines)
-        dropped = self.counts[counts.DROPPED + "buffer_full"]
+        dropped = self.counts[stats.DROPPED + "buffer_full"]
         self.assertEqual(100, len(lines) + dropped)
         self.assertIn("buffer_size = 100 bytes", self.log.output)
 
@@ -239,7 +238,7 @@ class ReplayTest(SenderTestCase):
             self.send(made, self.transport, lines)
         self.assertEqual([b"a 1 1", b"b 1 1", b"last 1 1"],
                          self.sent_after_a_break(made))
-        self.assertEqual(2, self.counts[counts.LINES_REPLAYED])
+        self.assertEqual(2, self.counts[stats.LINES_REPLAYED])
 
     def test_what_is_being_sent_is_replayed_with_what_was_sent(self):
         self.transport = fakes.FakeTransport(send_errors=[None, GONE])
@@ -281,7 +280,7 @@ class ReplayTest(SenderTestCase):
         self.transport.unread_bytes = 1000
         self.send(made, self.transport, b"a 1 1\n")
         self.assertEqual([b"last 1 1"], self.sent_after_a_break(made))
-        self.assertEqual(0, self.counts[counts.LINES_REPLAYED])
+        self.assertEqual(0, self.counts[stats.LINES_REPLAYED])
 
     def test_what_is_kept_for_replay_is_bounded(self):
         made = self.make(buffer_size=100)
@@ -322,7 +321,7 @@ class ReplayTest(SenderTestCase):
         self.assertEqual([A], self.transport.connects)
 
     def test_it_reports_on_itself_through_the_same_path(self):
-        made = self.make(metrics=selfmetrics.SelfMetrics(
+        made = self.make(metrics=stats.SelfMetrics(
             lambda name: "me." + name, 60, self.clock, lambda: 7))
         self.send(made, self.transport, b"a 1 1\nb 1 1\n")
         self.clock.advance(60)

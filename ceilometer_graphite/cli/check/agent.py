@@ -21,9 +21,9 @@ import sys
 from ceilometer import messaging
 from stevedore import driver as stevedore_driver
 
-from ceilometer_graphite import components
 from ceilometer_graphite import driver
 from ceilometer_graphite import opts
+from ceilometer_graphite import sanitize
 from ceilometer_graphite.cli import common
 from ceilometer_graphite.cli.check import results
 from ceilometer_graphite.cli.check import user
@@ -175,7 +175,7 @@ def _not_loadable(name):
 def host(state):
     """The name of the node tells it from the others."""
     name = state.conf.host
-    if components.short_host(name) in ("localhost", components.MISSING):
+    if sanitize.short_host(name) in ("localhost", sanitize.MISSING):
         yield results.warning(
             "host", "is %r, under which every node that has no other name "
             "writes the same series" % name,

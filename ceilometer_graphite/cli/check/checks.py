@@ -49,7 +49,7 @@ _FILES = (
     _Check("sources", pipeline.taken, ("polled", "urls")),
 )
 _GRAPHITE = (
-    _Check("graphite://", settings.settings, ("urls",)),
+    _Check("graphite://", settings.load, ("urls",)),
     _Check("spool", spool.spools, ("publishers",)),
     _Check("endpoints", endpoints.endpoints, ("publishers",)),
 )

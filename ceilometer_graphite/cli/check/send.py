@@ -19,10 +19,10 @@ import typing
 
 import requests
 
-from ceilometer_graphite import components
-from ceilometer_graphite import encoding
-from ceilometer_graphite import selfmetrics
+from ceilometer_graphite import sanitize
+from ceilometer_graphite import stats
 from ceilometer_graphite import transports
+from ceilometer_graphite import wire
 from ceilometer_graphite.cli import common
 from ceilometer_graphite.cli.check import endpoints
 from ceilometer_graphite.cli.check import results
@@ -52,11 +52,11 @@ def send(state):
     """
     for settings, endpoint in state.reached:
         text = transports.endpoint_text(endpoint)
-        series = selfmetrics.namer(
-            settings, components.component(text))(SERIES)
+        series = stats.namer(
+            settings, sanitize.component(text))(SERIES)
         # The value tells it from those of other runs.
         value = int(time.time())
-        line = encoding.line(series, value, value).encode("ascii")
+        line = wire.line(series, value, value).encode("ascii")
         try:
             with endpoints.connected(settings, endpoint) as transport:
                 transport.send(line)

@@ -19,8 +19,8 @@ import os
 from ceilometer import sample
 from oslo_utils import netutils
 
-from ceilometer_graphite import config
-from ceilometer_graphite import tls
+from ceilometer_graphite import settings
+from ceilometer_graphite import transports
 from ceilometer_graphite.cli import common
 from ceilometer_graphite.cli.check import results
 
@@ -44,14 +44,14 @@ class _Warnings(logging.Handler):
         self.texts.append(record.getMessage())
 
     def __enter__(self):
-        logging.getLogger(config.__name__).addHandler(self)
+        logging.getLogger(settings.__name__).addHandler(self)
         return self
 
     def __exit__(self, *exc_info):
-        logging.getLogger(config.__name__).removeHandler(self)
+        logging.getLogger(settings.__name__).removeHandler(self)
 
 
-def settings(state):
+def load(state):
     """Each URL can be used, and does what it seems to be meant to."""
     with _Warnings() as found:
         for url in state.urls:
@@ -63,8 +63,8 @@ def settings(state):
 
 def _of(state, url):
     try:
-        found = config.load_settings(state.conf, netutils.urlsplit(url))
-    except config.ConfigError as e:
+        found = settings.load_settings(state.conf, netutils.urlsplit(url))
+    except settings.ConfigError as e:
         yield results.error(
             url, common.one_line(e), "correct it in pipeline.yaml, or in "
             "[graphite] of ceilometer.conf")
@@ -84,11 +84,11 @@ def _of(state, url):
 def _port_of_another_format(found):
     other = _OTHER[found.format]
     for host, port in found.endpoints:
-        if port == config.PORTS[other]:
+        if port == settings.PORTS[other]:
             yield ("%s:%d is by habit the port for %s, and format is %s"
                    % (host, port, other, found.format),
                    "take port %d, or set format = %s" % (
-                       config.PORTS[found.format], other))
+                       settings.PORTS[found.format], other))
 
 
 def _tls_that_is_off(found):
@@ -97,7 +97,7 @@ def _tls_that_is_off(found):
             yield ("nobody verifies who takes the lines",
                    "set tls_verify = true, and cafile")
         return
-    names = [name for name in tls.OPTIONS
+    names = [name for name in transports.OPTIONS
              if name != "tls_verify" and getattr(found, name)]
     if names:
         yield ("%s is set, but nothing is encrypted" % " and ".join(names),

@@ -16,7 +16,7 @@
 import os
 import tempfile
 
-from ceilometer_graphite import components
+from ceilometer_graphite import sanitize
 from ceilometer_graphite import spool
 from ceilometer_graphite import transports
 from ceilometer_graphite.cli import common
@@ -66,7 +66,7 @@ def _not_writable(settings):
 
 
 def _path(settings):
-    return spool.Spool(settings.spool_dir, components.component(",".join(
+    return spool.Spool(settings.spool_dir, sanitize.component(",".join(
         map(transports.endpoint_text, settings.endpoints))),
         settings.spool_size).path
 

@@ -19,10 +19,9 @@ import re
 
 from ceilometer import sample as ceilometer_sample
 
-from ceilometer_graphite import components
-from ceilometer_graphite import encoding
-from ceilometer_graphite import fields
 from ceilometer_graphite import naming
+from ceilometer_graphite import sanitize
+from ceilometer_graphite import wire
 from ceilometer_graphite.cli import pipelines
 
 PACKAGED = "the packaged definitions.yaml"
@@ -85,8 +84,8 @@ def _key(settings, sample, name, unit):
     """The path and the second of a line, None where there cannot be one."""
     try:
         return (settings.namer.name(sample, name, unit),
-                str(int(encoding.timestamp(sample.timestamp))))
-    except encoding.SkippedSample:
+                str(int(wire.timestamp(sample.timestamp))))
+    except wire.SkippedSample:
         return None
 
 
@@ -130,7 +129,7 @@ def _parts(settings):
         return [(lead.strip(".;=") or (
             "meter" if component.sources else "prefix"), component)
             for lead, component in parts]
-    of = fields.Fields(settings.prefix, settings.append_hostname)
+    of = naming.Fields(settings.prefix, settings.append_hostname)
     return [(text, of.component(text))
             for text in naming.DOT_OUTSIDE_BRACES.split(settings.template)]
 
@@ -155,7 +154,7 @@ def _explain_field(settings, sample, name, unit, text, component):
 def _value(settings, sample, name, unit, source):
     if source in ("meter", "unit"):
         return name if source == "meter" else unit
-    found = fields.reader(source)(sample, fields.metadata(sample))
+    found = naming.reader(source)(sample, naming.metadata(sample))
     return settings.host if source == "host" and not found else found
 
 
@@ -171,13 +170,13 @@ def _note(value, written):
     if not raw:
         return "there is none"
     notes = []
-    if source == "host" and written == components.short_host(raw) != raw:
+    if source == "host" and written == sanitize.short_host(raw) != raw:
         notes.append("up to the first dot")
         raw = raw.partition(".")[0]
-    replaced = set(components.UNSAFE.findall(raw)) - set(written)
+    replaced = set(sanitize.UNSAFE.findall(raw)) - set(written)
     if replaced:
         notes.append("%s became _" % " ".join(map(repr, sorted(replaced))))
-    if len(raw) > components.MAX_BYTES:
+    if len(raw) > sanitize.MAX_BYTES:
         notes.append("cut")
     if _HASH.search(written) and not raw.endswith(written[-_HASH_BYTES:]):
         notes.append("made unique by a hash of the whole")

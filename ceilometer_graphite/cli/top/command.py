@@ -87,7 +87,7 @@ def _definitions(conf):
     if not os.path.isabs(conf.pipeline_cfg_file):
         return definitions.load()  # the file is not there
     try:
-        return common.settings(conf).definitions
+        return common.load_settings(conf).definitions
     except common.CommandError as e:
         _note("%s; the packaged definitions are used" % e)
         return definitions.load()

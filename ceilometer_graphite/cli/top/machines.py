@@ -18,7 +18,6 @@ import dataclasses
 import types
 
 from ceilometer_graphite import conversion
-from ceilometer_graphite import fields
 from ceilometer_graphite import naming
 from ceilometer_graphite.cli import common
 from ceilometer_graphite.cli import hypervisor
@@ -107,13 +106,13 @@ class Machines:
         found = {sample.resource_id: self._machine(sample, values)
                  for sample in samples if sample.name == hypervisor.INSTANCE}
         for sample in samples:
-            machine = found.get(fields.metadata(sample).get("instance_id"))
+            machine = found.get(naming.metadata(sample).get("instance_id"))
             if machine is not None and sample.name in self._columns:
                 self._add(machine, sample, values)
         return list(found.values())
 
     def _machine(self, sample, values):
-        metadata = fields.metadata(sample)
+        metadata = naming.metadata(sample)
         # Without a balloon it is the flavor's, a gauge that comes with cpu.
         memory = values.get(self._namer.name(sample, "memory", "MiB"),
                             metadata.get("memory_mb"))
@@ -130,7 +129,7 @@ class Machines:
         """Add what was made of a sample to what its machine has."""
         name, unit, attribute, factor = self._columns[sample.name]
         if sample.name == "cpu":
-            machine.vcpus = fields.metadata(sample).get(
+            machine.vcpus = naming.metadata(sample).get(
                 "cpu_number") or machine.vcpus
         value = values.get(self._namer.name(sample, name, unit))
         if value is None or attribute == "memory_bytes":

@@ -154,7 +154,7 @@ sinks:
 class SettingsTest(CommonTestCase):
 
     def settings(self, url=None):
-        return common.settings(self.load("ceilometer.conf"), url)
+        return common.load_settings(self.load("ceilometer.conf"), url)
 
     def test_they_are_of_the_first_url_by_default(self):
         self.assertEqual(commands.URL, self.settings().url)

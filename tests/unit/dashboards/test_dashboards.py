@@ -21,8 +21,8 @@ import unittest
 from oslotest import base
 import yaml
 
-from ceilometer_graphite import counts
 from ceilometer_graphite import definitions
+from ceilometer_graphite import stats
 from ceilometer_graphite.dashboards import description
 from ceilometer_graphite.dashboards import grafana
 from ceilometer_graphite.dashboards import graphite_web
@@ -37,8 +37,8 @@ except ImportError:  # Grafana's SDK needs Python 3.11
 ROOT = pathlib.Path(__file__).parent.parent.parent.parent
 PAGES = description.load()
 REPORTED = (
-    counts.LINES_SENT, counts.LINES_REPLAYED, counts.RECONNECTS,
-    counts.DROPPED + "*", counts.SKIPPED + "*", "buffer_bytes",
+    stats.LINES_SENT, stats.LINES_REPLAYED, stats.RECONNECTS,
+    stats.DROPPED + "*", stats.SKIPPED + "*", "buffer_bytes",
     "buffer_lines", "spool_bytes", "connected")
 
 

@@ -24,10 +24,8 @@ from oslo_config import types
 from oslo_log import log
 
 from ceilometer_graphite import definitions
-from ceilometer_graphite import fields
 from ceilometer_graphite import naming
 from ceilometer_graphite import opts
-from ceilometer_graphite import tls
 from ceilometer_graphite import transports
 
 LOG = log.getLogger(__name__)
@@ -190,8 +188,8 @@ def _check_together(values):
             raise ConfigError("keyfile = %s needs the certfile that it is "
                               "the key of" % values["keyfile"])
         try:
-            tls.make_context(
-                **{name: values[name] for name in tls.OPTIONS})
+            transports.make_context(
+                **{name: values[name] for name in transports.OPTIONS})
         except transports.TransportError as e:
             raise ConfigError(str(e)) from None
 
@@ -214,7 +212,7 @@ def _endpoint(text, default_port):
 def _namer(values, default_host):
     try:
         option = "prefix"
-        fields.checked_prefix(values[option])
+        naming.checked_prefix(values[option])
         arguments = (values["prefix"], values["append_hostname"],
                      default_host)
         option = "template"
@@ -222,7 +220,7 @@ def _namer(values, default_host):
         if values["naming"] == "tags":
             return naming.TagNamer(*arguments)
         return namer
-    except fields.TemplateError as e:
+    except naming.TemplateError as e:
         raise ConfigError("%s has to be of %s, and not %r" % (
             option, e, values[option])) from None
 

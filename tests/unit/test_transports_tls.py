@@ -22,7 +22,6 @@ import threading
 import fixtures
 from oslotest import base
 
-from ceilometer_graphite import tls
 from ceilometer_graphite import transports
 
 
@@ -126,7 +125,7 @@ class TlsTransportTest(base.BaseTestCase):
         return server
 
     def make(self, send_timeout_seconds=5, encode=None, **files):
-        transport = tls.TlsTransport(
+        transport = transports.TlsTransport(
             5, send_timeout_seconds, *filter(None, [encode]),
             files=self.files(**files))
         self.addCleanup(transport.close)
@@ -239,7 +238,7 @@ class TlsTransportTest(base.BaseTestCase):
                           ("127.0.0.1", self.server(old).port))
         self.assertEqual(
             ssl.TLSVersion.TLSv1_2,
-            tls.make_context(**self.files()).minimum_version)
+            transports.make_context(**self.files()).minimum_version)
 
     def test_tls_1_2_will_do(self):
         def not_newer(context):
@@ -293,7 +292,7 @@ class TlsTransportTest(base.BaseTestCase):
 
     def test_a_far_end_that_does_not_speak_tls_is_given_up_in_time(self):
         with socket.create_server(("127.0.0.1", 0)) as silent:
-            transport = tls.TlsTransport(0.2, 5, files=self.files())
+            transport = transports.TlsTransport(0.2, 5, files=self.files())
             error = self.assertRaises(transports.TransportError,
                                       transport.connect, silent.getsockname())
             self.assertIn("timed out", str(error))
@@ -309,7 +308,7 @@ class TlsTransportTest(base.BaseTestCase):
 
     def test_an_encrypted_key_is_refused_and_asks_nobody(self):
         error = self.assertRaises(
-            transports.TransportError, tls.make_context, **self.files(
+            transports.TransportError, transports.make_context, **self.files(
                 certfile=self.path("client.pem"),
                 keyfile=self.path("locked.key")))
         self.assertIn("keyfile = " + self.path("locked.key"), str(error))
@@ -319,7 +318,7 @@ class TlsTransportTest(base.BaseTestCase):
         if not child:
             status = 1
             try:
-                tls.make_context(**self.files(
+                transports.make_context(**self.files(
                     certfile=self.path("client.pem"),
                     keyfile=self.path("locked.key")))
             except transports.TransportError:
@@ -344,7 +343,7 @@ class TlsTransportTest(base.BaseTestCase):
                              "keyfile": self.path("server.key")})):
             with self.subTest(option=option, files=files):
                 error = self.assertRaises(
-                    transports.TransportError, tls.make_context,
+                    transports.TransportError, transports.make_context,
                     **self.files(**files))
                 self.assertIn("%s = %s" % (option, files[option]),
                               str(error))

@@ -11,18 +11,76 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What the publisher reports of itself, as series beside the others."""
+"""What is counted, and the publisher's own series that say so."""
 
+import collections
+import logging
+import threading
 import time
 
-from ceilometer_graphite import components
-from ceilometer_graphite import counts
-from ceilometer_graphite import encoding
-from ceilometer_graphite import fields
+from oslo_log import log
+
+from ceilometer_graphite import naming
+from ceilometer_graphite import sanitize
+from ceilometer_graphite import throttle
+from ceilometer_graphite import wire
+
+LOG = log.getLogger(__name__)
+
+LINES_SENT = "lines_sent"
+LINES_REPLAYED = "lines_replayed"
+RECONNECTS = "reconnects"
+DROPPED = "lines_dropped."
+SKIPPED = "samples_skipped."
+
+
+def text(numbers):
+    """Numbers by name, for a log line."""
+    return ", ".join("%s %s" % pair for pair in sorted(numbers.items()))
+
+
+class Counts:
+    """Counters since the start. Safe for concurrent callers."""
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._throttle = throttle.Throttle(LOG)
+        self._counter = collections.Counter()
+
+    def __getitem__(self, name):
+        return self._counter[name]
+
+    def add(self, name, number=1):
+        """Add to a counter."""
+        with self._lock:
+            self._counter[name] += number
+
+    def warn(self, name, number, message, *args, exc_info=None):
+        """Add to a counter, and say so unless that was said lately."""
+        self.add(name, number)
+        self._throttle.log(logging.WARNING, name, "%s: " + message, name,
+                           *args, exc_info=exc_info)
+
+    def warn_buffer_full(self, dropped, size):
+        """Count lines, if any, that had no room in memory.
+
+        :param size: of the buffer, in bytes
+        """
+        if dropped:
+            self.warn(DROPPED + "buffer_full", dropped, "%d lines, the "
+                      "oldest, were dropped: more than [graphite] "
+                      "buffer_size = %d bytes waited for Graphite", dropped,
+                      size)
+
+    def totals(self):
+        """All counters by name."""
+        with self._lock:
+            return dict(self._counter)
+
 
 BRANCH = "graphite_publisher"
 # Reported from the start, so that their graphs begin at 0.
-ALWAYS = (counts.LINES_SENT, counts.LINES_REPLAYED, counts.RECONNECTS)
+ALWAYS = (LINES_SENT, LINES_REPLAYED, RECONNECTS)
 
 
 def namer(settings, endpoints):
@@ -33,9 +91,9 @@ def namer(settings, endpoints):
 
     :param endpoints: as one path component
     """
-    host = (components.short_host(settings.host) if settings.append_hostname
+    host = (sanitize.short_host(settings.host) if settings.append_hostname
             else "")
-    head = fields.checked_prefix(settings.prefix)
+    head = naming.checked_prefix(settings.prefix)
     if settings.naming == "tags":
         tags = (";host=" + host if host else "") + ";endpoint=" + endpoints
         return lambda name: ".".join(filter(None, (
@@ -81,5 +139,5 @@ class SelfMetrics:
                  for name in {*ALWAYS, *totals}}
         self._last = totals
         seconds = int(self._now())
-        return [encoding.line(self._name(name), value, seconds)
+        return [wire.line(self._name(name), value, seconds)
                 for name, value in sorted({**grown, **levels}.items())]

@@ -24,7 +24,7 @@ import hypothesis
 from hypothesis import strategies as st
 from oslotest import base
 
-from ceilometer_graphite import encoding
+from ceilometer_graphite import wire
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 WRITABLE_TIMES = st.datetimes(
@@ -41,7 +41,7 @@ HOSTILE = st.one_of(
 class SkipTestCase(base.BaseTestCase):
 
     def assert_skipped(self, reason, function, *arguments):
-        e = self.assertRaises(encoding.SkippedSample, function, *arguments)
+        e = self.assertRaises(wire.SkippedSample, function, *arguments)
         self.assertEqual(reason, e.reason)
 
 
@@ -61,42 +61,42 @@ class NumberTest(SkipTestCase):
         "a text of a float": ("1.5", 1.5),
     }
     REFUSED = {
-        "nothing": (None, encoding.NOT_A_NUMBER),
-        "a word": ("many", encoding.NOT_A_NUMBER),
-        "an empty text": ("", encoding.NOT_A_NUMBER),
-        "a line in a text": ("1 2\nevil 1", encoding.NOT_A_NUMBER),
-        "a list": ([1], encoding.NOT_A_NUMBER),
-        "a mapping": ({"a": 1}, encoding.NOT_A_NUMBER),
-        "a complex number": (1j, encoding.NOT_A_NUMBER),
-        "bytes": (b"1", encoding.NOT_A_NUMBER),
-        "a decimal": (decimal.Decimal(1), encoding.NOT_A_NUMBER),
-        "not a number": (math.nan, encoding.NOT_FINITE),
-        "infinity": (math.inf, encoding.NOT_FINITE),
-        "negative infinity": (-math.inf, encoding.NOT_FINITE),
-        "a text of nan": ("nan", encoding.NOT_FINITE),
-        "a text of infinity": ("-inf", encoding.NOT_FINITE),
-        "an int beyond the floats": (10 ** 400, encoding.NOT_FINITE),
-        "an int below the floats": (-10 ** 400, encoding.NOT_FINITE),
-        "a text of 5000 digits": ("9" * 5000, encoding.NOT_FINITE),
+        "nothing": (None, wire.NOT_A_NUMBER),
+        "a word": ("many", wire.NOT_A_NUMBER),
+        "an empty text": ("", wire.NOT_A_NUMBER),
+        "a line in a text": ("1 2\nevil 1", wire.NOT_A_NUMBER),
+        "a list": ([1], wire.NOT_A_NUMBER),
+        "a mapping": ({"a": 1}, wire.NOT_A_NUMBER),
+        "a complex number": (1j, wire.NOT_A_NUMBER),
+        "bytes": (b"1", wire.NOT_A_NUMBER),
+        "a decimal": (decimal.Decimal(1), wire.NOT_A_NUMBER),
+        "not a number": (math.nan, wire.NOT_FINITE),
+        "infinity": (math.inf, wire.NOT_FINITE),
+        "negative infinity": (-math.inf, wire.NOT_FINITE),
+        "a text of nan": ("nan", wire.NOT_FINITE),
+        "a text of infinity": ("-inf", wire.NOT_FINITE),
+        "an int beyond the floats": (10 ** 400, wire.NOT_FINITE),
+        "an int below the floats": (-10 ** 400, wire.NOT_FINITE),
+        "a text of 5000 digits": ("9" * 5000, wire.NOT_FINITE),
     }
 
     def test_a_number_stays_what_it_is(self):
         for what, (volume, number) in self.NUMBERS.items():
             with self.subTest(what):
-                found = encoding.number(volume)
+                found = wire.number(volume)
                 self.assertEqual((type(number), number),
                                  (type(found), found))
 
     def test_what_is_no_finite_number_is_skipped_with_its_reason(self):
         for what, (volume, reason) in self.REFUSED.items():
             with self.subTest(what):
-                self.assert_skipped(reason, encoding.number, volume)
+                self.assert_skipped(reason, wire.number, volume)
 
     @hypothesis.given(HOSTILE)
     def test_any_volume_is_a_finite_number_or_skipped(self, volume):
         try:
-            found = encoding.number(volume)
-        except encoding.SkippedSample:
+            found = wire.number(volume)
+        except wire.SkippedSample:
             return
         self.assertIn(type(found), (int, float))
         self.assertTrue(math.isfinite(found))
@@ -109,8 +109,8 @@ class NumbersTest(SkipTestCase):
         st.sampled_from(["7", "1.5", 10 ** 308, -10 ** 308]))))
     def test_each_is_the_number_that_it_is_alone(self, volumes):
         self.assertEqual(
-            [(type(found), found) for found in map(encoding.number, volumes)],
-            [(type(found), found) for found in encoding.numbers(volumes)])
+            [(type(found), found) for found in map(wire.number, volumes)],
+            [(type(found), found) for found in wire.numbers(volumes)])
 
     def test_one_that_is_none_is_told_wherever_it_is(self):
         for what, (volume, reason) in NumberTest.REFUSED.items():
@@ -118,14 +118,14 @@ class NumbersTest(SkipTestCase):
                     ([1, 2], [1.5, 2.5], [1, 2.5]), range(3)):
                 with self.subTest(what, others=others, place=place):
                     volumes = [*others[:place], volume, *others[place:]]
-                    self.assert_skipped(reason, encoding.numbers, volumes)
+                    self.assert_skipped(reason, wire.numbers, volumes)
 
     def test_ints_are_kept_up_to_the_largest_float(self):
         largest = int(sys.float_info.max)
         for volumes in [largest], [-largest], [-largest, 0, largest]:
-            self.assertEqual(volumes, encoding.numbers(volumes))
+            self.assertEqual(volumes, wire.numbers(volumes))
         for volumes in [0, largest + 1], [-largest - 1, 0]:
-            self.assert_skipped(encoding.NOT_FINITE, encoding.numbers,
+            self.assert_skipped(wire.NOT_FINITE, wire.numbers,
                                 volumes)
 
 
@@ -150,46 +150,46 @@ class TimestampTest(SkipTestCase):
     def test_a_time_is_in_utc_unless_it_says_otherwise(self):
         for text in self.SAME_TIME:
             with self.subTest(text):
-                self.assertEqual(1795334320.256233, encoding.timestamp(text))
+                self.assertEqual(1795334320.256233, wire.timestamp(text))
 
     def test_what_is_no_time_that_graphite_stores_is_skipped(self):
         for value in self.REFUSED:
             with self.subTest(repr(value)[:50]):
-                self.assert_skipped(encoding.BAD_TIMESTAMP,
-                                    encoding.timestamp, value)
+                self.assert_skipped(wire.BAD_TIMESTAMP,
+                                    wire.timestamp, value)
 
     def test_the_last_second_that_whisper_stores_is_kept(self):
         self.assertEqual(2 ** 32 - 1,
-                         encoding.timestamp("2106-02-07T06:28:15"))
+                         wire.timestamp("2106-02-07T06:28:15"))
 
     @hypothesis.given(WRITABLE_TIMES)
     def test_a_naive_time_is_utc(self, moment):
         self.assertEqual(
             moment.replace(tzinfo=datetime.timezone.utc).timestamp(),
-            encoding.timestamp(moment.isoformat()))
+            wire.timestamp(moment.isoformat()))
 
     @hypothesis.given(WRITABLE_TIMES, OFFSETS)
     def test_an_offset_is_taken_off(self, moment, offset):
         moment = moment.replace(tzinfo=offset)
         hypothesis.assume(moment.timestamp() >= 1)
         self.assertEqual(moment.timestamp(),
-                         encoding.timestamp(moment.isoformat()))
+                         wire.timestamp(moment.isoformat()))
 
     @hypothesis.given(HOSTILE)
     def test_any_timestamp_is_seconds_or_skipped(self, value):
         try:
-            seconds = encoding.timestamp(value)
-        except encoding.SkippedSample as e:
-            self.assertEqual(encoding.BAD_TIMESTAMP, e.reason)
+            seconds = wire.timestamp(value)
+        except wire.SkippedSample as e:
+            self.assertEqual(wire.BAD_TIMESTAMP, e.reason)
         else:
             self.assertTrue(1 <= seconds <= 2 ** 32 - 1, seconds)
 
     @hypothesis.given(st.text("0123456789-+:.TZW ", max_size=32))
     def test_any_text_like_a_time_is_seconds_or_skipped(self, text):
         try:
-            seconds = encoding.timestamp(text)
-        except encoding.SkippedSample as e:
-            self.assertEqual(encoding.BAD_TIMESTAMP, e.reason)
+            seconds = wire.timestamp(text)
+        except wire.SkippedSample as e:
+            self.assertEqual(wire.BAD_TIMESTAMP, e.reason)
         else:
             self.assertTrue(1 <= seconds <= 2 ** 32 - 1, seconds)
 
@@ -198,16 +198,16 @@ class LineTest(base.BaseTestCase):
 
     def test_a_line_is_path_value_and_time(self):
         self.assertEqual("a.b 1 1795334320\n",
-                         encoding.line("a.b", 1, 1795334320))
+                         wire.line("a.b", 1, 1795334320))
 
     @hypothesis.given(st.integers(-10 ** 308, 10 ** 308))
     def test_an_int_is_written_exactly(self, value):
         self.assertEqual(str(value),
-                         encoding.line("a", value, 1).split(" ")[1])
+                         wire.line("a", value, 1).split(" ")[1])
 
     @hypothesis.given(FINITE)
     def test_a_float_reads_back_as_the_same_float(self, value):
-        read = float(encoding.line("a", value, 1).split(" ")[1])
+        read = float(wire.line("a", value, 1).split(" ")[1])
         self.assertEqual((value, math.copysign(1, value)),
                          (read, math.copysign(1, read)))
 
@@ -218,34 +218,34 @@ class DatagramsTest(base.BaseTestCase):
 
     def test_lines_that_fit_share_a_datagram(self):
         self.assertEqual([b"a\nb\n", b"c\n"],
-                         list(encoding.datagrams(b"a\nb\nc\n", 5)))
+                         list(wire.datagrams(b"a\nb\nc\n", 5)))
 
     def test_a_datagram_is_filled_to_its_last_byte(self):
         self.assertEqual([b"a\nb\n", b"c\n"],
-                         list(encoding.datagrams(b"a\nb\nc\n", 4)))
+                         list(wire.datagrams(b"a\nb\nc\n", 4)))
 
     def test_a_line_that_is_too_long_goes_alone_and_whole(self):
         self.assertEqual([b"a\n", b"long line\n", b"b\n"],
-                         list(encoding.datagrams(b"a\nlong line\nb\n", 4)))
+                         list(wire.datagrams(b"a\nlong line\nb\n", 4)))
 
     def test_no_lines_make_no_datagram(self):
-        self.assertEqual([], list(encoding.datagrams(b"", 100)))
+        self.assertEqual([], list(wire.datagrams(b"", 100)))
 
     @hypothesis.given(LINES, st.integers(1, 60))
     def test_no_line_is_lost_cut_or_moved(self, lines, size):
-        packed = list(encoding.datagrams(b"".join(lines), size))
+        packed = list(wire.datagrams(b"".join(lines), size))
         self.assertEqual(lines, [line for datagram in packed
                                  for line in datagram.splitlines(True)])
 
     @hypothesis.given(LINES, st.integers(1, 60))
     def test_only_a_single_line_is_longer_than_the_size(self, lines, size):
-        for datagram in encoding.datagrams(b"".join(lines), size):
+        for datagram in wire.datagrams(b"".join(lines), size):
             self.assertTrue(len(datagram) <= size
                             or datagram.count(b"\n") == 1)
 
     @hypothesis.given(LINES, st.integers(1, 60))
     def test_no_two_datagrams_in_a_row_would_fit_into_one(self, lines, size):
-        packed = list(encoding.datagrams(b"".join(lines), size))
+        packed = list(wire.datagrams(b"".join(lines), size))
         for one, other in itertools.pairwise(packed):
             first_line = other[:other.index(b"\n") + 1]
             self.assertGreater(len(one + first_line), size)
@@ -254,7 +254,7 @@ class DatagramsTest(base.BaseTestCase):
 class PickleTest(base.BaseTestCase):
 
     def frames(self, lines):
-        return list(encoding.pickle_frames(lines))
+        return list(wire.pickle_frames(lines))
 
     def read(self, frame):
         """What Carbon's own unpickler, which trusts nobody, reads."""
@@ -272,7 +272,7 @@ class PickleTest(base.BaseTestCase):
                   st.integers(1, 2 ** 32 - 1)), min_size=1))
     def test_values_and_times_are_what_they_were(self, datapoints):
         frame, = self.frames("".join(
-            encoding.line("a", value, seconds)
+            wire.line("a", value, seconds)
             for value, seconds in datapoints).encode("ascii"))
         read = [(type(value), value, seconds)
                 for _, (seconds, value) in self.read(frame)]
