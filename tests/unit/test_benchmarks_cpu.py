@@ -16,10 +16,10 @@ import json
 
 from ceilometer import publisher
 
-from benchmarks import argument_types
-from benchmarks import cpu_senders
-from benchmarks import cycle
-from benchmarks import targets
+from benchmarks.common import argument_types
+from benchmarks.common import targets
+from benchmarks.cpu import contestants
+from benchmarks.cpu import cycle
 from tests.unit import base
 
 NODE = cycle.Node(7, 5)
@@ -35,7 +35,7 @@ class FloorTest(base.AgentTestCase):
         super().setUp()
         self.batches = [batch for number in range(2)
                         for batch in NODE.batches(number)]
-        self.lines = b"".join(map(cpu_senders.lines, self.batches))
+        self.lines = b"".join(map(contestants.lines, self.batches))
 
     def test_it_writes_what_we_write_of_raw_counters(self):
         no_gauges = self.create_tempfiles([("none", "rates: []\n")])[0]
@@ -51,7 +51,7 @@ class FloorTest(base.AgentTestCase):
     def test_other_clients_get_the_same_datapoints(self):
         self.assertEqual(self.lines, "".join(
             "%s %s %d\n" % datapoint for batch in self.batches
-            for datapoint in cpu_senders.datapoints(batch)).encode("ascii"))
+            for datapoint in contestants.datapoints(batch)).encode("ascii"))
 
 
 class NodeTest(base.AgentTestCase):

@@ -1,0 +1,116 @@
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Reads sequence numbers out of what the senders send.
+
+A decoder's ``feed`` takes bytes as they come, and returns the numbers of
+whole messages and what to reply. One is made for each connection.
+"""
+
+import json
+import pickle
+
+import msgpack
+
+from benchmarks.common import workload
+
+_REPLY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+_MARK = workload.MARK.encode("ascii")
+
+
+class Lines:
+    """Carbon's plaintext protocol."""
+
+    def __init__(self):
+        self._rest = b""
+
+    def feed(self, data):
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        return [int(float(line.split(b" ")[1]))
+                for line in lines if _MARK in line], b""
+
+
+class _Frames:
+    """Messages after their length."""
+
+    length_bytes = 4
+    byte_order = "big"
+
+    def __init__(self):
+        self._rest = bytearray()
+
+    def feed(self, data):
+        self._rest += data
+        numbers = []
+        start = 0
+        while start + self.length_bytes <= len(self._rest):
+            begin = start + self.length_bytes
+            end = begin + int.from_bytes(
+                self._rest[start:begin], self.byte_order)
+            if end > len(self._rest):
+                break
+            numbers += self.numbers(bytes(self._rest[begin:end]))
+            start = end
+        del self._rest[:start]
+        return numbers, b""
+
+
+class Pickle(_Frames):
+    """Carbon's pickle protocol."""
+
+    def numbers(self, payload):
+        return [value for path, (_, value) in pickle.loads(payload)
+                if workload.MARK in path]
+
+
+class MsgpackFrames(_Frames):
+    """What Ceilometer's tcp:// sends."""
+
+    length_bytes = 8
+    byte_order = "little"
+
+    def numbers(self, payload):
+        return [msgpack.loads(payload)["counter_volume"]]
+
+
+class MsgpackDatagram:
+    """What Ceilometer's udp:// sends."""
+
+    def feed(self, data):
+        return [msgpack.loads(data)["counter_volume"]], b""
+
+
+class Http:
+    """What Ceilometer's http:// posts."""
+
+    def numbers(self, body):
+        return [each["volume"] for each in json.loads(body)]
+
+    def __init__(self):
+        self._rest = b""
+
+    def feed(self, data):
+        self._rest += data
+        numbers = []
+        reply = b""
+        while b"\r\n\r\n" in self._rest:
+            head, body = self._rest.split(b"\r\n\r\n", 1)
+            length = next(int(line.split(b":")[1])
+                          for line in head.lower().split(b"\r\n")
+                          if line.startswith(b"content-length:"))
+            if len(body) < length:
+                break
+            self._rest = body[length:]
+            numbers += self.numbers(body[:length])
+            reply += _REPLY
+        return numbers, reply

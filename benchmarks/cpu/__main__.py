@@ -1,0 +1,241 @@
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What a sample costs each sender, beside the least that it can cost.
+
+Run it from the checkout: ``python -m benchmarks.cpu``. It prints tables for
+doc/source/performance.rst.
+"""
+
+import argparse
+from concurrent import futures
+import contextlib
+import dataclasses
+import math
+import os
+import pathlib
+import sys
+import tempfile
+import time
+
+from benchmarks.common import argument_types
+from benchmarks.common import child
+from benchmarks.common import report
+from benchmarks.cpu import contestants
+from benchmarks.cpu import cycle
+from benchmarks.cpu import footprint
+from benchmarks.cpu import stage as cpu_stage
+from benchmarks.cpu import tables
+from lab import certificates
+
+_BATCH = 50
+_LARGE_BATCH = 1000
+# The slowest senders are as slow in a part of a polling cycle.
+_MAX_CPU_SECONDS = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """How much is done.
+
+    :ivar instances: of the node of the main table
+    :ivar large_instances: of that with large batches
+    :ivar rate: batches a second at most; 0 is back to back
+    :ivar sizes: nodes at which a sample has to cost the same
+    :ivar flat_samples: that each of them publishes at least in a turn
+    """
+
+    instances: int
+    large_instances: int
+    rate: int
+    sizes: tuple
+    flat_samples: int
+    rounds: int
+    large_rounds: int
+    flat_rounds: int
+    footprint: footprint.Plan
+
+
+FULL = Plan(200, 1000, 100, (10, 100, 1000, 5000), 20000, 7, 3, 5,
+            footprint.FULL)
+SHORT = Plan(3, 9, 0, (3, 12), 1, 2, 1, 2, footprint.SHORT)
+
+
+class Contest:
+    """Makes stages, and gives each of them its turn, round by round.
+
+    :param directory: for what senders keep on disk
+    :param log_path: for what they print
+    """
+
+    def __init__(self, directory, log_path):
+        self._directory = directory
+        self._authority = certificates.Authority(directory / "ca")
+        self._log_path = log_path
+
+    def run(self, loads, rounds):
+        """Each round is a turn of each.
+
+        :param loads: by key, of which the last element is the sender's name
+        :returns: a list of turns by key
+        """
+        turns = {key: [] for key in loads}
+        with contextlib.ExitStack() as stack:
+            stages = {key: stack.enter_context(cpu_stage.Stage(
+                contestants.SENDERS[key[-1]], load, self._authority,
+                self._directory / "-".join(key), self._log_path))
+                for key, load in loads.items()}
+            with futures.ThreadPoolExecutor(len(stages)) as pool:
+                list(pool.map(cpu_stage.Stage.warm_up, stages.values()))
+            for number in range(rounds):
+                for key, stage in stages.items():
+                    turns[key].append(stage.take_turn())
+                    self._tell(number, key, turns[key][-1])
+        return turns
+
+    @staticmethod
+    def _tell(number, key, turn):
+        print("round", number + 1, *key,
+              "%.2f us/sample, caller %.2f, late bytes %d" % (
+                  1e6 * turn.cpu / turn.samples,
+                  1e6 * turn.caller_cpu / turn.samples, turn.late_bytes),
+              file=sys.stderr, flush=True)
+
+
+def _compare(contest, arguments, instances, batch, rounds):
+    """All senders with the same load.
+
+    :returns: turns by name
+    """
+    rate = arguments.plan.rate
+    load = cpu_stage.Load(instances, batch, 1, rate,
+                          max_cpu=_MAX_CPU_SECONDS)
+    turns = {name: turns for (_, name), turns in contest.run(
+        {(str(batch), name): load for name in arguments.senders},
+        rounds).items()}
+    print(report.heading("Batches of %d" % batch))
+    print(report.paragraph(
+        "%d instances, %d rounds of one polling cycle, or of what a sender "
+        "can publish of it in %d s of CPU, %s." % (
+            instances, rounds, _MAX_CPU_SECONDS,
+            "%d batches a second at most" % rate if rate
+            else "back to back")))
+    print(tables.compared(turns), flush=True)
+    return turns
+
+
+def _batches(contest, arguments):
+    plan = arguments.plan
+    return tables.compared_targets(_compare(
+        contest, arguments, plan.instances, _BATCH, plan.rounds))
+
+
+def _large_batches(contest, arguments):
+    # Fewer instances do not fill a batch, which is of one meter.
+    plan = arguments.plan
+    _compare(contest, arguments, plan.large_instances, _LARGE_BATCH,
+             plan.large_rounds)
+    return []
+
+
+def _flat(contest, arguments):
+    """The floor and ours at nodes of several sizes."""
+    plan = arguments.plan
+    kinds = [(plan.sizes[0], tables.ONE_METER, False)] + [
+        (size, tables.FULL_BATCH, True) for size in plan.sizes]
+    turns = contest.run({
+        (str(size), batch, name): cpu_stage.Load(
+            size, _BATCH, math.ceil(plan.flat_samples / cycle.Node(
+                size, _BATCH).samples_per_cycle), 0, across_meters)
+        for size, batch, across_meters in kinds
+        for name in (contestants.FLOOR, contestants.OURS)}, plan.flat_rounds)
+    print(report.heading("Nodes of all sizes"))
+    print(report.paragraph(
+        "Batches of %d, %d rounds of whole polling cycles, back to back. "
+        "%s: as the agent makes them, which are smaller when there are fewer "
+        "instances; %s: with samples of as many meters as fill them." % (
+            _BATCH, plan.flat_rounds, tables.ONE_METER,
+            tables.FULL_BATCH)))
+    print(tables.flat(turns), flush=True)
+    return tables.flat_targets(turns)
+
+
+def _footprint(_, arguments):
+    idle, series = footprint.measure(arguments.plan.footprint, arguments.log)
+    print(report.heading("Idle, and memory"))
+    print(footprint.tables(idle, *series))
+    print(report.paragraph(footprint.LEGEND), flush=True)
+    return footprint.judged(idle, *series)
+
+
+_PARTS = {"batches": _batches, "large": _large_batches, "flat": _flat,
+          "footprint": _footprint}
+
+
+def _plan(arguments):
+    given = {name: getattr(arguments, name) for name in (
+        "instances", "rate", "rounds")}
+    return dataclasses.replace(SHORT if arguments.short else FULL, **{
+        name: value for name, value in given.items() if value is not None})
+
+
+def _arguments():
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.cpu",
+        description=__doc__.splitlines()[0])
+    parser.add_argument("--short", action="store_true",
+                        help="a form of seconds, to see that it works")
+    parser.add_argument("--parts", default=list(_PARTS), metavar="NAME,...",
+                        type=argument_types.names_of(_PARTS),
+                        help="of " + ", ".join(_PARTS))
+    parser.add_argument("--senders", default=list(contestants.SENDERS),
+                        type=argument_types.names_of(contestants.SENDERS),
+                        metavar="NAME,...", help="beside the floor, of "
+                        + ", ".join(contestants.SENDERS))
+    parser.add_argument("--instances", type=argument_types.at_least(1),
+                        help="of the node in the part batches, by default "
+                             "%d" % FULL.instances)
+    parser.add_argument("--rounds", type=argument_types.at_least(1),
+                        help="in the part batches, by default %d"
+                             % FULL.rounds)
+    parser.add_argument("--rate", type=argument_types.at_least(0),
+                        help="batches a second at most, by default %d; 0 "
+                             "is back to back" % FULL.rate)
+    parser.add_argument("--log", default=os.devnull,
+                        help="a file for what the senders print")
+    arguments = parser.parse_args()
+    arguments.plan = _plan(arguments)
+    arguments.senders = list(dict.fromkeys(
+        [contestants.FLOOR, *arguments.senders]))
+    return arguments
+
+
+def main():
+    arguments = _arguments()
+    child.end_with_us()
+    begin = time.monotonic()
+    print(report.paragraph("%s %d processors." % (
+        report.versions(), os.cpu_count())))
+    with tempfile.TemporaryDirectory() as directory:
+        contest = Contest(pathlib.Path(directory), arguments.log)
+        found = [target for name in arguments.parts
+                 for target in _PARTS[name](contest, arguments)]
+    print(report.paragraph(tables.LEGEND))
+    print(report.bullets(map(str, found)))
+    if arguments.short:
+        print("This was short: it shows that all works, and no figure holds.")
+    print("took %.0f s" % (time.monotonic() - begin), file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

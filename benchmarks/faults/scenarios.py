@@ -1,0 +1,173 @@
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What is done to the receiver, or to the sender, while lines are published.
+
+A scenario is a function of a :class:`~benchmarks.faults.trial.Trial`. It
+starts the load and returns when the fault is over; what is to be said about
+it beside the numbers goes into the trial's ``note``.
+"""
+
+import dataclasses
+import math
+import signal
+import time
+import typing
+
+_BACK_SECONDS = 0.05
+
+
+@dataclasses.dataclass(frozen=True)
+class Times:
+    """How long things last, in seconds, and how often they are done.
+
+    :ivar quiet: a sender that sent nothing for so long is not waited for
+    """
+
+    repeats: int = 20
+    between: float = 0.55
+    load: float = 12.0
+    refused: float = 3.0
+    never: float = 15.0
+    slow: float = 10.0
+    before: float = 2.0
+    away: float = 3.0
+    after: float = 1.0
+    exit: float = 20.0
+    quiet: float = math.inf
+
+
+FULL = Times()
+SHORT = Times(repeats=2, between=0.3, load=0.8, refused=0.4, never=0.8,
+              slow=1.2, before=0.3, away=0.8, after=0.2, quiet=2.5)
+
+
+def killed(trial):
+    """SIGKILL to the receiver, again and again."""
+    trial.receiver.start()
+    trial.load_for(trial.times.load)
+    hits = 0
+    for _ in range(trial.times.repeats):
+        time.sleep(trial.times.between)
+        hits += trial.receiver.kill()
+        time.sleep(_BACK_SECONDS)
+        trial.receiver.start()
+    trial.note = "%d of the killed had read something" % hits
+
+
+def refused(trial):
+    """Nobody listens at first."""
+    trial.load_for(trial.times.refused + trial.times.before)
+    time.sleep(trial.times.refused)
+    trial.receiver.start()
+
+
+def reset(trial):
+    """RST on each connection, again and again."""
+    trial.receiver.start()
+    trial.load_for(trial.times.load)
+    for _ in range(trial.times.repeats):
+        time.sleep(trial.times.between + _BACK_SECONDS)
+        trial.receiver.reset()
+
+
+def never_reads(trial):
+    """Takes connections and reads nothing; then is killed and replaced."""
+    trial.receiver.start()
+    trial.load_for(2 * trial.times.before + trial.times.never)
+    time.sleep(trial.times.before)
+    trial.receiver.read_slowly()
+    time.sleep(trial.times.never)
+    trial.receiver.kill()
+    time.sleep(_BACK_SECONDS)
+    trial.receiver.start()
+
+
+def reads_slowly(trial):
+    """One byte a second, then as it should."""
+    trial.receiver.start()
+    trial.load_for(2 * trial.times.before + trial.times.slow)
+    time.sleep(trial.times.before)
+    trial.receiver.read_slowly(trial.times.slow)
+    time.sleep(trial.times.slow)
+
+
+def terminated(trial, is_back=True):
+    """SIGTERM to the sender, when lines wait for a receiver.
+
+    :param is_back: whether the receiver is there again, just before
+    """
+    times = trial.times
+    trial.receiver.start()
+    trial.load_for(times.before + times.away + times.after)
+    time.sleep(times.before)
+    trial.receiver.kill()
+    time.sleep(times.away)
+    if is_back:
+        trial.receiver.start()
+        time.sleep(_BACK_SECONDS)
+    took = trial.end_load(signal.SIGTERM)
+    trial.note = ("ended after %.1f s" % took if took is not None
+                  else "did not end in %g s" % times.exit)
+    if not is_back:
+        trial.receiver.start()
+    trial.load_for(times.after)
+
+
+def terminated_alone(trial):
+    """SIGTERM to the sender, while the receiver is away."""
+    terminated(trial, is_back=False)
+
+
+def killed_sender(trial):
+    """SIGKILL to the sender, while the receiver is away."""
+    times = trial.times
+    trial.receiver.start()
+    trial.load_for(times.before + times.away + times.after)
+    time.sleep(times.before)
+    trial.receiver.kill()
+    time.sleep(times.away)
+    trial.end_load(signal.SIGKILL)
+    trial.old_before = time.monotonic() - 1.0
+    trial.receiver.start()
+    trial.load_for(times.after)
+
+
+@dataclasses.dataclass(frozen=True)
+class Fault:
+    """One column of the table.
+
+    :ivar title: in which ``{times}`` stands for :class:`Times`
+    :ivar ends_with_return: whether a receiver comes back after it was away
+    """
+
+    title: str
+    act: typing.Callable
+    needs_connection: bool = False
+    ends_with_return: bool = True
+
+
+FAULTS = {
+    "kill": Fault("Receiver killed {times.repeats} times", killed),
+    "refuse": Fault("Refused for {times.refused:g} s at start", refused),
+    "reset": Fault("Connection reset {times.repeats} times", reset,
+                   needs_connection=True, ends_with_return=False),
+    "black-hole": Fault("Black hole for {times.never:g} s", never_reads),
+    "slow": Fault("One byte a second for {times.slow:g} s", reads_slowly,
+                  ends_with_return=False),
+    "term": Fault("SIGTERM with a backlog, receiver just back", terminated),
+    "term-away": Fault("SIGTERM with a backlog, receiver away",
+                       terminated_alone),
+    "kill-sender": Fault("SIGKILL of the sender, receiver away",
+                         killed_sender),
+}

@@ -1,0 +1,111 @@
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+
+"""One relay that hashes over some caches, as their operator sees them."""
+
+import contextlib
+import os
+
+import whisper
+
+from benchmarks.common import usage
+from benchmarks.fleet import connections
+from lab import graphite
+from lab import relay
+
+CACHES = 3
+# A file of one block.
+_POINTS_OF_FILE = 4000 // whisper.pointSize
+# A cache that has much to write takes its time.
+_END_SECONDS = 120
+_CACHE_OPTIONS = """\
+LOG_UPDATES = False
+LOG_CREATES = False
+LOG_CACHE_HITS = False
+LOG_CACHE_QUEUE_SORTS = False
+"""
+# Of carbon-c-relay's numbers. Its totals count these numbers as well.
+_NUMBER = "destinations.127_0_0_1:%d.%s"
+
+
+class Cluster:
+    """A carbon-c-relay before real carbon-caches, each with its own files.
+
+    :param directory: for all files
+    :param step: seconds between two points of a series
+    :param relay_options: of a :class:`~lab.relay.HashingRelay`
+    """
+
+    def __init__(self, directory, step, **relay_options):
+        self.caches = [_cache(directory / ("cache%d" % number), step)
+                       for number in range(CACHES)]
+        self.relay = relay.HashingRelay(
+            directory / "relay", [each.line_port for each in self.caches],
+            **relay_options)
+        self._numbers = connections.RelayNumbers(self.relay.statistics_path)
+
+    def __enter__(self):
+        with contextlib.ExitStack() as parts:
+            for part in (*self.caches, self.relay):
+                parts.enter_context(part)
+            parts.pop_all()
+        return self
+
+    def __exit__(self, *exc_info):
+        self.relay.terminate()
+        for cache in self.caches:
+            cache.terminate(_END_SECONDS)
+
+    def end(self, part):
+        """End a part as its operator would, by SIGTERM."""
+        part.terminate(_END_SECONDS)
+
+    def cpu_seconds(self):
+        """Of the relay, and of all caches."""
+        return (usage.cpu_seconds([self.relay.pid]),
+                usage.cpu_seconds([each.pid for each in self.caches]))
+
+    def files(self):
+        """How many series the caches have, each for itself."""
+        return sum(name.endswith(".wsp") for cache in self.caches
+                   for _, _, names in os.walk(cache.whisper)
+                   for name in names)
+
+    def sent(self):
+        """How many lines the relay has sent to the caches so far."""
+        return sum(map(self._numbers.total, self._names("sent")))
+
+    def dropped(self):
+        """How many lines the relay had no room for so far."""
+        return sum(map(self._numbers.total, self._names("dropped")))
+
+    def queued(self):
+        """How many lines wait for the cache that has most of them."""
+        return max(self._numbers.last(name) or 0
+                   for name in self._names("queued"))
+
+    def most_queued(self):
+        """How many lines ever waited for one cache."""
+        return max(map(self._numbers.largest, self._names("queued")))
+
+    def _names(self, name):
+        return [_NUMBER % (cache.line_port, name) for cache in self.caches]
+
+
+def _cache(directory, step):
+    cache = graphite.Carbon(
+        directory, "%ds:%ds" % (step, step * _POINTS_OF_FILE))
+    with (directory / "carbon.conf").open("a") as configuration:
+        configuration.write(_CACHE_OPTIONS)
+    return cache

@@ -1,0 +1,204 @@
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+
+"""One run of a fleet: what happens to its relay and caches, and to lines."""
+
+import dataclasses
+import signal
+import time
+
+from benchmarks.common import usage
+from benchmarks.fleet import account as fleet_account
+from benchmarks.fleet import cluster
+from benchmarks.fleet import connections
+from benchmarks.fleet import nodes
+from benchmarks.fleet import series
+from lab import process
+
+_PUBLISHERS_OF_PROCESS = 125
+_FILES_SECONDS = 600
+_HERD_SECONDS = 60
+_SETTLE_SECONDS = 300
+_QUIET_SECONDS = 3
+_LOOK_SECONDS = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """How large a run is.
+
+    :ivar publishers: how many
+    :ivar points: that a series has in a batch
+    :ivar interval: seconds between two batches of one publisher
+    :ivar steady: seconds in which the work is measured
+    :ivar away: seconds for which what was ended is away
+    :ivar gap: seconds between a return and the next event
+    :ivar queue_size: of the relay, for each cache
+    :ivar backlog: of the relay's listener
+    """
+
+    publishers: int
+    points: int
+    interval: int
+    steady: float
+    away: float
+    gap: float
+    queue_size: int
+    backlog: int
+
+
+# The relay first: what publishers then send again would fill the holes that
+# a cache left before.
+# (number of a cache or None, signal)
+EVENTS = ((None, signal.SIGKILL), (0, signal.SIGTERM), (1, signal.SIGKILL))
+
+
+@dataclasses.dataclass
+class Work:
+    """What the parts used in the steady time.
+
+    CPU is in microseconds for each line that was published.
+    """
+
+    rate: float
+    line_bytes: float
+    publishers_cpu: float
+    relay_cpu: float
+    caches_cpu: float
+
+
+@dataclasses.dataclass
+class Result:
+    """What came of a run.
+
+    :ivar ended_at: seconds since 1970 of the signal to each cache, by its
+        number, and to the relay, None
+    :ivar relay_rss_mb: of resident memory, at most
+    :ivar relay_queued: lines that waited for a cache, at most
+    :ivar relay_dropped: lines that found no room to wait
+    """
+
+    account: fleet_account.Account
+    ended_at: dict
+    report: nodes.Report
+    work: Work
+    herd: connections.Herd
+    relay_rss_mb: float
+    relay_queued: int
+    relay_dropped: int
+
+
+class Trial:
+    """A fleet before one relay that hashes over some caches.
+
+    :param plan: a :class:`Plan`
+    :param hashing: of the relay
+    :param replication: of the relay
+    :param directory: for all files
+    :param log_path: for whatever the publishers print
+    """
+
+    def __init__(self, plan, hashing, replication, directory, log_path):
+        self._plan = plan
+        shape = series.Shape(plan.points, plan.interval)
+        self._cluster = cluster.Cluster(
+            directory, shape.step, hashing=hashing, replication=replication,
+            queue_size=plan.queue_size, backlog=plan.backlog)
+        self._files = plan.publishers * shape.series * replication
+        self._nodes = nodes.Nodes(
+            plan.publishers, 1 + plan.publishers // _PUBLISHERS_OF_PROCESS,
+            self._cluster.relay.port, shape, log_path)
+        self._ended_at = {}
+        self._herd = None
+        self._relay_rss_mb = 0.0
+
+    def run(self):
+        """Do it.
+
+        :returns: a :class:`Result`
+        """
+        with self._cluster:
+            try:
+                work, report = self._publish()
+            finally:
+                self._nodes.close()
+        account = fleet_account.Account(
+            [each.whisper for each in self._cluster.caches])
+        fleet_account.settle(self._nodes, report.batches, account)
+        return Result(account, self._ended_at, report, work, self._herd,
+                      self._relay_rss_mb, self._cluster.most_queued(),
+                      self._cluster.dropped())
+
+    def _publish(self):
+        """From the first line until all were sent."""
+        self._nodes.start()
+        process.wait_for(self._has_files, _FILES_SECONDS,
+                         "%d files of whisper" % self._files)
+        work = self._work()
+        for cache, number in EVENTS:
+            self._make(cache, number)
+            self._watch_memory()
+            time.sleep(self._plan.gap)
+            self._watch_memory()
+        self._nodes.stop()
+        process.wait_for(self._is_settled, _SETTLE_SECONDS,
+                         "the relay's queues to become empty")
+        return work, self._nodes.report()
+
+    def _has_files(self):
+        time.sleep(_LOOK_SECONDS)
+        return self._cluster.files() == self._files
+
+    def _work(self):
+        """Measure for the steady time."""
+        before = self._used()
+        time.sleep(self._plan.steady)
+        seconds, lines, received, *cpu = (
+            after - value for value, after in zip(
+                before, self._used(), strict=True))
+        return Work(lines / seconds, received / lines,
+                    *(1e6 * used / lines for used in cpu))
+
+    def _used(self):
+        return (time.monotonic(), self._nodes.lines(),
+                connections.received_bytes(self._cluster.relay.port),
+                usage.cpu_seconds(self._nodes.pids),
+                *self._cluster.cpu_seconds())
+
+    def _watch_memory(self):
+        self._relay_rss_mb = max(self._relay_rss_mb, usage.rss_mb(
+            [self._cluster.relay.pid]))
+
+    def _make(self, cache, number):
+        """End a part by a signal, and start it again some time later."""
+        part = (self._cluster.relay if cache is None
+                else self._cluster.caches[cache])
+        self._ended_at[cache] = time.time()
+        if number == signal.SIGKILL:
+            part.kill()
+        else:
+            self._cluster.end(part)
+        time.sleep(self._plan.away)
+        watch = connections.HerdWatch(
+            part.port, self._plan.publishers, _HERD_SECONDS) if (
+                cache is None) else None
+        part.start()
+        if watch:
+            self._herd = watch.result()
+
+    def _is_settled(self):
+        """Whether nothing waits in the relay, and nothing came for long."""
+        before = self._cluster.sent()
+        time.sleep(_QUIET_SECONDS)
+        return self._cluster.sent() == before and not self._cluster.queued()

@@ -1,0 +1,205 @@
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Agents of one size that take turns, each with another way to Graphite."""
+
+import contextlib
+import dataclasses
+import time
+
+from benchmarks.common import usage
+from benchmarks.scale import agents as scale_agents
+from benchmarks.scale import bus as scale_bus
+from benchmarks.scale import receiver as scale_receiver
+from benchmarks.scale import records
+from lab import agent
+from lab import process
+
+NOOP, DIRECT, BUS = "noop", "direct", "bus"
+NAMES = (NOOP, DIRECT, BUS)
+_DIRECT_DRIVER = "ceilometer_pipeline"
+# Two cycles of 5,000 instances take some minutes on a machine that has more
+# to do.
+_WARM_SECONDS = 3600
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """How long a trial is.
+
+    :ivar warm_up: cycles of each agent that are not counted; from the second
+        on there are rates
+    :ivar rounds: turns of each agent
+    :ivar idle_seconds: for which the bus is watched while nobody polls
+    """
+
+    warm_up: int
+    rounds: int
+    idle_seconds: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What came of a trial.
+
+    :ivar turns: {name: [:class:`~benchmarks.scale.agents.Turn`]}, of which
+        those of one index followed each other
+    :ivar latencies: {name: [:class:`~benchmarks.scale.records.Latency`]}
+    :ivar series: how many all cycles became, of any way to Graphite
+    :ivar rss_mb: {name of a process: resident memory at the end}
+    :ivar idle: {name of a process: CPU seconds a second, without samples}
+    :ivar bus: its version, or None
+    """
+
+    instances: int
+    turns: dict
+    latencies: dict
+    series: int
+    rss_mb: dict
+    idle: dict
+    bus: str | None
+
+    @property
+    def samples(self):
+        """How many each cycle had."""
+        return next(iter(self.turns.values()))[0].samples
+
+    @property
+    def cycles(self):
+        """How many of each agent were measured."""
+        return len(next(iter(self.turns.values())))
+
+
+class Trial:
+    """Makes the agents and what they need.
+
+    :param instances: of each agent's hypervisor
+    :param names: those of :data:`NAMES` to measure
+    :param plan: a :class:`Plan`
+    :param directory: for all files
+    """
+
+    def __init__(self, instances, names, plan, directory):
+        self._instances = instances
+        self._names = names
+        self._plan = plan
+        self._directory = directory
+        self._bus = None
+
+    def run(self):
+        """Measure; returns a :class:`Result`.
+
+        :raises lab.process.LabError: when a part does not do what it
+            has to, and when lines are missing or too many
+        """
+        with contextlib.ExitStack() as stack:
+            agents = {name: self._start(name, stack) for name in self._names}
+            self._warm_up(agents.values())
+            idle = self._watch_idle()
+            turns = self._take_turns(agents)
+            latencies, series = _check(turns, agents)
+            return Result(self._instances, turns, latencies, series,
+                          self._rss_mb(agents), idle,
+                          self._bus and self._bus.version)
+
+    def _warm_up(self, agents):
+        def are_warm():
+            # Each has to be asked, whatever another answers.
+            waiting = [each for each in agents
+                       if not each.is_warm(self._plan.warm_up)]
+            return not waiting
+
+        process.wait_for(are_warm, _WARM_SECONDS, "the warm-up")
+        for each in agents:
+            each.settle()
+
+    def _start(self, name, stack):
+        directory = self._directory / name
+        directory.mkdir()
+        make = {NOOP: self._noop, DIRECT: self._direct,
+                BUS: self._through_bus}[name]
+        started = make(directory, stack)
+        stack.callback(started.kill)
+        started.start()
+        return started
+
+    def _noop(self, directory, stack):
+        return scale_agents.PollingAgent(directory, self._instances, NOOP)
+
+    def _direct(self, directory, stack):
+        receiver, pipeline = _receive(directory, stack)
+        return scale_agents.PollingAgent(
+            directory, self._instances, _DIRECT_DRIVER, pipeline=pipeline,
+            receiver=receiver)
+
+    def _through_bus(self, directory, stack):
+        receiver, pipeline = _receive(directory, stack)
+        self._bus = scale_bus.Bus(directory, pipeline)
+        stack.callback(self._bus.kill)
+        self._bus.start()
+        return scale_agents.PollingAgent(
+            directory, self._instances, scale_bus.DRIVER,
+            self._bus.agent_options, receiver=receiver,
+            others=self._bus.pids(), publisher_log=self._bus.log_path)
+
+    def _watch_idle(self):
+        if self._bus is None:
+            return {}
+        pids = self._bus.pids()
+        before = {name: usage.cpu_seconds(pids[name]) for name in pids}
+        time.sleep(self._plan.idle_seconds)
+        return {name: (usage.cpu_seconds(pids[name]) - before[name])
+                / self._plan.idle_seconds for name in pids}
+
+    def _take_turns(self, agents):
+        turns = {name: [] for name in agents}
+        order = list(agents)
+        for _ in range(self._plan.rounds):
+            for name in order:
+                turns[name].append(agents[name].turn())
+            # None is always the one that another warmed the machine for.
+            order.append(order.pop(0))
+        return turns
+
+    def _rss_mb(self, agents):
+        return {**{name: each.rss_mb() for name, each in agents.items()},
+                **(self._bus.rss_mb() if self._bus else {})}
+
+
+def _receive(directory, stack):
+    """A receiver that runs, and the pipeline that publishes to it."""
+    receiver = scale_receiver.Receiver(directory / "lines")
+    receiver.start()
+    stack.callback(receiver.kill)
+    return receiver, agent.PIPELINE.format(
+        publisher="graphite://127.0.0.1:%d" % receiver.port)
+
+
+def _check(turns, agents):
+    """Whether each cycle became the lines that it has to, in all ways.
+
+    :returns: the latencies of a :class:`Result`, and its number of series
+    """
+    records.check_same("samples", (
+        turn.keys for of_name in turns.values() for turn in of_name))
+    latencies, paths = {}, []
+    for name, polling in agents.items():
+        if polling.receiver is None:
+            continue
+        lines = records.by_key(polling.receiver.lines())
+        latencies[name] = []
+        for turn in turns[name]:
+            paths.append(records.series(turn.notifications, lines))
+            latencies[name] += records.latencies(turn.notifications,
+                                                       lines)
+    return latencies, len(records.check_same("series", paths))
