@@ -11,14 +11,19 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Every option."""
+"""Every option, and what stands in its place by mistake."""
 
 import copy
+import difflib
+import typing
 
 from oslo_config import cfg
+from oslo_log import log
 
 from ceilometer_graphite import naming
 from ceilometer_graphite import wire
+
+LOG = log.getLogger(__name__)
 
 GRAPHITE_GROUP = "graphite"
 PIPELINE_GROUP = "ceilometer_pipeline"
@@ -161,15 +166,109 @@ PIPELINE_OPTS = [
                      "each notification too."),
 ]
 
-_GROUPS = ((GRAPHITE_GROUP, GRAPHITE_OPTS), (PIPELINE_GROUP, PIPELINE_OPTS))
+_GROUPS: dict[str, typing.Sequence[cfg.Opt]] = {
+    GRAPHITE_GROUP: GRAPHITE_OPTS, PIPELINE_GROUP: PIPELINE_OPTS}
 
 
-def register_opts(conf):
-    """Register all options on the ``conf`` of the agent, once or again."""
-    for group, opts in _GROUPS:
+class Problem(typing.NamedTuple):
+    """What is wrong in the configuration.
+
+    :ivar problem: names the option, its value and what is allowed
+    :ivar hint: what to do about it; may be empty
+    """
+
+    problem: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        return "; ".join(filter(None, self))
+
+
+def register_opts(conf: cfg.ConfigOpts) -> None:
+    """Register all options on the ``conf`` of the agent, once or again.
+
+    The first time, log a warning for each unknown option in our groups.
+    """
+    if GRAPHITE_GROUP in conf:
+        return
+    for group, opts in _GROUPS.items():
         conf.register_opts(opts, group=group)
+    for problem in unknown(conf):
+        LOG.warning("%s", problem)
 
 
-def list_opts():
+def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
     """All options, as ``oslo-config-generator`` asks for them."""
-    return [(group, copy.deepcopy(opts)) for group, opts in _GROUPS]
+    return [(group, copy.deepcopy(list(opts)))
+            for group, opts in _GROUPS.items()]
+
+
+def by_name(group: str) -> dict[str, cfg.Opt]:
+    """The options of one of our groups, by their names, old ones too."""
+    return {name: opt for opt in _GROUPS[group] for name in (
+        opt.dest, *(old.name for old in opt.deprecated_opts)) if name}
+
+
+def written(conf: cfg.ConfigOpts) -> dict[str, dict[str, str]]:
+    """What the agent's files say: texts by section and option.
+
+    As for oslo.config, a later file wins, and the sections graphite and
+    Graphite are one. It has no public function that tells of options that
+    nobody registered.
+    """
+    found: dict[str, dict[str, str]] = {}
+    files = conf._namespace._normalized if conf._namespace else ()
+    for sections in reversed(files):
+        for section, options in sections.items():
+            found.setdefault(section, {}).update(
+                (name, texts[-1]) for name, texts in options.items())
+    return found
+
+
+def unknown(conf: cfg.ConfigOpts) -> list[Problem]:
+    """Options in our groups that do not exist. oslo.config ignores them."""
+    sections = written(conf)
+    return [Problem("[%s] %s is not an option, and is ignored" % (group, name),
+                    suggestion(name, group))
+            for group in _GROUPS for name in sections.get(group, ())
+            if name not in by_name(group)]
+
+
+def misplaced(conf: cfg.ConfigOpts) -> list[Problem]:
+    """Options of ours in sections of others, and sections almost ours."""
+    problems = []
+    for section, options in written(conf).items():
+        if section in _GROUPS:
+            continue
+        known = _registered(conf, section)
+        if known is None:
+            problems += [
+                Problem("nothing reads the section [%s]" % section,
+                        "did you mean [%s]?" % group)
+                for group in difflib.get_close_matches(section, _GROUPS, 1)]
+            continue
+        problems += [
+            Problem("[%s] %s is not an option, and is ignored" % (
+                section, name), "move it to [%s]" % group)
+            for group in _GROUPS for name in options
+            if name in by_name(group) and name not in known]
+    return problems
+
+
+def _registered(conf, section):
+    """What has the names of a section's options; None if none has."""
+    if section == "DEFAULT":
+        return conf
+    found = conf[section] if section in conf else None
+    return found if isinstance(found, cfg.ConfigOpts.GroupAttr) else None
+
+
+def suggestion(name: str, group: str) -> str:
+    """What may have been meant by an option that does not exist."""
+    for other in _GROUPS:
+        if name in by_name(other):
+            return "move it to [%s]" % other
+    near = difflib.get_close_matches(name, by_name(group), 1)
+    if near:
+        return "did you mean %s?" % near[0]
+    return "the options are " + ", ".join(sorted(by_name(group)))

@@ -15,91 +15,112 @@
 
 import dataclasses
 import math
-import pathlib
+import os
 import re
-import urllib.parse
+import typing
+from urllib import parse
 
 from oslo_config import cfg
 from oslo_config import types
-from oslo_log import log
 
 from ceilometer_graphite import definitions
 from ceilometer_graphite import naming
 from ceilometer_graphite import opts
 from ceilometer_graphite import transports
 
-LOG = log.getLogger(__name__)
-
 PORTS = {"plaintext": 2003, "pickle": 2004}
 _ENDPOINT = re.compile(
     r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|(?P<host>[\w.-]+))"
     r"(?::(?P<port>[0-9]{1,5}))?\Z", re.ASCII)
+_SIZE = re.compile(r"\s*(\d+)\s*([KMGT])(?:i?B)?\s*\Z", re.IGNORECASE)
 
 
 class ConfigError(ValueError):
     """Configuration that cannot be used.
 
-    The message names the option, its value and what is allowed.
+    :ivar problems: all that is wrong, of :class:`opts.Problem`
     """
 
-
-Settings = dataclasses.make_dataclass(
-    "Settings",
-    ["url", "host", "endpoints", "namer", "definitions",
-     *(opt.dest for opt in opts.GRAPHITE_OPTS)],
-    frozen=True)
-Settings.__doc__ = """What one publisher does, checked.
-
-``url`` as it stands in the pipeline; ``host`` of the agent; ``endpoints``, a
-tuple of (host, port); ``namer``, of :mod:`~ceilometer_graphite.naming`;
-``definitions``, of :mod:`~ceilometer_graphite.definitions`; and each option
-of ``[graphite]``.
-"""
+    def __init__(self, *problems: opts.Problem | str) -> None:
+        super().__init__(". ".join(map(str, problems)))
+        self.problems = [
+            each if isinstance(each, opts.Problem) else opts.Problem(each)
+            for each in problems]
 
 
-def load_settings(conf, parsed_url):
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What one publisher does, checked.
+
+    The first five are made of the URL and the options; all others are the
+    options of ``[graphite]``, which :mod:`~ceilometer_graphite.opts`
+    explains.
+
+    :ivar url: as it stands in the pipeline
+    :ivar host: of the agent
+    :ivar endpoints: pairs of a host and a port
+    """
+
+    url: str
+    host: str
+    endpoints: tuple[tuple[str, int], ...]
+    namer: naming.PathNamer | naming.TagNamer
+    definitions: definitions.Definitions
+
+    prefix: str
+    append_hostname: bool
+    naming: str
+    template: str
+    counters: str
+    definitions_file: str | None
+    rate_expiry_seconds: int
+    rate_max_series: int
+    protocol: str
+    format: str
+    cafile: str | None
+    certfile: str | None
+    keyfile: str | None
+    tls_verify: bool
+    datagram_size: int
+    connect_timeout_seconds: float
+    send_timeout_seconds: float
+    reconnect_delay_max_seconds: float
+    buffer_size: int
+    replay_seconds: float
+    reconnect_interval: float
+    spool_dir: str | None
+    spool_size: int
+    catch_up_rate: float
+    self_metrics_interval: float
+
+
+def load_settings(conf: cfg.ConfigOpts,
+                  parsed_url: parse.SplitResult) -> Settings:
     """What ceilometer.conf and a publisher's URL say together.
 
     :param conf: the agent's ``ConfigOpts``; the options are registered on it
     :param parsed_url: ``graphite://HOST[:PORT][,...][?OPTION=VALUE&...]``, as
         ``oslo_utils.netutils.urlsplit`` gives it
-    :raises ConfigError: for anything in either that cannot be used
+    :raises ConfigError: with all in either that cannot be used
     """
     opts.register_opts(conf)
-    _warn_of_unknown(conf)
-    values = {opt.dest: _from_conf(conf, opt) for opt in opts.GRAPHITE_OPTS}
-    values.update(_from_query(parsed_url.query))
-    if parsed_url.path.strip("/") or parsed_url.fragment:
-        raise ConfigError("%s: nothing but ?OPTION=VALUE may follow the "
-                          "endpoints" % parsed_url.geturl())
-    _check_together(values)
-    return Settings(
-        url=parsed_url.geturl(),
-        host=conf.host,
-        endpoints=_endpoints(parsed_url.netloc, PORTS[values["format"]]),
-        namer=_namer(values, conf.host),
-        definitions=_definitions(values["definitions_file"]),
-        **values)
-
-
-def _warn_of_unknown(conf):
-    """Say what oslo.config ignores: options in our group that are none."""
-    known = {name for opt in opts.GRAPHITE_OPTS for name in (
-        opt.dest, *(old.name for old in opt.deprecated_opts))}
-    paths = [*conf.config_file, *(
-        path for folder in conf.config_dir
-        for path in sorted(pathlib.Path(folder).glob("*.conf")))]
-    for path in paths:
-        sections = {}
+    in_conf, problems = _from_conf(conf)
+    in_url, url_problems = _from_query(parsed_url.query)
+    values = {**in_conf, **in_url}
+    problems += url_problems + _check_together(values)
+    parts: dict[str, typing.Any] = {}
+    for name, make in (
+            ("endpoints", lambda: _endpoints(parsed_url, values["format"])),
+            ("namer", lambda: make_namer(values, conf.host)),
+            ("definitions", lambda: _definitions(values))):
         try:
-            cfg.ConfigParser(str(path), sections).parse()
-        except (cfg.ParseError, OSError):
-            continue  # of which the agent itself has told
-        for name in sections.get(opts.GRAPHITE_GROUP, ()):
-            if name.replace("-", "_") not in known:
-                LOG.warning("%s: [%s] %s is not an option, and is ignored; "
-                            "those are %s", path, opts.GRAPHITE_GROUP, name,
-                            ", ".join(sorted(known)))
+            parts[name] = make()
+        except ConfigError as e:
+            problems += e.problems
+    if problems:
+        raise ConfigError(*problems)
+    return Settings(url=parsed_url.geturl(), host=conf.host, **parts,
+                    **values)
 
 
 def _allowed(opt):
@@ -126,107 +147,141 @@ def _usable(opt, value):
     return value
 
 
-def _from_conf(conf, opt):
-    try:
-        return _usable(opt, conf[opts.GRAPHITE_GROUP][opt.dest])
-    except (cfg.Error, ValueError):
-        raise ConfigError("[%s] %s has to be %s, and not %s" % (
-            opts.GRAPHITE_GROUP, opt.name, _allowed(opt),
-            _written(conf, opt))) from None
+def _bad_value(name, opt, text):
+    """The problem of a text that an option cannot have."""
+    hint = ""
+    size = _SIZE.match(text)
+    if size and opt.dest.endswith("_size"):
+        number = int(size[1]) * 1024 ** (1 + "KMGT".index(size[2].upper()))
+        hint = "%s = %d is %s %siB" % (
+            opt.name, number, size[1], size[2].upper())
+    return opts.Problem("%s has to be %s, and not %r" % (
+        name, _allowed(opt), text), hint)
+
+
+def _from_conf(conf):
+    """Of ``[graphite]``, the values by option, and a list of problems.
+
+    An option with a problem has its default as its value.
+    """
+    values, problems = {}, []
+    for opt in opts.GRAPHITE_OPTS:
+        try:
+            values[opt.dest] = _usable(opt, conf.graphite[opt.dest])
+        except (cfg.Error, ValueError):
+            values[opt.dest] = opt.default
+            problems.append(_bad_value("[%s] %s" % (
+                opts.GRAPHITE_GROUP, opt.name), opt, _written(conf, opt)))
+    return values, problems
 
 
 def _written(conf, opt):
-    """What stands in the files for an option; oslo.config does not tell."""
-    texts = cfg.ConfigOpts()
-    texts.register_opt(cfg.StrOpt(opt.name, dest=opt.dest,
-                                  deprecated_opts=opt.deprecated_opts),
-                       group=opts.GRAPHITE_GROUP)
-    try:
-        texts([], default_config_files=conf.config_file,
-              default_config_dirs=conf.config_dir)
-        return repr(texts[opts.GRAPHITE_GROUP][opt.dest])
-    except cfg.Error as e:
-        return str(e)
+    """The text that oslo.config made an option's value of."""
+    variable = "OS_%s__%s" % (opts.GRAPHITE_GROUP, opt.dest)
+    texts = opts.written(conf).get(opts.GRAPHITE_GROUP, {})
+    return os.environ.get(variable.upper()) or next((
+        text for name, text in texts.items()
+        if opts.by_name(opts.GRAPHITE_GROUP).get(name) is opt), "")
 
 
 def _from_query(query):
-    by_name = {opt.dest: opt for opt in opts.GRAPHITE_OPTS}
-    by_name.update((old.name, opt) for opt in opts.GRAPHITE_OPTS
-                   for old in opt.deprecated_opts)
-    values = {}
+    """As :func:`_from_conf`, of the query of a URL."""
+    by_name = opts.by_name(opts.GRAPHITE_GROUP)
+    values: dict[str, typing.Any] = {}
+    problems = []
     for parameter in query.split("&") if query else ():
         name, equals, text = (
-            urllib.parse.unquote_plus(part)
-            for part in parameter.partition("="))
-        if name not in by_name:
-            raise ConfigError("%s is not an option of a graphite:// URL; "
-                              "those are %s" % (name or repr(parameter),
-                                                ", ".join(sorted(by_name))))
-        opt = by_name[name]
-        if not equals or opt.dest in values:
-            raise ConfigError("%s has to stand in the URL once, with a value"
-                              % name)
-        values[opt.dest] = _parsed(opt, text)
-    return values
-
-
-def _parsed(opt, text):
-    try:
-        return _usable(opt, opt.type(text))
-    except ValueError:
-        raise ConfigError("%s in the URL has to be %s, and not %r" % (
-            opt.name, _allowed(opt), text)) from None
+            parse.unquote_plus(part) for part in parameter.partition("="))
+        opt = by_name.get(name)
+        if opt is None:
+            problems.append(opts.Problem(
+                "%s is not an option of a graphite:// URL"
+                % (name or repr(parameter)),
+                opts.suggestion(name, opts.GRAPHITE_GROUP)))
+        elif not equals or opt.dest in values:
+            problems.append(opts.Problem(
+                "%s has to stand in the URL once, with a value" % name))
+        else:
+            try:
+                values[opt.dest] = _usable(opt, opt.type(text))
+            except ValueError:
+                values[opt.dest] = opt.default
+                problems.append(_bad_value(
+                    opt.name + " in the URL", opt, text))
+    return values, problems
 
 
 def _check_together(values):
-    """What no option can say alone."""
+    """Problems that no option has alone."""
+    problems = []
     if values["protocol"] == "udp" and values["format"] == "pickle":
-        raise ConfigError("format = pickle needs protocol = tcp or tls, and "
-                          "not udp")
+        problems.append(opts.Problem(
+            "format = pickle needs protocol = tcp or tls, and not udp"))
     if values["protocol"] == "tls":
         if values["keyfile"] and not values["certfile"]:
-            raise ConfigError("keyfile = %s needs the certfile that it is "
-                              "the key of" % values["keyfile"])
+            problems.append(opts.Problem(
+                "keyfile = %s needs the certfile that it is the key of"
+                % values["keyfile"]))
         try:
             transports.make_context(
                 **{name: values[name] for name in transports.OPTIONS})
         except transports.TransportError as e:
-            raise ConfigError(str(e)) from None
+            problems.append(opts.Problem(str(e)))
+    return problems
 
 
-def _endpoints(netloc, default_port):
-    return tuple(_endpoint(text, default_port) for text in netloc.split(","))
+def _endpoints(parsed_url, line_format):
+    found, problems = [], []
+    if parsed_url.path.strip("/") or parsed_url.fragment:
+        problems.append("%s: nothing but ?OPTION=VALUE may follow the "
+                        "endpoints" % parsed_url.geturl())
+    for text in parsed_url.netloc.split(","):
+        match = _ENDPOINT.match(text)
+        port = int(match and match["port"] or PORTS[line_format])
+        if not match:
+            problems.append("an endpoint has to be HOST, HOST:PORT or "
+                            "[IPV6]:PORT, and not %r" % text)
+        elif not 1 <= port <= 65535:
+            problems.append("the port of %r has to be from 1 to 65535" % text)
+        else:
+            found.append((match["ipv6"] or match["host"], port))
+    if problems:
+        raise ConfigError(*problems)
+    return tuple(found)
 
 
-def _endpoint(text, default_port):
-    match = _ENDPOINT.match(text)
-    if not match:
-        raise ConfigError("an endpoint has to be HOST, HOST:PORT or "
-                          "[IPV6]:PORT, and not %r" % text)
-    port = int(match["port"] or default_port)
-    if not 1 <= port <= 65535:
-        raise ConfigError("the port of %r has to be from 1 to 65535" % text)
-    return match["ipv6"] or match["host"], port
+def make_namer(values: typing.Mapping[str, typing.Any],
+               host: str) -> naming.PathNamer | naming.TagNamer:
+    """The namer of prefix, append_hostname, naming and template.
 
-
-def _namer(values, default_host):
+    :param host: of the agent
+    :raises ConfigError: when prefix or template cannot be used
+    """
+    prefix, problems = values["prefix"], []
     try:
-        option = "prefix"
-        naming.checked_prefix(values[option])
-        arguments = (values["prefix"], values["append_hostname"],
-                     default_host)
-        option = "template"
-        namer = naming.PathNamer(values[option], *arguments)
-        if values["naming"] == "tags":
-            return naming.TagNamer(*arguments)
-        return namer
+        naming.checked_prefix(prefix)
     except naming.TemplateError as e:
-        raise ConfigError("%s has to be of %s, and not %r" % (
-            option, e, values[option])) from None
-
-
-def _definitions(path):
+        problems.append(_not_of(e, "prefix", values))
+        prefix = ""
+    arguments = prefix, values["append_hostname"], host
     try:
-        return definitions.load(path or None)
+        namer = naming.PathNamer(values["template"], *arguments)
+    except naming.TemplateError as e:
+        problems.append(_not_of(e, "template", values))
+    if problems:
+        raise ConfigError(*problems)
+    if values["naming"] == "tags":
+        return naming.TagNamer(*arguments)
+    return namer
+
+
+def _not_of(error, option, values):
+    return opts.Problem("%s has to be of %s, and not %r" % (
+        option, error, values[option]))
+
+
+def _definitions(values):
+    try:
+        return definitions.load(values["definitions_file"] or None)
     except definitions.DefinitionsError as e:
         raise ConfigError("definitions_file: %s" % e) from None

@@ -210,6 +210,5 @@ def load_settings(conf, url=None):
     try:
         return settings.load_settings(conf, netutils.urlsplit(url))
     except settings.ConfigError as e:
-        raise CommandError(
-            one_line(e), "repair [graphite] of ceilometer.conf, or the URL "
-            "in pipeline.yaml") from e
+        raise CommandError(str(e), "correct it in [graphite] of "
+                           "ceilometer.conf or in pipeline.yaml") from e

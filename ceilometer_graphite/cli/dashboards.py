@@ -24,6 +24,7 @@ import os
 import sys
 
 from ceilometer_graphite import naming
+from ceilometer_graphite import settings as publisher_settings
 from ceilometer_graphite.cli import common
 from ceilometer_graphite.cli import parser
 from ceilometer_graphite.dashboards import description
@@ -97,28 +98,17 @@ def _settings(arguments):
         conf = common.load_conf(argparse.Namespace(
             config_file=[os.devnull], config_dir=[], debug=arguments.debug))
     settings = common.load_settings(conf, url)
-    if arguments.prefix is not None:
-        settings = dataclasses.replace(settings, prefix=arguments.prefix)
-    if arguments.template is not None:
-        settings = dataclasses.replace(settings, naming="path",
-                                       template=arguments.template)
-    _check(settings)
-    return settings
-
-
-def _check(settings):
-    """Check what may have come from our own options."""
-    for option, check in (
-            ("--prefix", lambda: naming.checked_prefix(settings.prefix)),
-            ("--template", lambda: naming.PathNamer(
-                settings.template, settings.prefix, settings.append_hostname,
-                settings.host))):
-        try:
-            check()
-        except naming.TemplateError as e:
-            raise common.CommandError(
-                "%s has to be of %s" % (option, e),
-                "give it as it stands in ceilometer.conf") from e
+    changes = {name: getattr(arguments, name) for name in (
+        "prefix", "template") if getattr(arguments, name) is not None}
+    if "template" in changes:
+        changes["naming"] = "path"
+    settings = dataclasses.replace(settings, **changes)
+    try:
+        return dataclasses.replace(settings, namer=publisher_settings.
+                                   make_namer(vars(settings), settings.host))
+    except publisher_settings.ConfigError as e:
+        raise common.CommandError(
+            "--" + str(e), "give it as it stands in ceilometer.conf") from e
 
 
 def _tell(text):

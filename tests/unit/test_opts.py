@@ -66,6 +66,11 @@ class DefaultsTest(OptsTestCase):
         for opt in opts.GRAPHITE_OPTS:
             self.assertEqual(opt.default, getattr(loaded, opt.dest))
 
+    def test_each_option_is_a_field_of_the_settings(self):
+        names = [field.name for field in dataclasses.fields(
+            settings.Settings)]
+        self.assertEqual([opt.dest for opt in opts.GRAPHITE_OPTS], names[5:])
+
     def test_settings_cannot_be_changed(self):
         loaded = self.load()
         for field in dataclasses.fields(loaded):
@@ -118,12 +123,6 @@ class UrlTest(OptsTestCase):
             "definitions_file": (self.file("a.yaml", "rates: []"),
                                  self.file("b.yaml", "rates: []"))}
         return special.get(opt.dest, ("one", "two"))
-
-    def test_an_option_that_is_none_is_told(self):
-        log = self.useFixture(fixtures.FakeLogger())
-        self.load(conf_text="prefx = lab\nappend-hostname = no\n")
-        self.assertEqual(1, log.output.count("is not an option"))
-        self.assertIn("[graphite] prefx is not an option", log.output)
 
     def test_each_option_is_read_from_ceilometer_conf(self):
         for opt in opts.GRAPHITE_OPTS:
@@ -338,17 +337,116 @@ class BadValueTest(OptsTestCase):
             self.error(conf_text="definitions_file = " + path))
 
 
+    def test_a_size_with_a_unit_is_refused_with_the_number_to_type(self):
+        for text, hint in (("64M", "buffer_size = 67108864 is 64 MiB"),
+                           ("1GiB", "buffer_size = 1073741824 is 1 GiB"),
+                           ("128 kB", "buffer_size = 131072 is 128 KiB")):
+            with self.subTest(text):
+                self.assertIn(hint, self.error(
+                    conf_text="buffer_size = " + text))
+                self.assertIn(hint, self.error(urllib.parse.urlencode(
+                    {"buffer_size": text})))
+
+    def test_a_bad_value_in_the_environment_is_named(self):
+        self.useFixture(fixtures.EnvironmentVariable(
+            "OS_GRAPHITE__COUNTERS", "some"))
+        self.assertIn("and not 'some'", self.error(
+            conf_text="counters = rates"))
+
+    def test_all_problems_are_told_at_once(self):
+        e = self.assertRaises(
+            settings.ConfigError, self.load,
+            "counters=some&prefx=a&protocol=udp&format=pickle",
+            "buffer_size = 64M\ntls_verify = maybe\nprefix = a b\n"
+            "template = {x}\ndefinitions_file = /no/such\n",
+            endpoints="g:0,h:x")
+        for begin, (problem, _) in zip((
+                "[graphite] tls_verify has to be", "[graphite] buffer_size ",
+                "counters in the URL has to be", "prefx is not an option",
+                "format = pickle needs", "the port of 'g:0'",
+                "an endpoint has to be", "prefix has to be",
+                "template has to be", "definitions_file: /no/such"),
+                e.problems, strict=True):
+            self.assertTrue(problem.startswith(begin), problem)
+
+
+class UnknownTest(OptsTestCase):
+    """What oslo.config ignores."""
+
+    def setUp(self):
+        super().setUp()
+        self.log = self.useFixture(fixtures.FakeLogger())
+
+    def test_unknown_options_are_logged_with_what_may_be_meant(self):
+        opts.register_opts(self.make_conf(
+            "[graphite]\nprefx = lab\nappend-hostname = no\ncolour = 1\n"
+            "[ceilometer_pipeline]\nprefix = lab\nforward_driver = log\n"))
+        for text in ("[graphite] prefx is not an option, and is ignored; did "
+                     "you mean prefix?",
+                     "did you mean append_hostname?",
+                     "[graphite] colour is not an option, and is ignored; "
+                     "the options are append_hostname, ",
+                     "[ceilometer_pipeline] prefix is not an option, and is "
+                     "ignored; move it to [graphite]",
+                     "did you mean forward_drivers?"):
+            self.assertIn(text, self.log.output)
+
+    def test_they_are_logged_once_however_many_urls_there_are(self):
+        conf = self.make_conf("[graphite]\nprefx = lab\n")
+        for url in "graphite://a", "graphite://b":
+            settings.load_settings(conf, netutils.urlsplit(url))
+        self.assertEqual(1, self.log.output.count("prefx"))
+
+    def test_a_section_counts_in_any_case_as_for_oslo_config(self):
+        conf = self.make_conf("[Graphite]\nprefx = lab\ncounters = raw\n")
+        opts.register_opts(conf)
+        self.assertEqual("raw", conf.graphite.counters)
+        self.assertIn("[graphite] prefx is not an option", self.log.output)
+
+    def test_options_that_exist_are_fine_under_their_old_names_too(self):
+        opts.register_opts(self.make_conf(
+            "[graphite]\nprefix = a\nhypervisor_in_prefix = no\n"
+            "[DEFAULT]\nhost = b\n[other]\nprefix = c\n"))
+        self.assertEqual("", self.log.output)
+
+    def misplaced(self, text):
+        conf = self.make_conf(text)
+        conf.register_opt(cfg.StrOpt("protocol"), group="known")
+        return opts.misplaced(conf)
+
+    def test_an_option_in_a_section_of_others_is_misplaced(self):
+        self.assertEqual(
+            [opts.Problem("[DEFAULT] prefix is not an option, and is ignored",
+                          "move it to [graphite]"),
+             opts.Problem("[known] forward_drivers is not an option, and is "
+                          "ignored", "move it to [ceilometer_pipeline]")],
+            self.misplaced("[DEFAULT]\nprefix = a\nhost = b\n[known]\n"
+                           "protocol = c\nforward_drivers = d\n"))
+
+    def test_a_section_that_is_almost_ours_is_told(self):
+        self.assertEqual(
+            [opts.Problem("nothing reads the section [grafite]",
+                          "did you mean [graphite]?")],
+            self.misplaced("[grafite]\nprefix = a\n[host]\nprefix = b\n"
+                           "[keystone_authtoken]\ncafile = c\n"))
+
+
 class BadQueryTest(OptsTestCase):
 
+    def test_a_near_miss_is_refused_with_what_may_be_meant(self):
+        self.assertIn("prefx is not an option of a graphite:// URL; did you "
+                      "mean prefix?", self.error("prefx=a"))
+
     def test_an_unknown_parameter_is_refused_with_all_that_are_known(self):
-        error = self.error("prefx=a")
-        self.assertIn("prefx is not an option", error)
+        error = self.error("colour=a")
+        self.assertIn("colour is not an option", error)
         for opt in opts.GRAPHITE_OPTS:
             self.assertIn(opt.name, error)
         self.assertIn("hypervisor_in_prefix", error)
 
     def test_an_option_of_another_group_is_unknown(self):
-        self.assertIn("forward_drivers is not an option",
+        self.assertIn("forward_drivers is not an option of a graphite:// URL;"
+                      " move it to [ceilometer_pipeline]",
                       self.error("forward_drivers=messagingv2"))
 
     def test_an_empty_parameter_is_refused(self):

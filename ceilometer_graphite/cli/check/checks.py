@@ -30,6 +30,7 @@ _AGENT = (
     _Check("ceilometer", agent.ceilometer, ("python",)),
     _Check("plugin", agent.plugin, ("python",)),
     _Check("ceilometer.conf", agent.configuration, ("python",)),
+    _Check("options", settings.options, ("conf",)),
     _Check("telemetry_driver", agent.telemetry_driver, ("conf",)),
     _Check("notifications", agent.notifications, ("conf",)),
     _Check("transport_url", agent.transport, ("conf",)),

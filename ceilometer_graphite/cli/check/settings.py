@@ -11,19 +11,19 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Whether each graphite:// URL, with [graphite], can be used and is meant."""
+"""Whether each graphite:// URL, with [graphite], is valid and plausible."""
 
-import logging
 import os
 
 from ceilometer import sample
 from oslo_utils import netutils
 
+from ceilometer_graphite import opts
 from ceilometer_graphite import settings
 from ceilometer_graphite import transports
-from ceilometer_graphite.cli import common
 from ceilometer_graphite.cli.check import results
 
+_HINT = "correct it in pipeline.yaml, or in [graphite] of ceilometer.conf"
 _OTHER = {"plaintext": "pickle", "pickle": "plaintext"}
 _ALIKE = (
     ("machines", {"resource_id": "b", "resource_metadata": {
@@ -33,43 +33,30 @@ _ALIKE = (
 )
 
 
-class _Warnings(logging.Handler):
-    """Keeps what the plugin warns of when it reads its options."""
-
-    def __init__(self):
-        super().__init__(logging.WARNING)
-        self.texts = []
-
-    def emit(self, record):
-        self.texts.append(record.getMessage())
-
-    def __enter__(self):
-        logging.getLogger(settings.__name__).addHandler(self)
-        return self
-
-    def __exit__(self, *exc_info):
-        logging.getLogger(settings.__name__).removeHandler(self)
+def options(state):
+    """Our options exist, and stand in our sections."""
+    problems = opts.unknown(state.conf) + opts.misplaced(state.conf)
+    for each in problems:
+        yield results.warning("options", each.problem, each.hint)
+    if not problems:
+        yield results.ok("options", "are all known")
 
 
 def load(state):
     """Each URL can be used, and does what it seems to be meant to."""
-    with _Warnings() as found:
-        for url in state.urls:
-            yield from _of(state, url)
-    for text in dict.fromkeys(found.texts):
-        message, _, hint = text.partition("; ")
-        yield results.warning("[graphite]", message, hint)
+    for url in state.urls:
+        try:
+            found = settings.load_settings(
+                state.conf, netutils.urlsplit(url))
+        except settings.ConfigError as e:
+            for each in e.problems:
+                yield results.error(url, each.problem, each.hint or _HINT)
+        else:
+            state.publishers.append(found)
+            yield from _doubts(url, found)
 
 
-def _of(state, url):
-    try:
-        found = settings.load_settings(state.conf, netutils.urlsplit(url))
-    except settings.ConfigError as e:
-        yield results.error(
-            url, common.one_line(e), "correct it in pipeline.yaml, or in "
-            "[graphite] of ceilometer.conf")
-        return
-    state.publishers.append(found)
+def _doubts(url, found):
     doubts = [doubt for find in (
         _port_of_another_format, _tls_that_is_off, _names_that_collide,
         _folder_that_depends) for doubt in find(found)]

@@ -14,7 +14,7 @@
 
 from tests.unit.cli import checks
 
-SETTINGS = ("ceilometer.conf", "pipeline.yaml", "publishers", "graphite://")
+SETTINGS = ("ceilometer.conf", "options", "pipeline.yaml", "publishers", "graphite://")
 
 
 class SettingsTestCase(checks.CheckTestCase):
@@ -49,11 +49,41 @@ class SettingsTest(SettingsTestCase):
     def test_a_value_that_is_no_number_is_an_error(self):
         self.assert_error(self.found(buffer_size="32M"), "buffer_size")
 
+    def test_all_bad_options_are_told_in_one_run(self):
+        results = self.found("?protocol=smoke", counters="sum",
+                             spool_size="2G")
+        self.assertEqual(
+            [("[graphite] counters has to be one of rate, raw, both, and not "
+              "'sum'", "correct it in pipeline.yaml, or in [graphite] of "
+              "ceilometer.conf"),
+             ("[graphite] spool_size has to be a whole number of at least "
+              "1048576, and not '2G'", "spool_size = 2147483648 is 2 GiB"),
+             ("protocol in the URL has to be one of tcp, tls, udp, and not "
+              "'smoke'", "correct it in pipeline.yaml, or in [graphite] of "
+              "ceilometer.conf")],
+            [(each.message, each.hint) for each in results
+             if each.status == "error"])
+
     def test_an_unknown_option_is_a_warning_said_once(self):
         results = self.found(urls=[self.url, self.url + "?prefix=b"],
                              prefx="a.")
-        self.assert_found("warning", results, "[graphite] prefx is not an "
-                          "option", "those are append_hostname, ")
+        self.assert_found("warning", results, "options: [graphite] prefx is "
+                          "not an option", "did you mean prefix?")
+
+    def test_an_option_in_another_section_is_a_warning(self):
+        for section in "DEFAULT", "publisher", "polling":
+            with self.subTest(section):
+                self.write_conf({section: {"prefix": "a."}})
+                self.assert_found(
+                    "warning", self.find("ceilometer.conf", "options"),
+                    "[%s] prefix is not an option" % section,
+                    "move it to [graphite]")
+
+    def test_a_section_that_is_almost_ours_is_a_warning(self):
+        self.write_conf({"grafite": {"prefix": "a."}})
+        self.assert_found(
+            "warning", self.find("ceilometer.conf", "options"),
+            "nothing reads the section [grafite]", "did you mean [graphite]?")
 
     def test_a_template_that_does_not_compile_is_an_error(self):
         self.assert_error(self.found(template="{meter}.{server}"),
