@@ -11,7 +11,9 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+import collections
 import datetime
+import gzip
 import math
 
 from ceilometer.telemetry import notifications
@@ -77,6 +79,12 @@ def expected_flavors(samples, host):
     return points
 
 
+RECORDINGS = ("polling-27.0.0.json", "polling-19.0.0.jsonl",
+              "paused-and-shutoff-27.0.0.jsonl",
+              "report-stopped-27.0.0.jsonl")
+TEMPLATE = "{prefix}.{hostname}.{project_id}.{instance_id}.{meter}.{device}"
+
+
 class RecordingTestCase(unit_base.AgentTestCase):
     """Takes recorded samples the whole way to lines, without a publisher.
 
@@ -95,10 +103,10 @@ class RecordingTestCase(unit_base.AgentTestCase):
         self.points = {}
         self.gauges = {}
 
-    def make(self):
+    def make(self, query=""):
         return conversion.Converter(
             settings.load_settings(
-                self.conf, netutils.urlsplit("graphite://127.0.0.1")),
+                self.conf, netutils.urlsplit("graphite://127.0.0.1" + query)),
             clock=fakes.Clock())
 
     def built(self, recorded):
@@ -263,3 +271,24 @@ class PausedAndStoppedTest(RecordingTestCase):
 
     def test_the_running_guest_beside_them_has_its_rates(self):
         self.assertEqual([2.49], self.values(LINUX, "cpu_util"))
+
+
+class RecordedLinesTest(RecordingTestCase):
+    """The lines of all recordings, which ``lines-*.txt.gz`` hold."""
+
+    def lines(self, counters):
+        """All lines, each recording from a start of the agent."""
+        for recording in RECORDINGS:
+            converter = self.make(
+                "?counters=%s&template=%s" % (counters, TEMPLATE))
+            for entry in unit_base.recorded(recording):
+                yield from self.add({}, converter, entry[
+                    "message"]["payload"]["samples"])
+
+    def test_recordings_make_the_lines_that_they_always_made(self):
+        for counters in "rate", "both":
+            golden = gzip.decompress((
+                unit_base.FIXTURES / ("lines-%s.txt.gz" % counters)
+            ).read_bytes()).decode("ascii").splitlines(keepends=True)
+            self.assertEqual(collections.Counter(golden),
+                             collections.Counter(self.lines(counters)))
