@@ -14,14 +14,16 @@
 """Which counters become which rates, and which metadata become gauges.
 
 Read from YAML; the packaged ``data/definitions.yaml`` says what each key
-means. Whatever is wrong with a file is told with its line and its key.
+means. An error names the file, the entry and the key.
 """
 
 import dataclasses
 import fnmatch
 import importlib.resources
 import math
+import pathlib
 import re
+import reprlib
 
 import yaml
 
@@ -29,7 +31,7 @@ from ceilometer_graphite import naming
 
 
 class DefinitionsError(ValueError):
-    """A definitions file that cannot be used; names file, line and key."""
+    """A definitions file that cannot be used; names file, entry and key."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,128 +88,107 @@ class Definitions:
         return self._gauges.get(meter, ())
 
 
-# Values are read from YAML's nodes: whatever stands there, it is never
-# constructed, and a number may be 1e-7, which YAML 1.1 takes for a text.
-def _text(node):
-    is_text = node.tag == "tag:yaml.org,2002:str"
-    if not is_text or not isinstance(node.value, str) or not node.value:
-        raise ValueError("a text")
-    return node.value
+class _Loader(yaml.SafeLoader):
+    """YAML in which a key that stands twice in a mapping is an error."""
+
+    def construct_mapping(self, node, deep=False):
+        keys = set()
+        for key, _ in node.value:
+            if str(key.value) in keys:
+                raise yaml.constructor.ConstructorError(
+                    None, None, "%s stands twice" % key.value, key.start_mark)
+            keys.add(str(key.value))
+        return super().construct_mapping(node, deep)
 
 
-def _text_with(field):
-    def read(node):
-        if re.search("[{}]", _text(node).replace(field, "")):
-            raise ValueError("a text with no braces but %s" % field)
-        return node.value
-    return read
+# What checks a value returns it as it is used, or None for a bad one.
+def _text(value, field=""):
+    """A text in which only ``field`` has braces."""
+    if not isinstance(value, str) or not value:
+        return None
+    return None if re.search("[{}]", value.replace(field, "")) else value
 
 
-def _one_meter(node):
-    if "*" in _text(node):
-        raise ValueError("the name of one meter")
-    return node.value
+def _one_meter(value):
+    return None if "*" in str(value) else _text(value)
 
 
-def _number(node):
+def _number(value):
+    """A number, or a text such as 1e-7, for which YAML 1.1 takes it."""
     try:
-        number = float(node.value)
-    except (TypeError, ValueError):
-        number = 0.0
-    if not number or not math.isfinite(number):
-        raise ValueError("a number other than 0")
-    return number
+        number = 0.0 if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if number and math.isfinite(number) else None
 
 
-def _texts(node):
-    if not isinstance(node, yaml.SequenceNode):
-        raise ValueError("a list of texts")
-    return tuple(_text(item) for item in node.value)
+def _texts(value):
+    return tuple(value) if isinstance(value, list) and all(
+        map(_text, value)) else None
 
 
-def _shown(node):
-    if not isinstance(node, yaml.ScalarNode):
-        return "a " + node.id
-    return repr(node.value) if node.tag.endswith(":str") else node.value
-
-
+# Of each section its class, and of each key what its value has to be.
 _SECTIONS = {
-    "rates": (Rate, {"meter": _text, "name": _text_with("{meter}"),
-                     "unit": _text_with("{unit}"), "scale": _number,
-                     "per": _texts}, ("meter", "name")),
-    "gauges": (Gauge, {"meter": _one_meter, "name": _text, "unit": _text,
-                       "metadata": _text}, ("meter", "name", "metadata")),
+    "rates": (Rate, {
+        "meter": ("a text", _text),
+        "name": ("a text with no braces but {meter}",
+                 lambda value: _text(value, "{meter}")),
+        "unit": ("a text with no braces but {unit}",
+                 lambda value: _text(value, "{unit}")),
+        "scale": ("a number other than 0", _number),
+        "per": ("a list of texts", _texts)}),
+    "gauges": (Gauge, {
+        "meter": ("the name of one meter", _one_meter),
+        "name": ("a text", _text),
+        "unit": ("a text", _text),
+        "metadata": ("a text", _text)}),
 }
 
 
-class _Reader:
-    """Turns the nodes of one YAML file into definitions."""
+def _check_keys(where, value, allowed):
+    if not isinstance(value, dict):
+        raise DefinitionsError("%shas to be a mapping of %s, and not %s" % (
+            where, ", ".join(allowed), reprlib.repr(value)))
+    for key in value:
+        if key not in allowed:
+            raise DefinitionsError("%s%s is not one of %s" % (
+                where, reprlib.repr(key), ", ".join(allowed)))
 
-    def __init__(self, path):
-        self._path = path
 
-    def error(self, node, key, problem):
-        return DefinitionsError("%s, line %d, %s: %s" % (
-            self._path, node.start_mark.line + 1, key, problem))
+def _entry(where, kind, checks, keys):
+    """One entry of a section."""
+    _check_keys(where, keys, checks)
+    for field in dataclasses.fields(kind):
+        if field.default is dataclasses.MISSING and field.name not in keys:
+            raise DefinitionsError("%s%s is missing" % (where, field.name))
+    values = {key: checks[key][1](value) for key, value in keys.items()}
+    for key, value in values.items():
+        if value is None:
+            raise DefinitionsError("%s%s has to be %s, and not %s" % (
+                where, key, checks[key][0], reprlib.repr(keys[key])))
+    if "*" in values["meter"] and "{meter}" not in values["name"]:
+        raise DefinitionsError("%sname has to have {meter}, as more than one "
+                               "meter may fit" % where)
+    return kind(**values)
 
-    def pairs(self, node, key, allowed):
-        """The keys and value nodes of a mapping, each key known and once."""
-        if not isinstance(node, yaml.MappingNode):
-            raise self.error(node, key, "has to be a mapping of %s"
-                             % ", ".join(allowed))
-        pairs = {}
-        for key_node, value_node in node.value:
-            name = key_node.value
-            if name not in allowed:
-                raise self.error(key_node, _shown(key_node), "is not one of %s"
-                                 % ", ".join(allowed))
-            if name in pairs:
-                raise self.error(key_node, name, "stands here twice")
-            pairs[name] = value_node
-        return pairs
 
-    def value(self, node, key, read):
-        try:
-            return read(node)
-        except ValueError as e:
-            raise self.error(node, key, "has to be %s, and not %s"
-                             % (e, _shown(node))) from None
+def _section(path, name, entries):
+    if not isinstance(entries, list):
+        raise DefinitionsError("%s: %s has to be a list, and not %s" % (
+            path, name, reprlib.repr(entries)))
+    return [_entry("%s, entry %d of %s: " % (path, number, name),
+                   *_SECTIONS[name], keys)
+            for number, keys in enumerate(entries, 1)]
 
-    def entry(self, node, section):
-        kind, readers, required = _SECTIONS[section]
-        pairs = self.pairs(node, section, tuple(readers))
-        for key in required:
-            if key not in pairs:
-                raise self.error(node, key, "is missing")
-        entry = kind(**{key: self.value(value, key, readers[key])
-                        for key, value in pairs.items()})
-        if "*" in entry.meter and "{meter}" not in entry.name:
-            raise self.error(pairs["name"], "name", "has to have {meter}, "
-                             "as more than one meter may fit")
-        return entry
 
-    def section(self, node, section):
-        if not isinstance(node, yaml.SequenceNode):
-            raise self.error(node, section, "has to be a list")
-        return [self.entry(item, section) for item in node.value]
-
-    def read(self, text):
-        try:
-            root = yaml.compose(text, Loader=yaml.SafeLoader)
-        except yaml.MarkedYAMLError as e:
-            line = e.problem_mark.line + 1 if e.problem_mark else 1
-            raise DefinitionsError("%s, line %d: is not YAML: %s" % (
-                self._path, line, e.problem)) from None
-        except (yaml.YAMLError, ValueError, RecursionError) as e:
-            raise DefinitionsError(
-                "%s: is not YAML: %s" % (self._path, e)) from None
-        if root is None:
-            raise DefinitionsError(
-                "%s: is empty; it has to have rates or gauges" % self._path)
-        sections = self.pairs(root, "the file", tuple(_SECTIONS))
-        return Definitions(**{
-            name: self.section(sections[name], name)
-            if name in sections else [] for name in _SECTIONS})
+def _parse(path, text):
+    try:
+        return _Loader(text).get_single_data()
+    except (yaml.YAMLError, RecursionError, ValueError) as e:
+        mark = getattr(e, "problem_mark", None)
+        raise DefinitionsError("%s%s: is not YAML: %s" % (
+            path, ", line %d" % (mark.line + 1) if mark else "",
+            getattr(e, "problem", e))) from None
 
 
 def load(path=None):
@@ -216,14 +197,18 @@ def load(path=None):
     :param path: of the file; None is the packaged one
     :raises DefinitionsError: when it cannot be read or used
     """
-    if path is None:
-        packaged = importlib.resources.files(__package__).joinpath(
-            "data/definitions.yaml")
-        return _Reader("definitions.yaml").read(packaged.read_bytes())
+    file = pathlib.Path(path) if path is not None else (
+        importlib.resources.files(__package__) / "data/definitions.yaml")
+    path = path or file.name
     try:
-        with open(path, "rb") as file:
-            text = file.read()
+        text = file.read_bytes()
     except (OSError, ValueError) as e:
         raise DefinitionsError("%s: cannot be read: %s" % (
             path, getattr(e, "strerror", e))) from None
-    return _Reader(path).read(text)
+    found = _parse(path, text)
+    if not found:
+        raise DefinitionsError("%s: is empty; it has to have rates or gauges"
+                               % path)
+    _check_keys(path + ": ", found, _SECTIONS)
+    return Definitions(**{name: _section(path, name, found.get(name, []))
+                          for name in _SECTIONS})

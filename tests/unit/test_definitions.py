@@ -164,104 +164,107 @@ class BrokenFileTest(DefinitionsTestCase):
         "two documents": ("rates: []\n---\nrates: []",
                           ", line 2: is not YAML: "),
         "an unknown alias": ("rates: *x", ", line 1: is not YAML: "),
-        "an alias of itself": ("rates: &x [*x]",
-                               ", line 1, rates: has to be a mapping of "),
+        "an alias of itself": (
+            "rates: &x [*x]",
+            ", entry 1 of rates: has to be a mapping of meter, "),
         "bytes that are not UTF-8": (b"rates: \xff", ": is not YAML: "),
         "a NUL": (b"rates: \0", ": is not YAML: "),
         "brackets without end": ("[" * 100000, ": is not YAML: "),
         "an empty file": ("", ": is empty; it has to have rates or gauges"),
         "a comment alone": (
             "# x\n", ": is empty; it has to have rates or gauges"),
-        "a list": ("- meter: cpu", ", line 1, the file: has to be a mapping "
-                                   "of rates, gauges"),
-        "a text": ("cpu", ", line 1, the file: has to be a mapping of "),
+        "a list": ("- meter: cpu", ": has to be a mapping of rates, gauges, "
+                                   "and not [{'meter': 'cpu'}]"),
+        "a text": ("cpu", ": has to be a mapping of rates, gauges, and not "
+                          "'cpu'"),
         "an unknown section": (
-            "gauges: []\nrate: []",
-            ", line 2, 'rate': is not one of rates, gauges"),
+            "gauges: []\nrate: []", ": 'rate' is not one of rates, gauges"),
         "a section twice": (
-            "rates: []\nrates: []", ", line 2, rates: stands here twice"),
+            "rates: []\nrates: []",
+            ", line 2: is not YAML: rates stands twice"),
         "a section that is a mapping": (
-            "rates:\n  meter: cpu", ", line 2, rates: has to be a list"),
+            "rates:\n  meter: cpu", ": rates has to be a list, and not {"),
         "a section of nothing": (
-            "rates:", ", line 1, rates: has to be a list"),
+            "rates:", ": rates has to be a list, and not None"),
         "an entry that is a text": (
-            "rates:\n- cpu", ", line 2, rates: has to be a mapping of meter, "
-                             "name, unit, scale, per"),
+            "rates:\n- cpu", ", entry 1 of rates: has to be a mapping of "
+                             "meter, name, unit, scale, per, and not 'cpu'"),
         "an unknown key": (
-            "rates:\n- meter: cpu\n  nam: x",
-            ", line 3, 'nam': is not one of meter, name, unit, scale, per"),
+            "rates:\n- meter: cpu\n  nam: x", ", entry 1 of rates: 'nam' is "
+            "not one of meter, name, unit, scale, per"),
         "a key of the other section": (
-            GAUGE % "scale: 1", ", line 1, 'scale': is not one of meter, "),
+            GAUGE % "scale: 1",
+            ", entry 1 of gauges: 'scale' is not one of meter, "),
         "a key twice": ("rates:\n- meter: cpu\n  meter: cpu",
-                        ", line 3, meter: stands here twice"),
+                        ", line 3: is not YAML: meter stands twice"),
         "a key that is a list": (
-            RATE % "[a]: b", ", line 1, a sequence: is not one of meter, "),
+            RATE % "[a]: b", ", line 1: is not YAML: found unhashable key"),
         "a key that is a number": (
-            RATE % "5: b", ", line 1, 5: is not one of meter, "),
-        "no meter": ("rates:\n- name: x", ", line 2, meter: is missing"),
-        "no name": ("rates:\n- meter: x", ", line 2, name: is missing"),
+            RATE % "5: b", ", entry 1 of rates: 5 is not one of meter, "),
+        "no meter": (
+            "rates:\n- name: x", ", entry 1 of rates: meter is missing"),
+        "no name": (
+            "rates:\n- meter: x", ", entry 1 of rates: name is missing"),
+        "the second of two": (
+            "rates:\n- {meter: x, name: y}\n- {meter: x}",
+            ", entry 2 of rates: name is missing"),
         "no metadata": ("gauges:\n- {meter: x, name: y}",
-                        ", line 2, metadata: is missing"),
+                        ", entry 1 of gauges: metadata is missing"),
         "a meter that is a number": (
             "rates: [{meter: 5, name: x}]",
-            ", line 1, meter: has to be a text, and not 5"),
+            ", entry 1 of rates: meter has to be a text, and not 5"),
         "a name that is nothing": (
             "rates: [{meter: m, name: }]",
-            ", line 1, name: has to be a text, and not "),
+            ", entry 1 of rates: name has to be a text with no braces but "
+            "{meter}, and not None"),
         "a name that is true": (
-            "rates: [{meter: m, name: yes}]",
-            ", line 1, name: has to be a text, and not yes"),
-        "a name that is a date": (
-            "rates: [{meter: m, name: 2026-13-45}]",
-            ", line 1, name: has to be a text, and not 2026-13-45"),
+            "gauges: [{meter: m, name: yes, metadata: k}]",
+            ", entry 1 of gauges: name has to be a text, and not True"),
+        "a name that is no date": (
+            "rates: [{meter: m, name: 2026-13-45}]", ": is not YAML: "),
         "a name that is a list": (
-            "rates: [{meter: m, name: [x]}]",
-            ", line 1, name: has to be a text, and not a sequence"),
+            "gauges: [{meter: m, name: [x], metadata: k}]",
+            ", entry 1 of gauges: name has to be a text, and not ['x']"),
         "a name with a field that does not exist": (
             'rates: [{meter: m, name: "{metre}.rate"}]',
-            ", line 1, name: has to be a text with no braces but {meter}, "
-            "and not '{metre}.rate'"),
+            ", entry 1 of rates: name has to be a text with no braces but "
+            "{meter}, and not '{metre}.rate'"),
         "one name for many meters": (
             'rates:\n- meter: "disk.*"\n  name: disk.rate',
-            ", line 3, name: has to have {meter}, "),
+            ", entry 1 of rates: name has to have {meter}, "),
         "a unit with a field that does not exist": (
-            RATE % 'unit: "{x}/s"',
-            ", line 1, unit: has to be a text with no braces but {unit}, "),
+            RATE % 'unit: "{x}/s"', ", entry 1 of rates: unit has to be a "
+            "text with no braces but {unit}, and not "),
         "a gauge of many meters": (
             'gauges: [{meter: "*", name: n, metadata: k}]',
-            ", line 1, meter: has to be the name of one meter, and not '*'"),
+            ", entry 1 of gauges: meter has to be the name of one meter, and "
+            "not '*'"),
         "metadata that are a number": (
             "gauges: [{meter: m, name: n, metadata: 5}]",
-            ", line 1, metadata: has to be a text, and not 5"),
-        "a scale that is a word": (
-            RATE % "scale: ten",
-            ", line 1, scale: has to be a number other than 0, and not "
-            "'ten'"),
-        "a scale of nothing": (
-            RATE % "scale: ", ", line 1, scale: has to be a number other "),
-        "a scale of 0": (RATE % "scale: 0", ", line 1, scale: has to be a "),
-        "a scale of nan": (RATE % "scale: .nan", ", line 1, scale: has to "),
-        "a scale of inf": (RATE % "scale: inf", ", line 1, scale: has to "),
-        "a scale of true": (RATE % "scale: true", ", line 1, scale: has to"),
-        "a scale beyond the floats": (
-            RATE % ("scale: 1" + "0" * 400), ", line 1, scale: has to be a "),
+            ", entry 1 of gauges: metadata has to be a text, and not 5"),
+        **{"a scale of " + scale: (
+            RATE % ("scale: " + scale),
+            ", entry 1 of rates: scale has to be a number other than 0, and "
+            "not ") for scale in (
+                "ten", "", "0", ".nan", "inf", "true", "[1]",
+                "1" + "0" * 400)},
         "a scale of 5000 digits": (
-            RATE % ("scale: " + "9" * 5000), ", line 1, scale: has to be a "),
-        "a scale that is a list": (
-            RATE % "scale: [1]", ", line 1, scale: has to be a number "),
+            RATE % ("scale: " + "9" * 5000), ": is not YAML: "),
         "a divisor that is a text": (
-            RATE % "per: vcpus",
-            ", line 1, per: has to be a list of texts, and not 'vcpus'"),
+            RATE % "per: vcpus", ", entry 1 of rates: per has to be a list "
+            "of texts, and not 'vcpus'"),
         "a divisor that is a number": (
-            RATE % "per: [vcpus, 2]", ", line 1, per: has to be a text, "),
+            RATE % "per: [vcpus, 2]", ", entry 1 of rates: per has to be a "
+            "list of texts, and not ['vcpus', 2]"),
         "a tag that would run code": (
             RATE % "unit: !!python/object/apply:os.getcwd []",
-            ", line 1, unit: has to be a text, and not a sequence"),
+            ", line 1: is not YAML: could not determine a constructor"),
         "an unknown tag": (
-            RATE % "unit: !secret x", ", line 1, unit: has to be a text, "),
+            RATE % "unit: !secret x",
+            ", line 1: is not YAML: could not determine a constructor"),
     }
 
-    def test_what_is_wrong_is_told_with_file_line_and_key(self):
+    def test_what_is_wrong_is_told_with_file_entry_and_key(self):
         for what, (text, told) in self.BROKEN.items():
             with self.subTest(what):
                 error = self.error(text)

@@ -329,11 +329,11 @@ class BadValueTest(OptsTestCase):
         self.assertIn("[graphite] prefix has to be a text, and not ",
                       self.error(conf_text="prefix = $nonsense"))
 
-    def test_the_error_of_a_definitions_file_names_its_line_and_key(self):
+    def test_the_error_of_a_definitions_file_names_its_entry_and_key(self):
         path = self.file("own.yaml", "rates:\n- meter: cpu\n  nam: x")
         self.assertEqual(
-            "definitions_file: %s, line 3, 'nam': is not one of meter, name, "
-            "unit, scale, per" % path,
+            "definitions_file: %s, entry 1 of rates: 'nam' is not one of "
+            "meter, name, unit, scale, per" % path,
             self.error(conf_text="definitions_file = " + path))
 
 
