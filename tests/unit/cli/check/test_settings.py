@@ -95,7 +95,7 @@ class SettingsTest(SettingsTestCase):
     def test_definitions_that_do_not_compile_are_an_error(self):
         path = self.write("definitions.yaml", "rates: [{meter: cpu}]")
         self.assert_error(self.found(definitions_file=path),
-                          "definitions_file", "name: is missing")
+                          "definitions_file", "name is missing")
 
     def test_definitions_that_are_missing_are_an_error(self):
         self.assert_error(self.found(definitions_file="/no/such.yaml"),
