@@ -13,11 +13,14 @@
 
 """What the commands share: the agent's configuration, and errors."""
 
+import argparse
 from concurrent import futures
 import logging
 import os
 import sys
+import sysconfig
 import threading
+import typing
 
 from ceilometer import agent
 from oslo_config import cfg
@@ -37,6 +40,7 @@ _WITHOUT_LOGS = {"log_config_append": None, "log_file": None,
                  "log_dir": None, "use_syslog": False, "use_journal": False,
                  "publish_errors": False}
 _FILES = (("pipeline_cfg_file", None), ("cfg_file", "polling"))
+_T = typing.TypeVar("_T")
 
 
 class CommandError(Exception):
@@ -46,24 +50,29 @@ class CommandError(Exception):
     :param hint: what to do; may be empty
     """
 
-    def __init__(self, problem, hint=""):
+    def __init__(self, problem: str, hint: str = "") -> None:
         super().__init__(problem)
         self.hint = hint
 
 
-def one_line(error):
+def one_line(error: Exception) -> str:
     """The text of an error, on one line."""
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def within(seconds, call):
+def note(text: str) -> None:
+    """Tell the user something beside the output."""
+    print("note: " + text, file=sys.stderr)
+
+
+def within(seconds: float, call: typing.Callable[[], _T]) -> _T:
     """Call what may wait for ever, and not even lets Ctrl-C through.
 
     :returns: what it returns
     :raises TimeoutError: when it does not in time; it goes on in its thread,
         which the command's end does not wait for
     """
-    answer = futures.Future()
+    answer: futures.Future[_T] = futures.Future()
 
     def ask():
         try:
@@ -77,22 +86,25 @@ def within(seconds, call):
     return answer.result()
 
 
-def load_conf(arguments, needed=True):
+def load_conf(arguments: argparse.Namespace,
+              needed: bool = True) -> cfg.ConfigOpts:
     """The configuration that the agent would have.
 
     The names of its YAML files are paths, where there are such files beside
     it. Those in the folder that a command is run in are not looked at.
 
-    :param arguments: config_file and config_dir, of
-        the command line, and debug
+    :param arguments: config_file and config_dir, of the command line, and
+        debug
     :param needed: whether it is an error that there is no file
     :returns: a ``ConfigOpts`` of its own, with our options registered
     :raises CommandError: when a file cannot be read or used
     """
-    # Here, as it takes seconds, which --help does not have to.
-    from ceilometer import service
-    options = _conf_options(arguments)
-    if needed and not options:
+    files = [
+        *("--config-file=" + path for path in arguments.config_file
+          or cfg.find_config_files(PROJECT, AGENT)),
+        *("--config-dir=" + path for path in arguments.config_dir
+          or cfg.find_config_dirs(PROJECT, AGENT))]
+    if needed and not files:
         raise CommandError("there is no ceilometer.conf",
                            "name the agent's with --config-file")
     conf = cfg.ConfigOpts()
@@ -100,37 +112,36 @@ def load_conf(arguments, needed=True):
     for option, value in _WITHOUT_LOGS.items():
         conf.set_override(option, value)
     try:
-        service.prepare_service(
-            [AGENT, *options], config_files=[], conf=conf)
+        _prepare(conf, files)
+    finally:
+        set_up_logs(arguments.debug)
+    opts.register_opts(conf)
+    return conf
+
+
+def default_conf(arguments: argparse.Namespace) -> cfg.ConfigOpts:
+    """The configuration of an agent without any file."""
+    return load_conf(argparse.Namespace(
+        config_file=[os.devnull], config_dir=[], debug=arguments.debug))
+
+
+def _prepare(conf, files):
+    """Read files, and find those that they name."""
+    # Here, as it takes seconds, which --help does not have to.
+    from ceilometer import service
+    try:
+        service.prepare_service([AGENT, *files], config_files=[], conf=conf)
     except (cfg.Error, OSError, ValueError) as e:
         raise CommandError(
             one_line(e), "the agent does not start with it either; repair "
             "it or its permissions, or name another with --config-file") from e
-    finally:
-        set_up_logs(arguments.debug)
-    opts.register_opts(conf)
-    _find_files(conf)
-    return conf
-
-
-def _conf_options(arguments):
-    """The agent's options that name what was named, or what it finds."""
-    return [
-        *("--config-file=" + path for path in arguments.config_file
-          or cfg.find_config_files(PROJECT, AGENT)),
-        *("--config-dir=" + path for path in arguments.config_dir
-          or cfg.find_config_dirs(PROJECT, AGENT))]
-
-
-def _find_files(conf):
     for option, group in _FILES:
-        name = (conf[group] if group else conf)[option]
-        path = conf.find_file(name)
+        path = conf.find_file((conf[group] if group else conf)[option])
         if path:
             conf.set_override(option, os.path.abspath(path), group=group)
 
 
-def set_up_logs(debug):
+def set_up_logs(debug: bool) -> None:
     """Keep logs apart from what a command prints: on stderr, or nowhere."""
     handler = (logging.StreamHandler(sys.stderr) if debug
                else logging.NullHandler())
@@ -141,72 +152,38 @@ def set_up_logs(debug):
     root.setLevel(logging.DEBUG if debug else logging.WARNING)
 
 
-def file_problem(error):
-    """What is wrong with a YAML file of Ceilometer's, on one line.
+def example(name: str) -> str:
+    """The path of a file that is installed with the package."""
+    return os.path.join(
+        sysconfig.get_path("data"), "share", "ceilometer-graphite", name)
+
+
+def unusable(path: str, error: Exception) -> CommandError:
+    """What is wrong with a YAML file of Ceilometer's.
 
     :param error: what reading it raised
     """
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
-        return "line %d is not YAML: %s" % (
+        problem = "line %d is not YAML: %s" % (
             error.problem_mark.line + 1, error.problem)
-    if isinstance(error, (yaml.YAMLError, UnicodeDecodeError)):
-        return "is not YAML: " + one_line(error)
-    if isinstance(error, OSError):
-        return "cannot be read: " + (error.strerror or one_line(error))
-    if isinstance(error, agent.ConfigException):
-        return one_line(error.msg)
-    return "is not what Ceilometer expects: %s: %s" % (
-        type(error).__name__, one_line(error))
+    elif isinstance(error, (yaml.YAMLError, UnicodeDecodeError)):
+        problem = "is not YAML: " + one_line(error)
+    elif isinstance(error, OSError):
+        problem = "cannot be read: " + (error.strerror or one_line(error))
+    elif isinstance(error, agent.ConfigException):
+        problem = one_line(error.msg)
+    else:
+        problem = "is not what Ceilometer expects: %s: %s" % (
+            type(error).__name__, one_line(error))
+    return CommandError("%s: %s" % (path, problem), "repair it; an example is "
+                        + example(os.path.basename(path)))
 
 
-def load_pipeline(conf):
-    """What ``pipeline.yaml`` holds, and its path.
+def load_settings(conf: cfg.ConfigOpts, url: str) -> settings.Settings:
+    """What a publisher of the agent does.
 
-    :raises CommandError: when there is none that can be read
+    :raises CommandError: names each bad option, its value and what is allowed
     """
-    path = conf.pipeline_cfg_file
-    if not os.path.isabs(path):
-        raise CommandError(
-            "there is no %s beside ceilometer.conf" % path,
-            "copy share/ceilometer-graphite/pipeline.yaml there, and name "
-            "your Graphite in it")
-    try:
-        return agent.ConfigManagerBase(conf).load_config(path), path
-    except Exception as e:
-        raise _unusable(path, e) from e
-
-
-def graphite_urls(conf):
-    """The graphite:// URLs of the agent's ``pipeline.yaml``, in its order.
-
-    :raises CommandError: when there is no such file, or none in it
-    """
-    found, path = load_pipeline(conf)
-    try:
-        urls = [url for sink in found["sinks"] for url in sink["publishers"]
-                if url.startswith(SCHEME)]
-    except Exception as e:
-        raise _unusable(path, e) from e
-    if not urls:
-        raise CommandError(
-            "%s has no graphite:// publisher" % path,
-            "add one, such as graphite://graphite.example.com:2003")
-    return list(dict.fromkeys(urls))
-
-
-def _unusable(path, error):
-    return CommandError("%s: %s" % (path, file_problem(error)),
-                        "repair it; ceilometer-graphite check tells more")
-
-
-def load_settings(conf, url=None):
-    """What one publisher of the agent does.
-
-    :param url: its URL; by default the first of ``pipeline.yaml``
-    :returns: :class:`ceilometer_graphite.settings.Settings`
-    :raises CommandError: names the option, its value and what is allowed
-    """
-    url = url or graphite_urls(conf)[0]
     try:
         return settings.load_settings(conf, netutils.urlsplit(url))
     except settings.ConfigError as e:

@@ -20,20 +20,21 @@ series, or --prefix and --template. Without --output it only lists them.
 import argparse
 import dataclasses
 import json
-import os
-import sys
 
 from ceilometer_graphite import naming
 from ceilometer_graphite import settings as publisher_settings
 from ceilometer_graphite.cli import common
 from ceilometer_graphite.cli import parser
+from ceilometer_graphite.cli import pipelines
 from ceilometer_graphite.dashboards import description
 from ceilometer_graphite.dashboards import grafana
 from ceilometer_graphite.dashboards import graphite_web
 from ceilometer_graphite.dashboards import layout
 
 FORMATS = {"grafana": grafana, "graphite": graphite_web}
-def run(arguments):
+
+
+def run(arguments: argparse.Namespace) -> int:
     """Write or list them.
 
     :returns: the exit status
@@ -78,7 +79,7 @@ def _pages(settings):
         try:
             yield page, layout.of_publishers(settings)
         except layout.LayoutError as e:
-            _tell("%s is left out: %s" % (page.name, e))
+            common.note("%s is left out: %s" % (page.name, e))
 
 
 def _settings(arguments):
@@ -86,33 +87,32 @@ def _settings(arguments):
     conf, url = None, "graphite://localhost"
     try:
         conf = common.load_conf(arguments, needed=False)
-        url = common.graphite_urls(conf)[0]
+        url = pipelines.graphite_urls(conf)[0]
     except common.CommandError as e:
         if arguments.config_file or arguments.config_dir:
             raise
-        _tell("%s; going by %s" % (
+        common.note("%s; going by %s" % (
             e, "[graphite] of ceilometer.conf"
             if conf and (conf.config_file or conf.config_dir)
             else "the options' defaults"))
     if conf is None:
-        conf = common.load_conf(argparse.Namespace(
-            config_file=[os.devnull], config_dir=[], debug=arguments.debug))
-    settings = common.load_settings(conf, url)
+        conf = common.default_conf(arguments)
+    return _renamed(common.load_settings(conf, url), arguments)
+
+
+def _renamed(settings, arguments):
+    """Settings with --prefix and --template in place of the agent's."""
     changes = {name: getattr(arguments, name) for name in (
         "prefix", "template") if getattr(arguments, name) is not None}
     if "template" in changes:
         changes["naming"] = "path"
     settings = dataclasses.replace(settings, **changes)
     try:
-        return dataclasses.replace(settings, namer=publisher_settings.
-                                   make_namer(vars(settings), settings.host))
+        namer = publisher_settings.make_namer(vars(settings), settings.host)
     except publisher_settings.ConfigError as e:
         raise common.CommandError(
             "--" + str(e), "give it as it stands in ceilometer.conf") from e
-
-
-def _tell(text):
-    print("ceilometer-graphite: " + text, file=sys.stderr)
+    return dataclasses.replace(settings, namer=namer)
 
 
 def _write(paths, documents, force):

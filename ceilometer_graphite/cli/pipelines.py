@@ -14,12 +14,16 @@
 
 """What ``pipeline.yaml`` would send, without anything that sends."""
 
+import os
 import typing
 
+from ceilometer import sample as ceilometer_sample
 from ceilometer.pipeline import sample as sample_pipeline
+from oslo_config import cfg
 
 from ceilometer_graphite import conversion
 from ceilometer_graphite import publisher
+from ceilometer_graphite import settings as publisher_settings
 from ceilometer_graphite.cli import common
 
 NO_SOURCE = "no source of pipeline.yaml takes its meter"
@@ -27,23 +31,74 @@ NO_GRAPHITE = "its sources have no graphite:// publisher"
 NO_NUMBER = "Ceilometer's pipeline drops it, its volume is not a number"
 
 
+class _Manager(sample_pipeline.SamplePipelineManager):
+    """Ceilometer's own, with stand-ins for publishers."""
+
+    def __init__(self, conf, stand_in):
+        self.get = stand_in  # what sinks ask a publisher manager for
+        super().__init__(conf)
+
+    def pm_sink(self, conf, cfg, publisher_manager):
+        return sample_pipeline.SampleSink(conf, cfg, self)
+
+
+def load(conf: cfg.ConfigOpts, stand_in: typing.Callable = str) -> list:
+    """Ceilometer's pipelines of ``pipeline.yaml``.
+
+    :param conf: the agent's ``ConfigOpts``
+    :param stand_in: makes of a URL what takes the place of its publisher
+    :raises common.CommandError: when there is no file that can be used
+    """
+    path = conf.pipeline_cfg_file
+    if not os.path.isabs(path):
+        raise common.CommandError(
+            "there is no %s beside ceilometer.conf, so Ceilometer's own is "
+            "used, which sends to Gnocchi" % path, "copy %s there, and name "
+            "your Graphite in it" % common.example(path))
+    try:
+        return _Manager(conf, stand_in).pipelines
+    except Exception as e:
+        raise common.unusable(path, e) from e
+
+
+def urls(pipelines: list) -> list[str]:
+    """The URLs of their publishers, in their order, each once.
+
+    :param pipelines: loaded with URLs in place of publishers
+    """
+    return list(dict.fromkeys(
+        url for each in pipelines for url in each.publishers))
+
+
+def graphite_urls(conf: cfg.ConfigOpts) -> list[str]:
+    """The graphite:// URLs of the agent's ``pipeline.yaml``, in its order.
+
+    :raises common.CommandError: when there is no such file, or none in it
+    """
+    found = [url for url in urls(load(conf))
+             if url.startswith(common.SCHEME)]
+    if not found:
+        raise common.CommandError(
+            "%s has no graphite:// publisher" % conf.pipeline_cfg_file,
+            "add one, such as graphite://graphite.example.com:2003")
+    return found
+
+
 class Sent(typing.NamedTuple):
     """What one publisher would send.
 
-    :ivar settings: of :mod:`ceilometer_graphite.settings`
     :ivar samples: those that its sinks gave it
     :ivar lines: of the plaintext protocol, in their order
-    :ivar problems: a list of :class:`ceilometer_graphite.conversion.Problem`
     """
 
     url: str
-    settings: object
-    samples: list
-    lines: list
-    problems: list
+    settings: publisher_settings.Settings
+    samples: list[ceilometer_sample.Sample]
+    lines: list[str]
+    problems: list[conversion.Problem]
 
 
-def meaning(problem):
+def meaning(problem: conversion.Problem) -> str:
     """What a problem of the conversion means, in words."""
     if problem.reason == conversion.NO_TIMESTAMP:
         return "published with the time of now"
@@ -81,21 +136,6 @@ class _GraphitePublisher(_Publisher):
         return sent
 
 
-class _Manager(sample_pipeline.SamplePipelineManager):
-    """Ceilometer's own, with stand-ins for publishers."""
-
-    def __init__(self, conf, publishers):
-        self.publishers = publishers
-        super().__init__(conf)
-
-    def pm_sink(self, conf, cfg, publisher_manager):
-        return sample_pipeline.SampleSink(conf, cfg, self)
-
-    def get(self, url):
-        """What a sink asks its publisher manager for."""
-        return self.publishers.setdefault(url, _Publisher(url))
-
-
 class Pipelines:
     """The agent's pipelines; they remember counters for their next rates.
 
@@ -104,26 +144,23 @@ class Pipelines:
         one of its graphite:// URLs
     """
 
-    def __init__(self, conf):
-        self._publishers = {
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        self._publishers: dict[str, _Publisher] = {
             url: _GraphitePublisher(url, common.load_settings(conf, url))
-            for url in common.graphite_urls(conf)}
+            for url in graphite_urls(conf)}
         self._graphite = list(self._publishers.values())
-        try:
-            self._pipelines = _Manager(conf, self._publishers).pipelines
-        except Exception as e:
-            raise common.CommandError(
-                "%s: %s" % (conf.pipeline_cfg_file, common.file_problem(e)),
-                "ceilometer-graphite check tells what is wrong") from e
+        self._pipelines = load(conf, lambda url: self._publishers.setdefault(
+            url, _Publisher(url)))
 
-    def send(self, batches):
+    def send(self, batches: list[list[ceilometer_sample.Sample]]) -> tuple[
+            list[Sent], list[tuple[ceilometer_sample.Sample, str]]]:
         """What would be sent of samples.
 
         :param batches: a list of lists of samples, published together each
         :returns: a list of :class:`Sent`, and a list of (sample, why) of
             those that no graphite:// publisher gets
         """
-        faults = {}
+        faults: dict[int, str | None] = {}
         for batch in batches:
             self._publish(batch, faults)
         sent = [each.sent() for each in self._graphite]

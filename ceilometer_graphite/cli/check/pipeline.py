@@ -13,61 +13,39 @@
 
 """Where pipeline.yaml leads what is polled."""
 
-import os
+import typing
 
-from ceilometer.pipeline import sample as sample_pipeline
 from stevedore import driver as stevedore_driver
 
 from ceilometer_graphite import opts
 from ceilometer_graphite.cli import common
+from ceilometer_graphite.cli import pipelines
 from ceilometer_graphite.cli.check import agent
 from ceilometer_graphite.cli.check import results
 
 _SHOWN_METERS = 5
 
 
-class _Manager(sample_pipeline.SamplePipelineManager):
-    """Ceilometer's own, with URLs in place of publishers."""
-
-    def pm_sink(self, conf, cfg, publisher_manager):
-        return sample_pipeline.SampleSink(conf, cfg, self)
-
-    def get(self, url):
-        """What a sink asks its publisher manager for."""
-        return url
-
-
-def pipeline(state):
+def pipeline(state: results.State) -> typing.Iterator[results.Result]:
     """pipeline.yaml is what Ceilometer expects."""
-    path = state.conf.pipeline_cfg_file
-    if not os.path.isabs(path):
-        yield results.error(
-            "pipeline.yaml", "there is no %s beside ceilometer.conf, so "
-            "Ceilometer's own is used, which sends to Gnocchi" % path,
-            "copy share/ceilometer-graphite/pipeline.yaml there, and name "
-            "your Graphite in it")
-        return
     try:
-        state.pipelines = _Manager(state.conf).pipelines
-    except Exception as e:
-        yield results.error(
-            "pipeline.yaml", "%s: %s" % (path, common.file_problem(e)),
-            "repair it; share/ceilometer-graphite/pipeline.yaml is an "
-            "example")
+        state.pipelines = pipelines.load(state.conf)
+    except common.CommandError as e:
+        yield results.error("pipeline.yaml", str(e), e.hint)
         return
+    path = state.conf.pipeline_cfg_file
     if state.pipelines:
         yield results.ok("pipeline.yaml", "%s: %s" % (
             path, ", ".join(map(str, state.pipelines))))
     else:
         yield results.error(
             "pipeline.yaml", "%s has no sources" % path,
-            "add one, as share/ceilometer-graphite/pipeline.yaml has it")
+            "add one, as %s has it" % common.example("pipeline.yaml"))
 
 
-def publishers(state):
+def publishers(state: results.State) -> typing.Iterator[results.Result]:
     """Each URL has a publisher, and one of them is ours."""
-    urls = list(dict.fromkeys(
-        url for each in state.pipelines for url in each.publishers))
+    urls = pipelines.urls(state.pipelines)
     state.urls = [url for url in urls if url.startswith(common.SCHEME)]
     others = [url for url in urls if url not in state.urls]
     if not state.urls:
@@ -98,7 +76,7 @@ def _other_publisher(url):
     return results.ok("publishers", url)
 
 
-def taken(state):
+def taken(state: results.State) -> typing.Iterator[results.Result]:
     """What is polled reaches a graphite:// publisher."""
     sources = [each.source for each in state.pipelines
                if set(each.publishers) & set(state.urls)]

@@ -13,9 +13,10 @@
 
 """What the agent polls."""
 
-import glob
 import importlib.metadata
 import os
+import pathlib
+import typing
 
 from ceilometer import declarative
 from ceilometer.polling import manager
@@ -27,36 +28,34 @@ POLLSTERS = "ceilometer.poll."
 NAMESPACE = "compute"
 
 
-def polling(state):
+def polling(state: results.State) -> typing.Iterator[results.Result]:
     """polling.yaml is what Ceilometer expects."""
     path = state.conf.polling.cfg_file
     if not os.path.isabs(path):
         yield results.error(
             "polling.yaml", "there is no %s beside ceilometer.conf, and the "
             "agent ends at its start" % path,
-            "copy share/ceilometer-graphite/polling.yaml there")
+            "copy %s there" % common.example(path))
         return
     try:
         state.sources = manager.PollingManager(state.conf).sources
     except Exception as e:
-        yield results.error(
-            "polling.yaml", "%s: %s" % (path, common.file_problem(e)),
-            "repair it; share/ceilometer-graphite/polling.yaml is an example")
+        problem = common.unusable(path, e)
+        yield results.error("polling.yaml", str(problem), problem.hint)
     else:
         yield results.ok("polling.yaml", "%s: every %s seconds" % (
             path, ", ".join(str(seconds) for seconds in sorted(
                 {source.get_interval() for source in state.sources}))))
 
 
-def meters(state):
+def meters(state: results.State) -> typing.Iterator[results.Result]:
     """The sources name meters that a compute agent has."""
     try:
         dynamic = _dynamic_pollsters(state.conf)
-    except Exception as e:
+    except common.CommandError as e:
         yield results.error(
-            "meters", "the agent ends at its start, as a file in "
-            "pollsters_definitions_dirs " + common.file_problem(e),
-            "repair or remove it")
+            "meters", "the agent ends at its start, as pollsters in %s" % e,
+            "repair or remove that file")
         return
     names = {point.name for point in importlib.metadata.entry_points(
         group=POLLSTERS + NAMESPACE)} | dynamic.get(NAMESPACE, set())
@@ -66,7 +65,7 @@ def meters(state):
     if not state.polled:
         yield results.error(
             "meters", "polling.yaml names none that the compute agent has",
-            "name some, as share/ceilometer-graphite/polling.yaml does")
+            "name some, as %s does" % common.example("polling.yaml"))
     elif unknown:
         yield results.warning(
             "meters", "no pollster of this Ceilometer gives " + ", ".join(
@@ -97,13 +96,15 @@ def _unknown(sources, names):
 
 def _dynamic_pollsters(conf):
     """What files define beside Ceilometer's own, by namespace."""
-    found = {}
-    for folder in conf.pollsters_definitions_dirs:
-        for path in sorted(glob.glob(os.path.join(folder, "*.yaml"))):
+    found: dict[str, set[str]] = {}
+    for path in [str(path) for folder in conf.pollsters_definitions_dirs
+                 for path in sorted(pathlib.Path(folder).glob("*.yaml"))]:
+        try:
             for pollster in declarative.load_definitions(conf, [], path):
                 namespaces = pollster.get("namespaces", "central")
-                if isinstance(namespaces, str):
-                    namespaces = [namespaces]
-                for namespace in namespaces:
+                for namespace in ([namespaces] if isinstance(namespaces, str)
+                                  else namespaces):
                     found.setdefault(namespace, set()).add(pollster["name"])
+        except Exception as e:
+            raise common.unusable(path, e) from e
     return found

@@ -94,7 +94,7 @@ class State:
     :ivar urls: those of graphite:// publishers
     :ivar publishers: the settings of those of them that can be used
     :ivar reached: pairs of settings and one of their endpoints
-    :ivar sent: the :class:`~ceilometer_graphite.cli.check.send.Sent`
+    :ivar sent: the :class:`~ceilometer_graphite.cli.check.send.Datapoint`
     :ivar libvirt: the connection to it
     """
 

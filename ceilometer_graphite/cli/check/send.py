@@ -33,7 +33,7 @@ _AROUND_SECONDS = 3600
 _CLOCKS_SECONDS = 30
 
 
-class Sent(typing.NamedTuple):
+class Datapoint(typing.NamedTuple):
     """A datapoint that an endpoint took.
 
     :ivar at: monotonic seconds at which it did
@@ -65,7 +65,7 @@ def send(state):
             yield results.error(
                 "send to " + text, *endpoints.why(e, settings))
         else:
-            state.sent.append(Sent(text, series, value, time.monotonic()))
+            state.sent.append(Datapoint(text, series, value, time.monotonic()))
             yield results.ok("send to " + text, line.decode().strip())
 
 

@@ -24,21 +24,21 @@ import dataclasses
 import datetime
 import json
 import os
-import sys
 import time
 
 from oslo_config import cfg
 
 from ceilometer_graphite import definitions
 from ceilometer_graphite.cli import common
+from ceilometer_graphite.cli import pipelines
 from ceilometer_graphite.cli.top import machines
 
 
-def run(arguments):
+def run(arguments: argparse.Namespace) -> int:
     conf = _load_conf(arguments)
     poll = machines.Poll(_definitions(conf), conf)
     for note in poll.notes:
-        _note(note)
+        common.note(note)
     from ceilometer_graphite.cli.top import screen
     from ceilometer_graphite.cli.top import view
     shown = view.View(sort=arguments.sort, pattern=arguments.filter)
@@ -47,7 +47,7 @@ def run(arguments):
     if not arguments.once:
         if screen.is_possible():
             return screen.run(poll, shown, arguments.interval, conf.host)
-        _note("there is no terminal; this is what --once prints")
+        common.note("there is no terminal; this is what --once prints")
     poll()
     time.sleep(arguments.interval)
     screen.print_table(shown.choose(poll()))
@@ -77,9 +77,8 @@ def _load_conf(arguments):
         if named or not isinstance(
                 e.__cause__, cfg.ConfigFilesPermissionDeniedError):
             raise
-        _note("%s; the defaults are used" % e)
-    return common.load_conf(argparse.Namespace(
-        config_file=[os.devnull], config_dir=[], debug=arguments.debug))
+        common.note("%s; the defaults are used" % e)
+    return common.default_conf(arguments)
 
 
 def _definitions(conf):
@@ -87,11 +86,8 @@ def _definitions(conf):
     if not os.path.isabs(conf.pipeline_cfg_file):
         return definitions.load()  # the file is not there
     try:
-        return common.load_settings(conf).definitions
+        return common.load_settings(
+            conf, pipelines.graphite_urls(conf)[0]).definitions
     except common.CommandError as e:
-        _note("%s; the packaged definitions are used" % e)
+        common.note("%s; the packaged definitions are used" % e)
         return definitions.load()
-
-
-def _note(text):
-    print("note: " + text, file=sys.stderr)

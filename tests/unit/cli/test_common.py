@@ -20,6 +20,7 @@ import fixtures
 from oslo_log import log
 
 from ceilometer_graphite.cli import common
+from ceilometer_graphite.cli import pipelines
 from tests.unit.cli import commands
 
 
@@ -122,11 +123,11 @@ class LoadConfTest(CommonTestCase):
 class PipelineTest(CommonTestCase):
 
     def urls(self):
-        return common.graphite_urls(self.load("ceilometer.conf"))
+        return pipelines.graphite_urls(self.load("ceilometer.conf"))
 
     def test_urls_come_in_their_order_and_once(self):
         self.write("pipeline.yaml", """
-sources: []
+sources: [{name: a, meters: ["*"], sinks: [a, b]}]
 sinks:
 - {name: a, publishers: ["graphite://b", "gnocchi://", "graphite://a"]}
 - {name: b, publishers: ["graphite://b"]}""")
@@ -137,9 +138,14 @@ sinks:
         self.assert_problem(["has no graphite:// publisher"], self.urls)
 
     def test_what_is_no_pipeline_is_told(self):
-        for text in ("", "[]", "sinks: 1", "sinks: [{name: a}]"):
+        for text, problem in (
+                ("", "is not what"),
+                ("[]", "Both sources & sinks are required"),
+                ("sinks: 1", "Both sources & sinks are required"),
+                ("{sources: 1, sinks: 1}", "is not what"),
+                ("{sources: [], sinks: [{name: a}]}", "")):
             self.write("pipeline.yaml", text)
-            self.assert_problem(["pipeline.yaml: is not what"], self.urls)
+            self.assert_problem(["pipeline.yaml: " + problem], self.urls)
 
     def test_what_is_not_yaml_is_told_with_its_line(self):
         self.write("pipeline.yaml", "a: b\nc: [")
@@ -153,11 +159,10 @@ sinks:
 
 class SettingsTest(CommonTestCase):
 
-    def settings(self, url=None):
+    def settings(self, url):
         return common.load_settings(self.load("ceilometer.conf"), url)
 
-    def test_they_are_of_the_first_url_by_default(self):
-        self.assertEqual(commands.URL, self.settings().url)
+    def test_they_are_of_the_url(self):
         self.assertEqual((("g", 2003),),
                          self.settings("graphite://g").endpoints)
 

@@ -37,7 +37,8 @@ class PipelineTest(checks.CheckTestCase):
     def test_a_missing_file_is_an_error(self):
         (self.directory / "pipeline.yaml").unlink()
         self.assert_found("error", self.find(*PIPELINE),
-                          "which sends to Gnocchi", "copy share/")
+                          "which sends to Gnocchi", "copy /",
+                          "/share/ceilometer-graphite/pipeline.yaml")
 
     def test_a_file_in_the_folder_of_the_command_is_not_looked_at(self):
         other = self.directory / "other"

@@ -37,7 +37,8 @@ class PollingTest(checks.CheckTestCase):
     def test_a_missing_file_is_an_error(self):
         (self.directory / "polling.yaml").unlink()
         self.assert_found("error", self.find(*POLLING),
-                          "there is no polling.yaml", "copy share/")
+                          "there is no polling.yaml", "copy /",
+                          "/share/ceilometer-graphite/polling.yaml")
 
     def test_a_file_that_the_user_may_not_read_is_an_error(self):
         (self.directory / "polling.yaml").chmod(0o600)
@@ -109,4 +110,5 @@ class MetersTest(checks.CheckTestCase):
     def test_pollsters_that_the_agent_cannot_load_are_an_error(self):
         self.define("- {")
         self.assert_found("error", self.found("[cpu]"),
-                          "line 1 is not YAML", "pollsters_definitions_dirs")
+                          "pollsters in %s/pollsters.d/a.yaml: line 1 is not "
+                          "YAML" % self.directory)
