@@ -22,6 +22,8 @@ import subprocess
 import sysconfig
 import time
 
+# The checkout, for PYTHONPATH of what runs the lab's or the tests' modules.
+ROOT = pathlib.Path(__file__).absolute().parent.parent
 POLL_SECONDS = 0.05
 TAIL_LINES = 30
 _PATIENCE = 3

@@ -11,12 +11,13 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Forks a process that says when it is ready."""
+"""Forked processes that say when they are ready."""
 
 import multiprocessing
 import os
 import signal
 import sys
+import typing
 
 _START_SECONDS = 60
 _FORK = multiprocessing.get_context("fork")
@@ -26,41 +27,76 @@ class ChildError(Exception):
     """A child ended, or did not get ready in time."""
 
 
-def end_with_us():
+class Child:
+    """A forked process that ends with this one at the latest.
+
+    A subclass says in ``_run`` what it does. It can be started again.
+
+    :ivar log_path: file that gets what the process prints; None leaves its
+        output alone
+    """
+
+    log_path: str | None = None
+    _process = None
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def start(self, *arguments: typing.Any) -> None:
+        """Return when ``_run(ready, *arguments)`` has called ``ready()``.
+
+        :raises ChildError: if it does not do so in time
+        """
+        receiver, sender = _FORK.Pipe(duplex=False)
+        self._process = _FORK.Process(
+            target=self._begin, args=(sender, *arguments), daemon=True)
+        self._process.start()
+        sender.close()
+        try:
+            if receiver.poll(_START_SECONDS):
+                receiver.recv()
+                return
+        except EOFError:
+            pass
+        self.kill()
+        raise ChildError("%s did not get ready" % type(self).__qualname__)
+
+    def kill(self) -> None:
+        """End the process by SIGKILL, if there is one."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.join()
+            self._process = None
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *exc_info):
+        self.kill()
+
+    def _begin(self, sender, *arguments):
+        if self.log_path:
+            print_to(self.log_path)
+        self._run(lambda: sender.send(True), *arguments)
+
+    def _run(self, ready, *arguments):
+        raise NotImplementedError
+
+
+def end_with_us() -> None:
     """Let SIGTERM of this process end its children as well."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 
 
-def print_to(path):
-    """Append to a file what this process prints from now on."""
+def print_to(path: str) -> None:
+    """Append what this process prints from now on to a file."""
     output = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(output, 1)
     os.dup2(output, 2)
 
 
-def start(target, *arguments):
-    """Run a function in a child, which ends with this process at the latest.
-
-    :param target: gets a function to call when it is ready, and the others
-    :returns: the child, once it is ready
-    :raises ChildError: when it was not, in time
-    """
-    ready, told = _FORK.Pipe(duplex=False)
-    child = _FORK.Process(target=target, daemon=True,
-                          args=(lambda: told.send(True), *arguments))
-    child.start()
-    told.close()
-    try:
-        if ready.poll(_START_SECONDS):
-            ready.recv()
-            return child
-    except EOFError:
-        pass
-    child.kill()
-    child.join()
-    raise ChildError("%s did not get ready" % target.__qualname__)
-
-
-def shared_doubles(count):
-    """An array of zeros that this process and its children share."""
+def shared_doubles(count: int) -> typing.Any:
+    """Return an array of zeros that this process and its children share."""
     return _FORK.RawArray("d", count)

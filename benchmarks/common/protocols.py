@@ -13,8 +13,8 @@
 
 """Reads sequence numbers out of what the senders send.
 
-A decoder's ``feed`` takes bytes as they come, and returns the numbers of
-whole messages and what to reply. One is made for each connection.
+A decoder's ``feed`` takes bytes as they come. It returns the numbers of the
+messages that are whole by then, and the reply. Each connection has its own.
 """
 
 import json
@@ -41,7 +41,7 @@ class Lines:
 
 
 class _Frames:
-    """Messages after their length."""
+    """Messages that follow their length."""
 
     length_bytes = 4
     byte_order = "big"
@@ -52,16 +52,13 @@ class _Frames:
     def feed(self, data):
         self._rest += data
         numbers = []
-        start = 0
-        while start + self.length_bytes <= len(self._rest):
-            begin = start + self.length_bytes
-            end = begin + int.from_bytes(
-                self._rest[start:begin], self.byte_order)
+        begin = self.length_bytes
+        while begin <= len(self._rest):
+            end = begin + int.from_bytes(self._rest[:begin], self.byte_order)
             if end > len(self._rest):
                 break
             numbers += self.numbers(bytes(self._rest[begin:end]))
-            start = end
-        del self._rest[:start]
+            del self._rest[:end]
         return numbers, b""
 
 
@@ -93,9 +90,6 @@ class MsgpackDatagram:
 class Http:
     """What Ceilometer's http:// posts."""
 
-    def numbers(self, body):
-        return [each["volume"] for each in json.loads(body)]
-
     def __init__(self):
         self._rest = b""
 
@@ -114,3 +108,6 @@ class Http:
             numbers += self.numbers(body[:length])
             reply += _REPLY
         return numbers, reply
+
+    def numbers(self, body):
+        return [each["volume"] for each in json.loads(body)]

@@ -11,9 +11,12 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Results as tables that Sphinx reads."""
+"""Results as text that Sphinx reads, and the targets that they meet."""
 
+import dataclasses
 import importlib.metadata
+import math
+import os
 import platform
 import sqlite3
 import ssl
@@ -31,23 +34,25 @@ def _version(name):
         return "%s is not installed" % name
 
 
-def versions():
-    """When and with what."""
-    return "%s, %s %s, Python %s, SQLite %s, %s; %s." % (
-        time.strftime("%Y-%m-%d", time.gmtime()), platform.system(),
-        platform.release(), platform.python_version(), sqlite3.sqlite_version,
-        ssl.OPENSSL_VERSION, ", ".join(map(_version, _DISTRIBUTIONS)))
+def about(*sentences: str) -> str:
+    """Return a paragraph: when, with what, and more that was the case."""
+    return paragraph(" ".join((
+        "%s, %s %s, %d processors, Python %s, SQLite %s, %s; %s." % (
+            time.strftime("%Y-%m-%d", time.gmtime()), platform.system(),
+            platform.release(), os.cpu_count(), platform.python_version(),
+            sqlite3.sqlite_version, ssl.OPENSSL_VERSION,
+            ", ".join(map(_version, _DISTRIBUTIONS))), *sentences)))
 
 
-def heading(title):
-    """A title of the third level."""
+def heading(title: str) -> str:
+    """Return a title of the third level."""
     return "%s\n%s\n" % (title, "-" * len(title))
 
 
-def list_table(title, rows):
-    """A table of which each cell is a line, for wide ones.
+def list_table(title: str, rows) -> str:
+    """Return a table for wide rows: each cell is a line of its own.
 
-    :param rows: texts; the first row is the header
+    :param rows: lists of texts; the first row is the header
     """
     lines = [".. list-table:: %s" % title, "   :header-rows: 1",
              "   :stub-columns: 1", ""]
@@ -57,11 +62,11 @@ def list_table(title, rows):
     return "\n".join(lines) + "\n"
 
 
-def simple_table(rows):
-    """A table of aligned columns, for narrow ones.
+def simple_table(rows) -> str:
+    """Return a table of aligned columns, for narrow rows.
 
-    :param rows: texts, of which the first of each is not empty; the first
-        row is the header
+    :param rows: lists of texts, each with a first text that is not empty;
+        the first row is the header
     """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     rule = " ".join("=" * width for width in widths)
@@ -73,11 +78,41 @@ def simple_table(rows):
     return "\n".join([rule, header, rule, *body, rule]) + "\n"
 
 
-def bullets(texts):
-    """A list."""
-    return "".join("* %s\n" % text for text in texts)
+def bullets(items) -> str:
+    """Return a list; an item is whatever ``str`` takes."""
+    return "".join("* %s\n" % item for item in items)
 
 
-def paragraph(text):
-    """A text in lines of a width that the documentation has."""
+def paragraph(text: str) -> str:
+    """Return a text in lines as wide as those of the documentation."""
     return textwrap.fill(text, 79) + "\n"
+
+
+def quantile_ms(seconds: list, share: float) -> float:
+    """Return a quantile of sorted seconds, in milliseconds; NaN of none."""
+    if not seconds:
+        return math.nan
+    return 1000 * seconds[min(len(seconds) - 1, int(len(seconds) * share))]
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """One measured figure, and what the project wants it to be.
+
+    :ivar limit: the most that it may be, or the least
+    """
+
+    what: str
+    figure: float
+    limit: float
+    is_least: bool = False
+
+    @property
+    def is_met(self) -> bool:
+        return (self.figure >= self.limit if self.is_least
+                else self.figure <= self.limit)
+
+    def __str__(self):
+        return "%s: %s: %.3g (at %s %g)" % (
+            "met" if self.is_met else "missed", self.what, self.figure,
+            "least" if self.is_least else "most", self.limit)

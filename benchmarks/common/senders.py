@@ -13,198 +13,122 @@
 
 """The senders that are compared, each with one way to publish a batch.
 
-Each is made in the process that publishes. Clients of third parties are set
-up as kindly as they can be: they reconnect, and do not make the caller wait
-where they have a way around it.
+Each is made in the process that publishes.
 """
 
 import contextlib
 import dataclasses
-import socket
 import typing
 
 from ceilometer import publisher
 from ceilometer import service
 from oslo_config import cfg
 
+from benchmarks.common import clients
 from benchmarks.common import protocols
-from benchmarks.common import workload
 
-_HOST = "127.0.0.1"
-_TIMEOUT_SECONDS = 5
-_GRAPHYTE_QUEUE = 100000
+FLOOR = "floor"
+OURS = "tcp"
 
 
-def agent_conf():
-    """The configuration of an agent, with the defaults of all options."""
+def agent_conf(**options) -> cfg.ConfigOpts:
+    """Return an agent's configuration: the defaults of all options.
+
+    :param options: of the section ``publisher``, that differ
+    """
     conf = service.prepare_service(
         ["benchmark"], config_files=[], conf=cfg.ConfigOpts())
     conf.set_override("host", "compute-1.example.org")
+    for name, value in options.items():
+        conf.set_override(name, value, group="publisher")
     return conf
 
 
 class Publisher:
-    """A publisher for Ceilometer, as its pipeline drives it."""
-
-    prepare = staticmethod(workload.samples)
+    """A publisher of Ceilometer, driven as its pipeline drives it."""
 
     def __init__(self, url, conf=None):
-        self._publisher = publisher.get_publisher(
-            agent_conf() if conf is None else conf, url,
-            "ceilometer.sample.publisher")
+        self.publisher = publisher.get_publisher(
+            conf or agent_conf(), url, "ceilometer.sample.publisher")
 
     def publish(self, batch):
         # As in ceilometer/pipeline/sample.py, which logs what it raises.
         with contextlib.suppress(Exception):
-            self._publisher.publish_samples(batch)
-
-
-class Nothing:
-    """Sends nothing: what the machine alone does to a caller."""
-
-    prepare = staticmethod(workload.samples)
-
-    def __init__(self, port):
-        pass
-
-    def publish(self, batch):
-        pass
-
-
-class Graphyte:
-    """Queues lines; its thread makes a connection for each thousand."""
-
-    prepare = staticmethod(workload.datapoints)
-
-    def __init__(self, port):
-        import graphyte
-        self._sender = graphyte.Sender(
-            _HOST, port, interval=1, queue_size=_GRAPHYTE_QUEUE)
-
-    def publish(self, batch):
-        for path, value, seconds in batch:
-            self._sender.send(path, value, seconds)
-
-
-class Graphitesend:
-    """A connection that is kept, and made again up to three times."""
-
-    prepare = staticmethod(workload.datapoints)
-
-    def __init__(self, port):
-        import graphitesend
-        self._client = graphitesend.GraphiteClient(
-            graphite_server=_HOST, graphite_port=port, prefix="",
-            system_name="", connect_on_create=False, autoreconnect=True)
-        self._client.socket = None
-        with contextlib.suppress(graphitesend.GraphiteSendException):
-            self._client.connect()
-
-    def publish(self, batch):
-        # Without a socket it refuses to send, and does not reconnect.
-        if self._client.socket is None:
-            self._client.autoreconnect()
-        with contextlib.suppress(Exception):
-            self._client.send_list(batch)
-
-
-def _line(path, value, seconds):
-    return ("%s %s %d\n" % (path, value, seconds)).encode("ascii")
-
-
-class PlainSocket:
-    """Connects once, and again when the last send failed."""
-
-    prepare = staticmethod(workload.datapoints)
-
-    def __init__(self, port):
-        self._address = (_HOST, port)
-        self._socket = None
-
-    def publish(self, batch):
-        data = b"".join(_line(*datapoint) for datapoint in batch)
-        try:
-            if self._socket is None:
-                self._socket = socket.create_connection(
-                    self._address, _TIMEOUT_SECONDS)
-            self._socket.sendall(data)
-        except OSError:
-            if self._socket is not None:
-                self._socket.close()
-            self._socket = None
-
-
-class ConnectPerSample:
-    """What the proof of concept of 2014 did."""
-
-    prepare = staticmethod(workload.datapoints)
-
-    def __init__(self, port):
-        self._address = (_HOST, port)
-
-    def publish(self, batch):
-        for datapoint in batch:
-            with (contextlib.suppress(OSError), socket.create_connection(
-                    self._address, _TIMEOUT_SECONDS) as connection):
-                connection.sendall(_line(*datapoint))
-
-
-def _ours(parameters=""):
-    def make(port, cafile, directory):
-        values = parameters.format(cafile=cafile, directory=directory)
-        return Publisher("graphite://%s:%d%s" % (_HOST, port, values))
-    return make
-
-
-def _ceilometers(url):
-    return lambda port, *_: Publisher(url % (_HOST, port))
-
-
-def _client(kind):
-    return lambda port, *_: kind(port)
+            self.publisher.publish_samples(batch)
 
 
 @dataclasses.dataclass(frozen=True)
 class Sender:
-    """One row of the table.
+    """One row of the tables.
 
-    :ivar make: of a port, the path of a CA and that of a folder
-    :ivar quiet_seconds: once it has sent nothing for so long after the load
+    :ivar make: takes ``port``, ``cafile`` and ``directory`` by name
+    :ivar decoder: of what it sends, of :mod:`~benchmarks.common.protocols`
+    :ivar quiet_seconds: after a fault: once it has sent nothing for so long,
         it will send no more
+    :ivar settle_seconds: the same, while there is no fault
+    :ivar reads: whether it has a receiver at all
     """
 
     title: str
     make: typing.Callable
     decoder: type = protocols.Lines
     quiet_seconds: float = 1.0
+    settle_seconds: float = 0.15
     is_datagram: bool = False
     is_encrypted: bool = False
     reads: bool = True
 
 
+def _ours(title, query="", quiet_seconds=8.0, **more):
+    url = "graphite://127.0.0.1:{port}" + query
+    return Sender("graphite:// " + title,
+                  lambda **where: Publisher(url.format(**where)),
+                  quiet_seconds=quiet_seconds, settle_seconds=0.6, **more)
+
+
+def _ceilometers(title, url, decoder, is_datagram=False, **options):
+    return Sender(
+        "Ceilometer " + title, lambda **where: Publisher(
+            url.format(**where), agent_conf(**options)),
+        decoder, is_datagram=is_datagram)
+
+
+def _client(title, kind, **more):
+    return Sender(title, lambda port, **_: kind(port), **more)
+
+
 SENDERS = {
-    "nothing": Sender("(nothing)", _client(Nothing), quiet_seconds=0.0,
-                      reads=False),
-    "tcp": Sender("graphite:// tcp", _ours(), quiet_seconds=8.0),
-    "tls": Sender("graphite:// tls", _ours("?protocol=tls&cafile={cafile}"),
-                  quiet_seconds=8.0, is_encrypted=True),
-    "pickle": Sender("graphite:// pickle", _ours("?format=pickle"),
-                     protocols.Pickle, quiet_seconds=8.0),
-    "spool": Sender("graphite:// spool",
-                    _ours("?spool_dir={directory}&catch_up_rate=5000"),
-                    quiet_seconds=20.0),
-    "udp": Sender("graphite:// udp", _ours("?protocol=udp"),
-                  quiet_seconds=3.0, is_datagram=True),
-    "ceilometer-tcp": Sender("Ceilometer tcp://",
-                             _ceilometers("tcp://%s:%d"),
-                             protocols.MsgpackFrames),
-    "ceilometer-udp": Sender("Ceilometer udp://",
-                             _ceilometers("udp://%s:%d"),
-                             protocols.MsgpackDatagram, is_datagram=True),
-    "ceilometer-http": Sender("Ceilometer http://",
-                              _ceilometers("http://%s:%d/"), protocols.Http),
-    "graphyte": Sender("graphyte", _client(Graphyte), quiet_seconds=3.0),
-    "graphitesend": Sender("graphitesend", _client(Graphitesend)),
-    "socket": Sender("persistent socket", _client(PlainSocket)),
-    "connect": Sender("connect per sample", _client(ConnectPerSample)),
+    "nothing": _client("(nothing)", clients.Nothing, quiet_seconds=0.0,
+                       reads=False),
+    OURS: _ours("tcp"),
+    "raw": _ours("counters=raw", "?counters=raw"),
+    "both": _ours("counters=both", "?counters=both"),
+    "tags": _ours("naming=tags", "?naming=tags"),
+    "udp": _ours("udp", "?protocol=udp", 3.0, is_datagram=True),
+    "pickle": _ours("pickle", "?format=pickle", decoder=protocols.Pickle),
+    "tls": _ours("tls", "?protocol=tls&cafile={cafile}", is_encrypted=True),
+    "spool": _ours("spool", "?spool_dir={directory}&catch_up_rate=5000",
+                   20.0),
+    "ceilometer-tcp": _ceilometers(
+        "tcp://", "tcp://127.0.0.1:{port}", protocols.MsgpackFrames),
+    "ceilometer-tcp-unsigned": _ceilometers(
+        "tcp:// unsigned", "tcp://127.0.0.1:{port}", protocols.MsgpackFrames,
+        telemetry_secret=""),
+    "ceilometer-udp": _ceilometers(
+        "udp://", "udp://127.0.0.1:{port}", protocols.MsgpackDatagram,
+        is_datagram=True),
+    "ceilometer-http": _ceilometers(
+        "http://", "http://127.0.0.1:{port}/", protocols.Http),
+    "ceilometer-prometheus": _ceilometers(
+        "prometheus://",
+        "prometheus://127.0.0.1:{port}/metrics/job/ceilometer",
+        protocols.Http),
+    # It sends once a second.
+    "graphyte": _client("graphyte", clients.Graphyte, quiet_seconds=3.0,
+                        settle_seconds=1.5),
+    "graphitesend": _client("graphitesend", clients.Graphitesend),
+    "bridge": _client("prometheus_client bridge", clients.Bridge),
+    FLOOR: _client("floor", clients.PlainSocket),
+    "socket": _client("persistent socket", clients.PlainSocket),
+    "connect": _client("connect per sample", clients.ConnectPerSample),
 }

@@ -16,28 +16,40 @@
 import os
 import pathlib
 import time
+import typing
 
 _MB_PER_PAGE = os.sysconf("SC_PAGE_SIZE") / 2 ** 20
 # CPUCLOCK_SCHED of Linux's include/linux/posix-timers.h.
 _CLOCK_KIND = 2
 
 
-def cpu_seconds(pids):
-    """User and system time of processes, with all threads they ever had.
+def cpu_seconds(pids: list) -> float:
+    """Return user and system time of processes, of all their threads.
 
-    The clock that clock_getcpuclockid(3) names: what /proc/PID/stat has as
-    utime and stime, without its steps of 10 ms.
+    Those that have ended count as well. This is the clock that
+    clock_getcpuclockid(3) names: what /proc/PID/stat has as utime and stime,
+    without its steps of 10 ms.
     """
     return sum(time.clock_gettime(~pid << 3 | _CLOCK_KIND) for pid in pids)
 
 
-def thread_cpu_seconds(pid, tid):
-    """User and system time of one thread that lives."""
+def thread_cpu_seconds(pid: int, tid: int) -> float:
+    """Return user and system time of one thread that lives."""
     path = pathlib.Path("/proc/%d/task/%d/schedstat" % (pid, tid))
     return int(path.read_text().split()[0]) / 1e9
 
 
-def rss_mb(pids):
-    """Resident memory of processes, with what they share counted for each."""
+def rss_mb(pids: list) -> float:
+    """Return the resident memory of processes; shared pages count each."""
     return sum(int(pathlib.Path("/proc/%d/statm" % pid).read_text().split()[1])
                for pid in pids) * _MB_PER_PAGE
+
+
+def growth(read: typing.Callable, seconds: float) -> list:
+    """Return by how much numbers grow in some seconds.
+
+    :param read: returns the numbers
+    """
+    before = read()
+    time.sleep(seconds)
+    return [now - value for now, value in zip(read(), before, strict=True)]

@@ -11,13 +11,12 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What the benchmarks publish: samples that can be told apart.
+"""What the faults' load publishes: samples that can be told apart.
 
 The volume of a sample is its sequence number, which each protocol carries.
 """
 
 import datetime
-import time
 import uuid
 
 from ceilometer import sample
@@ -29,18 +28,12 @@ _METERS = 20
 _PROJECT = uuid.uuid5(uuid.NAMESPACE_DNS, "project").hex
 _INSTANCES = [str(uuid.uuid5(uuid.NAMESPACE_DNS, "instance-%d" % number))
               for number in range(SERIES // _METERS)]
-_METADATA = {"instance_host": "compute-1.example.org"}
+_METADATA = [{"instance_host": "compute-1.example.org", "instance_id": each}
+             for each in _INSTANCES]
 
 
-def _series(number):
-    """The instance and the meter of a sequence number."""
-    number %= SERIES
-    return (_INSTANCES[number // _METERS],
-            "series.bench.meter%02d" % (number % _METERS))
-
-
-def samples(first):
-    """One batch of Ceilometer's samples, as its agent hands it over.
+def samples(first: int) -> list:
+    """Return a batch of samples, as Ceilometer's agent hands it over.
 
     :param first: the sequence number of the first of ``BATCH``
     """
@@ -48,19 +41,10 @@ def samples(first):
     timestamp = now.replace(tzinfo=None).isoformat()
     batch = []
     for number in range(first, first + BATCH):
-        instance, meter = _series(number)
+        instance, meter = divmod(number % SERIES, _METERS)
         batch.append(sample.Sample(
-            name=meter, type=sample.TYPE_GAUGE, unit="", volume=number,
-            user_id=_PROJECT, project_id=_PROJECT, resource_id=instance,
-            timestamp=timestamp, resource_metadata=_METADATA))
-    return batch
-
-
-def datapoints(first):
-    """The same batch for clients of Graphite: (path, value, seconds)."""
-    now = int(time.time())
-    batch = []
-    for number in range(first, first + BATCH):
-        batch.append(("ceilometer.compute-1.%s.%s.%s" % (
-            _PROJECT, *_series(number)), number, now))
+            name="series.bench.meter%02d" % meter, type=sample.TYPE_GAUGE,
+            unit="", volume=number, user_id=_PROJECT, project_id=_PROJECT,
+            resource_id=_INSTANCES[instance], timestamp=timestamp,
+            resource_metadata=_METADATA[instance]))
     return batch

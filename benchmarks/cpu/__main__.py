@@ -17,27 +17,29 @@ Run it from the checkout: ``python -m benchmarks.cpu``. It prints tables for
 doc/source/performance.rst.
 """
 
-import argparse
 from concurrent import futures
 import contextlib
 import dataclasses
 import math
-import os
 import pathlib
 import sys
 import tempfile
 import time
 
-from benchmarks.common import argument_types
+from benchmarks.common import arguments
 from benchmarks.common import child
 from benchmarks.common import report
-from benchmarks.cpu import contestants
+from benchmarks.common import senders
 from benchmarks.cpu import cycle
 from benchmarks.cpu import footprint
 from benchmarks.cpu import stage as cpu_stage
 from benchmarks.cpu import tables
 from lab import certificates
 
+_SENDERS = ("tcp", "raw", "both", "tags", "udp", "pickle", "tls", "spool",
+            "ceilometer-tcp", "ceilometer-tcp-unsigned", "ceilometer-udp",
+            "ceilometer-http", "ceilometer-prometheus", "graphyte",
+            "graphitesend", "bridge", "connect")
 _BATCH = 50
 _LARGE_BATCH = 1000
 # The slowest senders are as slow in a part of a polling cycle.
@@ -92,7 +94,7 @@ class Contest:
         turns = {key: [] for key in loads}
         with contextlib.ExitStack() as stack:
             stages = {key: stack.enter_context(cpu_stage.Stage(
-                contestants.SENDERS[key[-1]], load, self._authority,
+                senders.SENDERS[key[-1]], load, self._authority,
                 self._directory / "-".join(key), self._log_path))
                 for key, load in loads.items()}
             with futures.ThreadPoolExecutor(len(stages)) as pool:
@@ -112,16 +114,16 @@ class Contest:
               file=sys.stderr, flush=True)
 
 
-def _compare(contest, arguments, instances, batch, rounds):
+def _compare(contest, given, instances, batch, rounds):
     """All senders with the same load.
 
     :returns: turns by name
     """
-    rate = arguments.plan.rate
+    rate = given.plan.rate
     load = cpu_stage.Load(instances, batch, 1, rate,
                           max_cpu=_MAX_CPU_SECONDS)
     turns = {name: turns for (_, name), turns in contest.run(
-        {(str(batch), name): load for name in arguments.senders},
+        {(str(batch), name): load for name in given.senders},
         rounds).items()}
     print(report.heading("Batches of %d" % batch))
     print(report.paragraph(
@@ -134,23 +136,23 @@ def _compare(contest, arguments, instances, batch, rounds):
     return turns
 
 
-def _batches(contest, arguments):
-    plan = arguments.plan
+def _batches(contest, given):
+    plan = given.plan
     return tables.compared_targets(_compare(
-        contest, arguments, plan.instances, _BATCH, plan.rounds))
+        contest, given, plan.instances, _BATCH, plan.rounds))
 
 
-def _large_batches(contest, arguments):
+def _large_batches(contest, given):
     # Fewer instances do not fill a batch, which is of one meter.
-    plan = arguments.plan
-    _compare(contest, arguments, plan.large_instances, _LARGE_BATCH,
+    plan = given.plan
+    _compare(contest, given, plan.large_instances, _LARGE_BATCH,
              plan.large_rounds)
     return []
 
 
-def _flat(contest, arguments):
+def _flat(contest, given):
     """The floor and ours at nodes of several sizes."""
-    plan = arguments.plan
+    plan = given.plan
     kinds = [(plan.sizes[0], tables.ONE_METER, False)] + [
         (size, tables.FULL_BATCH, True) for size in plan.sizes]
     turns = contest.run({
@@ -158,7 +160,7 @@ def _flat(contest, arguments):
             size, _BATCH, math.ceil(plan.flat_samples / cycle.Node(
                 size, _BATCH).samples_per_cycle), 0, across_meters)
         for size, batch, across_meters in kinds
-        for name in (contestants.FLOOR, contestants.OURS)}, plan.flat_rounds)
+        for name in (senders.FLOOR, senders.OURS)}, plan.flat_rounds)
     print(report.heading("Nodes of all sizes"))
     print(report.paragraph(
         "Batches of %d, %d rounds of whole polling cycles, back to back. "
@@ -170,8 +172,8 @@ def _flat(contest, arguments):
     return tables.flat_targets(turns)
 
 
-def _footprint(_, arguments):
-    idle, series = footprint.measure(arguments.plan.footprint, arguments.log)
+def _footprint(_, given):
+    idle, series = footprint.measure(given.plan.footprint, given.log)
     print(report.heading("Idle, and memory"))
     print(footprint.tables(idle, *series))
     print(report.paragraph(footprint.LEGEND), flush=True)
@@ -182,57 +184,44 @@ _PARTS = {"batches": _batches, "large": _large_batches, "flat": _flat,
           "footprint": _footprint}
 
 
-def _plan(arguments):
-    given = {name: getattr(arguments, name) for name in (
-        "instances", "rate", "rounds")}
-    return dataclasses.replace(SHORT if arguments.short else FULL, **{
-        name: value for name, value in given.items() if value is not None})
-
-
 def _arguments():
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.cpu",
-        description=__doc__.splitlines()[0])
-    parser.add_argument("--short", action="store_true",
-                        help="a form of seconds, to see that it works")
+    parser = arguments.parser("cpu", __doc__)
+    arguments.add_short(parser)
     parser.add_argument("--parts", default=list(_PARTS), metavar="NAME,...",
-                        type=argument_types.names_of(_PARTS),
+                        type=arguments.names_of(_PARTS),
                         help="of " + ", ".join(_PARTS))
-    parser.add_argument("--senders", default=list(contestants.SENDERS),
-                        type=argument_types.names_of(contestants.SENDERS),
-                        metavar="NAME,...", help="beside the floor, of "
-                        + ", ".join(contestants.SENDERS))
-    parser.add_argument("--instances", type=argument_types.at_least(1),
+    parser.add_argument("--senders", default=_SENDERS, metavar="NAME,...",
+                        type=arguments.names_of(senders.SENDERS),
+                        help="beside the floor, of "
+                             + ", ".join(senders.SENDERS))
+    parser.add_argument("--instances", type=arguments.at_least(1),
                         help="of the node in the part batches, by default "
                              "%d" % FULL.instances)
-    parser.add_argument("--rounds", type=argument_types.at_least(1),
+    parser.add_argument("--rounds", type=arguments.at_least(1),
                         help="in the part batches, by default %d"
                              % FULL.rounds)
-    parser.add_argument("--rate", type=argument_types.at_least(0),
+    parser.add_argument("--rate", type=arguments.at_least(0),
                         help="batches a second at most, by default %d; 0 "
                              "is back to back" % FULL.rate)
-    parser.add_argument("--log", default=os.devnull,
-                        help="a file for what the senders print")
-    arguments = parser.parse_args()
-    arguments.plan = _plan(arguments)
-    arguments.senders = list(dict.fromkeys(
-        [contestants.FLOOR, *arguments.senders]))
-    return arguments
+    given = parser.parse_args()
+    given.plan = arguments.replaced(
+        SHORT if given.short else FULL, given, "instances", "rate", "rounds")
+    given.senders = list(dict.fromkeys([senders.FLOOR, *given.senders]))
+    return given
 
 
 def main():
-    arguments = _arguments()
+    given = _arguments()
     child.end_with_us()
     begin = time.monotonic()
-    print(report.paragraph("%s %d processors." % (
-        report.versions(), os.cpu_count())))
+    print(report.about())
     with tempfile.TemporaryDirectory() as directory:
-        contest = Contest(pathlib.Path(directory), arguments.log)
-        found = [target for name in arguments.parts
-                 for target in _PARTS[name](contest, arguments)]
+        contest = Contest(pathlib.Path(directory), given.log)
+        found = [target for name in given.parts
+                 for target in _PARTS[name](contest, given)]
     print(report.paragraph(tables.LEGEND))
-    print(report.bullets(map(str, found)))
-    if arguments.short:
+    print(report.bullets(found))
+    if given.short:
         print("This was short: it shows that all works, and no figure holds.")
     print("took %.0f s" % (time.monotonic() - begin), file=sys.stderr)
 

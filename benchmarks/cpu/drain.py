@@ -11,21 +11,13 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""A receiver in a process of its own that does little but count."""
+"""A receiver that does little but count."""
 
-import contextlib
-import selectors
-import socket
-import ssl
+import threading
 
 from benchmarks.common import child
 from benchmarks.common import protocols
-
-_HOST = "127.0.0.1"
-_READ_BYTES = 2 ** 20
-_BACKLOG = 1024
-_HANDSHAKE_SECONDS = 5.0
-STREAM, DATAGRAMS, TLS, HTTP = "stream", "datagrams", "tls", "http"
+from benchmarks.common import receiver
 
 
 class _Requests(protocols.Http):
@@ -35,92 +27,46 @@ class _Requests(protocols.Http):
         return []
 
 
-class Drain:
-    """Reads what comes to one port of loopback.
+class Drain(receiver.Receiver):
+    """Counts what comes to one port of loopback.
 
-    :param kind: STREAM, DATAGRAMS, TLS or HTTP
-    :param port: to listen on
-    :param certificate: path of a PEM file, for TLS
+    :param sender: of :data:`~benchmarks.common.senders.SENDERS`, that sends
+        to it
+    :param authority: a :class:`~lab.certificates.Authority`, for TLS
     """
 
-    def __init__(self, kind, port, certificate=None):
-        self._address = (_HOST, port)
-        self._kind = kind
-        self._certificate = certificate
+    datagrams_bytes = 2 ** 20
+
+    def __init__(self, sender, authority=None):
+        super().__init__(
+            lambda: _Reader(self, sender.decoder), sender.is_datagram,
+            authority.certificate("drain") if sender.is_encrypted else None,
+            decrypts=False)
+        self._lock = threading.Lock()
         self._totals = child.shared_doubles(2)
-        self._child = None
 
     @property
-    def bytes(self):
-        """How many came. Of TLS, as they are on the wire."""
+    def bytes(self) -> int:
+        """How many bytes came; with TLS, as they are on the wire."""
         return int(self._totals[0])
 
     @property
-    def lines(self):
+    def lines(self) -> int:
         """How many newlines were among them."""
         return int(self._totals[1])
 
-    def start(self):
-        """Returns once it listens."""
-        self._child = child.start(self._run)
+    def count(self, data: bytes) -> None:
+        with self._lock:
+            self._totals[0] += len(data)
+            self._totals[1] += data.count(b"\n")
 
-    def close(self):
-        """End it if it is there."""
-        if self._child is not None:
-            self._child.kill()
-            self._child.join()
-            self._child = None
 
-    def _run(self, tell_ready):
-        self._buffer = bytearray(_READ_BYTES)
-        if self._kind == DATAGRAMS:
-            server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF,
-                              _READ_BYTES)
-            server.bind(self._address)
-            tell_ready()
-            while True:
-                self._read(server)
-        with selectors.DefaultSelector() as selector:
-            server = socket.create_server(self._address, backlog=_BACKLOG)
-            selector.register(server, selectors.EVENT_READ)
-            tell_ready()
-            while True:
-                for key, _ in selector.select():
-                    if key.fileobj is server:
-                        # One that went away at once is none.
-                        with contextlib.suppress(OSError):
-                            selector.register(
-                                self._accept(server), selectors.EVENT_READ,
-                                _Requests())
-                    elif not self._serve(key.fileobj, key.data):
-                        selector.unregister(key.fileobj)
-                        key.fileobj.close()
+class _Reader:
 
-    def _serve(self, connection, requests):
-        """Read from a connection; whether it is still there."""
-        try:
-            size = self._read(connection)
-            if size and self._kind == HTTP:
-                _, reply = requests.feed(bytes(self._buffer[:size]))
-                connection.sendall(reply)
-            return bool(size)
-        except OSError:
-            return False
+    def __init__(self, drain, decoder):
+        self._drain = drain
+        self._requests = _Requests() if decoder is protocols.Http else None
 
-    def _accept(self, server):
-        connection, _ = server.accept()
-        if self._kind != TLS:
-            return connection
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(self._certificate)
-        connection.settimeout(_HANDSHAKE_SECONDS)
-        # What follows is counted, and not decrypted.
-        encrypted = context.wrap_socket(connection, server_side=True)
-        return socket.socket(fileno=encrypted.detach())
-
-    def _read(self, connection):
-        size = connection.recv_into(self._buffer)
-        self._totals[1] += self._buffer.count(b"\n", 0, size)
-        self._totals[0] += size
-        return size
+    def feed(self, data):
+        self._drain.count(data)
+        return self._requests.feed(data)[1] if self._requests else b""

@@ -16,7 +16,6 @@
 Run it from the checkout: ``python -m benchmarks.cpu.footprint``.
 """
 
-import argparse
 import contextlib
 import dataclasses
 import gc
@@ -33,14 +32,14 @@ import tracemalloc
 from ceilometer import sample
 from stevedore import driver as stevedore_driver
 
+from benchmarks.common import arguments
 from benchmarks.common import child
 from benchmarks.common import report
 from benchmarks.common import senders
-from benchmarks.common import targets
 from benchmarks.common import usage
 from benchmarks.cpu import cycle
 from benchmarks.cpu import drain
-from lab import process
+from lab import agent
 
 LEGEND = (
     "RSS: resident memory, in MiB, that a process has more, which had loaded "
@@ -50,12 +49,6 @@ LEGEND = (
     "has more. Bytes: what tracemalloc finds in use after the counters were "
     "published in two cycles and delivered, with texts that would be gone "
     "but for the publisher, a counter, by the file that asked for it.")
-_PIPELINE = """\
-sources:
-  - {{name: all, meters: ["*"], sinks: [graphite]}}
-sinks:
-  - {{name: graphite, publishers: ["{url}"]}}
-"""
 _CYCLES = 2
 _BATCH = 50
 _SHOWN_SHARE = 0.01
@@ -98,7 +91,7 @@ def _use_publisher(conf, url, _):
 
 def _use_driver(conf, url, directory):
     path = directory / "pipeline.yaml"
-    path.write_text(_PIPELINE.format(url=url))
+    path.write_text(agent.PIPELINE.format(publisher=url))
     conf.set_override("pipeline_cfg_file", str(path))
     manager = stevedore_driver.DriverManager(
         "oslo.messaging.notify.drivers", "ceilometer_pipeline",
@@ -175,28 +168,25 @@ def _shown(path):
     return "/".join(pathlib.Path(path).parts[-2:])
 
 
-def measure(plan, log_path):
-    """All of it, each part in a fresh interpreter.
+def measure(plan: Plan, log_path: str) -> tuple:
+    """Measure all, each part in a fresh interpreter.
 
-    :param log_path: for what they print
+    :param log_path: file for what they print
     :returns: an :class:`Idle` by kind, and what :func:`_series` returns
     """
     spawn = multiprocessing.get_context("spawn")
     with contextlib.ExitStack() as stack:
-        def begin(function, *arguments):
+        def begin(function, *given):
             return stack.enter_context(spawn.Pool(
-                1, child.print_to, (log_path,))).apply_async(
-                    function, arguments)
+                1, child.print_to, (log_path,))).apply_async(function, given)
 
-        port, = process.free_ports(1)
-        receiver = drain.Drain(drain.STREAM, port)
-        stack.callback(receiver.close)
-        receiver.start()
+        receiver = stack.enter_context(drain.Drain(
+            senders.SENDERS[senders.OURS]))
         directory = pathlib.Path(stack.enter_context(
             tempfile.TemporaryDirectory()))
-        idle = {kind: begin(_idle, kind, port, directory, plan)
+        idle = {kind: begin(_idle, kind, receiver.port, directory, plan)
                 for kind in _KINDS}
-        series = begin(_series, port, plan)
+        series = begin(_series, receiver.port, plan)
         return ({kind: each.get() for kind, each in idle.items()},
                 series.get())
 
@@ -219,26 +209,23 @@ def tables(idle, counters, by_file):
 def judged(idle, counters, by_file):
     """What the project promises of that."""
     return [
-        *(targets.Target("RSS of %s, idle, in MiB" % kind, of.rss_mb, 5)
+        *(report.Target("RSS of %s, idle, in MiB" % kind, of.rss_mb, 5)
           for kind, of in idle.items()),
-        *(targets.Target("wake-ups a second of %s, idle" % kind, of.wake_ups,
-                        1) for kind, of in idle.items()),
-        targets.Target("bytes for each counter, all in",
-                      sum(by_file.values()) / counters, 400)]
+        *(report.Target("wake-ups a second of %s, idle" % kind, of.wake_ups,
+                         1) for kind, of in idle.items()),
+        report.Target("bytes for each counter, all in",
+                       sum(by_file.values()) / counters, 400)]
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--short", action="store_true",
-                        help="a few seconds, to see that it works")
-    parser.add_argument("--log", default=os.devnull,
-                        help="a file for what the publishers print")
-    arguments = parser.parse_args()
-    idle, series = measure(SHORT if arguments.short else FULL, arguments.log)
-    print(report.paragraph(report.versions()))
+    parser = arguments.parser("cpu.footprint", __doc__)
+    arguments.add_short(parser)
+    given = parser.parse_args()
+    idle, series = measure(SHORT if given.short else FULL, given.log)
+    print(report.about())
     print(tables(idle, *series))
     print(report.paragraph(LEGEND))
-    print(report.bullets(map(str, judged(idle, *series))))
+    print(report.bullets(judged(idle, *series)))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,6 @@ from benchmarks.common import child
 from benchmarks.common import usage
 from benchmarks.cpu import cycle
 from benchmarks.cpu import drain
-from lab import process
 
 _LOOK_SECONDS = 0.025
 _MAX_LOOKS = 4000
@@ -38,10 +37,10 @@ class Load:
     """What each turn of a sender is.
 
     :ivar instances: of the node
-    :ivar batch: samples that are handed over at once
-    :ivar cycles: of polling, in a turn
+    :ivar batch: samples in a batch
+    :ivar cycles: polling cycles in a turn
     :ivar rate: batches a second; 0 is back to back
-    :ivar across_meters: as for :class:`~benchmarks.cpu.cycle.Node`
+    :ivar across_meters: as in :class:`~benchmarks.cpu.cycle.Node`
     :ivar max_cpu: seconds of the calling thread, with the making of the
         batches, after which a turn or the warm-up ends early
     """
@@ -62,11 +61,11 @@ class Turn:
         thread did between the calls of the sender
     :ivar caller_cpu: seconds of the thread that calls the sender, within
         the calls
-    :ivar held: seconds that each call lasted
-    :ivar wire_bytes: that its receiver counted
+    :ivar held: seconds of each call
+    :ivar wire_bytes: bytes that the receiver counted
     :ivar lines: newlines among them
-    :ivar late_bytes: that came after the turn before; but for what senders
-        report of themselves there should be none
+    :ivar late_bytes: bytes that came after the turn before; there should be
+        none but what senders report of themselves
     """
 
     samples: int
@@ -79,49 +78,41 @@ class Turn:
     rss_mb: float
 
 
-class Stage:
-    """A sender, its load and its receiver. Use it in a ``with`` statement.
+class Stage(child.Child):
+    """A sender, its load and its receiver, from entering to leaving it.
 
-    :param sender: of :mod:`~benchmarks.cpu.contestants`
+    :param sender: of :data:`~benchmarks.common.senders.SENDERS`
     :param load: a :class:`Load`
-    :param authority: of :mod:`~lab.certificates`
+    :param authority: a :class:`~lab.certificates.Authority`
     :param directory: for what the sender keeps on disk
-    :param log_path: for what its process prints
+    :param log_path: file for what its process prints
     """
 
     def __init__(self, sender, load, authority, directory, log_path):
+        self.log_path = log_path
         self._sender = sender
         self._load = load
-        self._port, = process.free_ports(1)
-        self._drain = drain.Drain(
-            sender.receiver, self._port, authority.certificate(
-                "port-%d" % self._port) if sender.receiver == drain.TLS
-            else None)
-        self._where = {"port": self._port, "cafile": authority.cafile,
+        self._drain = drain.Drain(sender, authority)
+        self._where = {"port": self._drain.port, "cafile": authority.cafile,
                        "directory": directory}
-        self._log_path = log_path
-        self._child = None
+        self._orders, self._theirs = multiprocessing.Pipe()
 
-    def __enter__(self):
+    def start(self):
         self._drain.start()
-        self._orders, theirs = multiprocessing.Pipe()
-        self._child = child.start(self._run, theirs)
-        theirs.close()
-        return self
+        super().start()
+        # So that the death of the process ends what waits for its answer.
+        self._theirs.close()
 
-    def __exit__(self, *_):
-        if self._child is not None:
-            self._child.kill()
-            self._child.join()
-            self._orders.close()
-        self._drain.close()
+    def kill(self):
+        super().kill()
+        self._drain.kill()
 
-    def warm_up(self):
+    def warm_up(self) -> None:
         """Publish what is not measured."""
         self._order(_WARM_UP_CYCLES, 0)
 
-    def take_turn(self):
-        """Publish; returns a :class:`Turn` once all is out."""
+    def take_turn(self) -> Turn:
+        """Publish; return once all is out."""
         return self._order(self._load.cycles, self._load.rate)
 
     def _order(self, *order):
@@ -136,16 +127,15 @@ class Stage:
                 "%s sent nothing; --log may have why" % self._sender.title)
         return turn
 
-    def _run(self, tell_ready, orders):
-        child.print_to(self._log_path)
+    def _run(self, ready):
         self._node = cycle.Node(self._load.instances, self._load.batch,
                                 self._load.across_meters)
         self._cycles = itertools.count()
         self._came = 0
         self._publisher = self._sender.make(**self._where)
-        tell_ready()
+        ready()
         while True:
-            orders.send(self._turn(*orders.recv()))
+            self._theirs.send(self._turn(*self._theirs.recv()))
 
     def _turn(self, cycles, rate):
         came = self._drain.bytes, self._drain.lines
@@ -183,7 +173,7 @@ class Stage:
 
     def _settle(self):
         """Sleep until nothing more comes to the receiver."""
-        looks = round(self._sender.quiet_seconds / _LOOK_SECONDS)
+        looks = round(self._sender.settle_seconds / _LOOK_SECONDS)
         quiet, seen = 0, self._drain.bytes
         for _ in range(_MAX_LOOKS):
             time.sleep(_LOOK_SECONDS)
@@ -193,14 +183,17 @@ class Stage:
                 return
 
 
-def micros(turns, field):
-    """The median of what a sample took of a field of seconds, in us."""
+def micros(turns: list, field: str) -> float:
+    """Return the median of a field of seconds, in microseconds a sample."""
     return statistics.median(
         1e6 * getattr(turn, field) / turn.samples for turn in turns)
 
 
-def ratios(turns, others, field):
-    """How much more a sample took than with others, round by round."""
+def ratios(turns: list, others: list, field: str) -> list:
+    """Return how many times more a sample took than with others.
+
+    :returns: a number for each round
+    """
     return [getattr(turn, field) / turn.samples
             / (getattr(other, field) / other.samples)
             for turn, other in zip(turns, others, strict=True)]

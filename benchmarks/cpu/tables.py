@@ -15,11 +15,10 @@
 
 import statistics
 
+from benchmarks.common import protocols
 from benchmarks.common import report
-from benchmarks.common import targets
-from benchmarks.cpu import contestants
+from benchmarks.common import senders
 from benchmarks.cpu import stage
-from benchmarks.faults import trial
 
 LEGEND = (
     "CPU: user and system time of all threads of the process that publishes, "
@@ -56,7 +55,7 @@ def _times(turns, others, field="cpu"):
 
 
 def _cpu_row(name, turns, floor):
-    sender = contestants.SENDERS[name]
+    sender = senders.SENDERS[name]
     all_ratios = stage.ratios(turns, floor, "cpu")
     lines = _mean(turns, "lines")
     return (sender.title, "%.2f" % stage.micros(turns, "cpu"),
@@ -65,13 +64,14 @@ def _cpu_row(name, turns, floor):
             "%.2f" % stage.micros(turns, "caller_cpu"),
             "%.2f" % _times(turns, floor, "caller_cpu"),
             "%.0f" % _mean(turns, "wire_bytes"),
-            "%.2f" % lines if sender.has_lines else "")
+            "%.2f" % lines if sender.decoder is protocols.Lines
+            and not sender.is_encrypted else "")
 
 
 def _wait_row(name, turns):
     held = sorted(seconds for turn in turns for seconds in turn.held)
-    return (contestants.SENDERS[name].title,
-            *("%.2f" % trial.quantile_ms(held, share)
+    return (senders.SENDERS[name].title,
+            *("%.2f" % report.quantile_ms(held, share)
               for share in (0.5, 0.99, 1)),
             "%.0f" % max(turn.rss_mb for turn in turns))
 
@@ -81,7 +81,7 @@ def compared(results):
 
     :param results: turns by the names of senders, the floor's among them
     """
-    floor = results[contestants.FLOOR]
+    floor = results[senders.FLOOR]
     return report.simple_table([_CPU_HEADER, *(
         _cpu_row(name, turns, floor) for name, turns in results.items()
     )]) + "\n" + report.simple_table([_WAIT_HEADER, *(
@@ -93,10 +93,10 @@ def compared_targets(results):
 
     :param results: as for :func:`compared`, of batches of 50
     """
-    def target(what, limit, name, other=contestants.FLOOR, field="cpu",
+    def target(what, limit, name, other=senders.FLOOR, field="cpu",
                is_least=False):
         if name in results and other in results:
-            yield targets.Target(
+            yield report.Target(
                 what, _times(results[name], results[other], field), limit,
                 is_least)
 
@@ -119,7 +119,7 @@ def flat(results):
     firsts = [None, None]
     for instances, batch in dict.fromkeys(key[:2] for key in results):
         turns = [results[instances, batch, name] for name in (
-            contestants.FLOOR, contestants.OURS)]
+            senders.FLOOR, senders.OURS)]
         firsts = [first or of for first, of in zip(
             firsts, turns, strict=True)]
         cells = []
@@ -138,10 +138,10 @@ def flat_targets(results):
         compared, for what is done once a batch is more of a sample there
     """
     ours = [turns for (_, batch, name), turns in results.items()
-            if name == contestants.OURS and batch == FULL_BATCH]
+            if name == senders.OURS and batch == FULL_BATCH]
     times = [_times(turns, ours[0]) for turns in ours]
     return [
-        targets.Target("CPU a sample, the most of all sizes of nodes times "
+        report.Target("CPU a sample, the most of all sizes of nodes times "
                        "the least", max(times) / min(times), 1.15),
-        targets.Target("CPU a sample, the largest node times the smallest",
+        report.Target("CPU a sample, the largest node times the smallest",
                        times[-1], 1.15)]

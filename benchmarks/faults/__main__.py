@@ -11,20 +11,18 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""How each sender fares with each fault: lines lost, and callers held.
+"""What each fault does to each sender: lines lost, and callers held.
 
 Run it from the checkout: ``python -m benchmarks.faults``. It prints tables
 for doc/source/reliability.rst.
 """
 
-import argparse
-import os
 import pathlib
 import sys
 import tempfile
 import time
 
-from benchmarks.common import argument_types
+from benchmarks.common import arguments
 from benchmarks.common import child
 from benchmarks.common import report
 from benchmarks.common import senders
@@ -32,6 +30,10 @@ from benchmarks.faults import scenarios
 from benchmarks.faults import trial
 from lab import certificates
 
+# The volumes of what they send are sequence numbers.
+_SENDERS = ("nothing", "tcp", "tls", "pickle", "spool", "udp",
+            "ceilometer-tcp", "ceilometer-udp", "ceilometer-http", "graphyte",
+            "graphitesend", "socket", "connect")
 _HEADER = ("Sender", "Sent", "Read", "Lost", "Again", "p50", "p99", "Max",
            "p99*", "Max*")
 _LEGEND = (
@@ -50,7 +52,7 @@ def _ms(value):
 
 def _longest(result):
     """The longest that the caller waited, in milliseconds."""
-    longest = trial.quantile_ms(result.held, 1)
+    longest = report.quantile_ms(result.held, 1)
     if result.is_stuck:
         return ">%d" % (1000 * result.stuck)
     return _ms(longest)
@@ -62,11 +64,11 @@ def _row(sender, result):
         account = (result.published, "", "", "")
     longest = _longest(result)
     return (sender.title, *map(str, account),
-            *(_ms(trial.quantile_ms(result.held, share))
+            *(_ms(report.quantile_ms(result.held, share))
               for share in (0.5, 0.99)), longest,
-            _ms(trial.quantile_ms(result.held_alone, 0.99)),
+            _ms(report.quantile_ms(result.held_alone, 0.99)),
             longest if result.is_stuck
-            else _ms(trial.quantile_ms(result.held_alone, 1)))
+            else _ms(report.quantile_ms(result.held_alone, 1)))
 
 
 def _note(sender, fault, result):
@@ -107,21 +109,21 @@ def _print_overview(results, names, times):
               for of_fault in results.values())) for name in names)]))
 
 
-def _run_all(arguments, times):
+def _run_all(given, times):
     results = {}
     with tempfile.TemporaryDirectory() as directory:
-        authority = certificates.Authority(pathlib.Path(directory, "ca"))
-        for fault_name in arguments.faults:
+        authority = certificates.Authority(pathlib.Path(directory))
+        for fault_name in given.faults:
             fault = scenarios.FAULTS[fault_name]
             of_fault = results[fault_name] = {}
-            for name in arguments.senders:
+            for name in given.senders:
                 sender = senders.SENDERS[name]
                 if fault.needs_connection and sender.is_datagram:
                     continue
                 begin = time.monotonic()
                 result = of_fault[name] = trial.Trial(
-                    sender, fault, times, arguments.rate, authority,
-                    arguments.log).run()
+                    sender, fault, times, given.rate, authority,
+                    given.log).run()
                 print(fault_name, *_row(sender, result),
                       _note(sender, fault, result), "took %.0f s" % (
                     time.monotonic() - begin), sep=" | ",
@@ -130,29 +132,24 @@ def _run_all(arguments, times):
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.faults",
-        description=__doc__.splitlines()[0])
-    parser.add_argument("--short", action="store_true",
-                        help="a few seconds each, to see that it works")
-    parser.add_argument("--senders", default=list(senders.SENDERS),
-                        type=argument_types.names_of(senders.SENDERS),
-                        metavar="NAME,...")
+    parser = arguments.parser("faults", __doc__)
+    arguments.add_short(parser)
+    parser.add_argument("--senders", default=_SENDERS, metavar="NAME,...",
+                        type=arguments.names_of(_SENDERS),
+                        help="of " + ", ".join(_SENDERS))
     parser.add_argument("--faults", default=list(scenarios.FAULTS),
-                        type=argument_types.names_of(scenarios.FAULTS),
-                        metavar="NAME,...")
-    parser.add_argument("--rate", type=int, default=5000,
+                        type=arguments.names_of(scenarios.FAULTS),
+                        metavar="NAME,...",
+                        help="of " + ", ".join(scenarios.FAULTS))
+    parser.add_argument("--rate", type=arguments.at_least(50), default=5000,
                         help="lines a second")
-    parser.add_argument("--log", default=os.devnull,
-                        help="a file for what the senders print")
-    arguments = parser.parse_args()
+    given = parser.parse_args()
     child.end_with_us()
-    times = scenarios.SHORT if arguments.short else scenarios.FULL
-    results = _run_all(arguments, times)
-    print(report.paragraph(
-        "%s %d lines a second in batches of 50, %d processors." % (
-            report.versions(), arguments.rate, os.cpu_count())))
-    _print_overview(results, arguments.senders, times)
+    times = scenarios.SHORT if given.short else scenarios.FULL
+    results = _run_all(given, times)
+    print(report.about(
+        "%d lines a second in batches of 50." % given.rate))
+    _print_overview(results, given.senders, times)
     print(report.paragraph(_LEGEND))
     _print_details(results, times)
 

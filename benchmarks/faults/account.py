@@ -26,9 +26,9 @@ _DOUBLE = struct.Struct("d")
 
 
 class Ledger:
-    """Which sequence numbers a receiver's application has read.
+    """Which sequence numbers the application of a receiver has read.
 
-    A byte for each, so it does not grow with what is read again.
+    It has a byte for each, so it does not grow with what is read again.
 
     :param size: how many numbers there are
     """
@@ -40,7 +40,7 @@ class Ledger:
         self._map = mmap.mmap(-1, self._HEADER + size)
         self._lock = threading.Lock()
 
-    def mark(self, numbers):
+    def mark(self, numbers: list) -> None:
         """Note that numbers were read; those out of range are not ours."""
         with self._lock:
             if numbers and not self.first_read_at:
@@ -53,33 +53,33 @@ class Ledger:
                     self._map[self._HEADER + number] = 1
 
     @property
-    def first_read_at(self):
+    def first_read_at(self) -> float:
         """Monotonic seconds of the first :meth:`mark` since :meth:`arm`."""
         return _DOUBLE.unpack_from(self._map, 0)[0]
 
-    def arm(self):
+    def arm(self) -> None:
         """Forget when something was read for the first time."""
         _DOUBLE.pack_into(self._map, 0, 0.0)
 
     @property
-    def total(self):
-        """How many were read, with those that were read again."""
+    def total(self) -> int:
+        """How many were read; a number counts each time."""
         return int(_DOUBLE.unpack_from(self._map, _DOUBLE.size)[0])
 
-    def read(self, end):
-        """How many different numbers below ``end`` were read."""
+    def read(self, end: int) -> int:
+        """Return how many different numbers below ``end`` were read."""
         return self._map[self._HEADER:self._HEADER + end].count(1)
 
-    def missing(self, end):
-        """The numbers below ``end`` that were not read."""
+    def missing(self, end: int) -> list:
+        """Return the numbers below ``end`` that were not read."""
         marks = self._map[self._HEADER:self._HEADER + end]
         return [number for number, mark in enumerate(marks) if not mark]
 
 
 class Record:
-    """When each batch was handed over, and how long that took.
+    """When each batch was published, and how long that took.
 
-    Written by one thread of one process.
+    One thread of one process writes it.
 
     :param size: how many batches there are at most
     """
@@ -97,46 +97,46 @@ class Record:
         self._queued_before = 0.0
 
     @property
-    def begun(self):
-        """How many batches were handed over, or are being."""
+    def begun(self) -> int:
+        """How many batches were published, or are being."""
         return int(self._values[0])
 
     @property
-    def is_done(self):
-        """Whether all were handed over, of those that were to be."""
+    def is_done(self) -> bool:
+        """Whether the load has published all that it was to publish."""
         return bool(self._values[1])
 
-    def set_done(self, value):
+    def set_done(self, value: bool) -> None:
         self._values[1] = value
 
-    def open(self):
-        """Call it first in the thread that writes."""
+    def open(self) -> None:
+        """Call this first in the thread that writes."""
         self._schedule = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
 
-    def begin(self, number):
-        """A batch is handed over now."""
+    def begin(self, number: int) -> None:
+        """Note that a batch is published from now on."""
         index = self._index(number)
         self._values[index + 1] = -1.0
         self._queued_before = self._queued()
         self._values[index] = time.monotonic()
         self._values[0] = number + 1
 
-    def end(self, number):
-        """It was."""
+    def end(self, number: int) -> None:
+        """Note that the call has returned."""
         took = time.monotonic() - self.begun_at(number)
         index = self._index(number)
         self._values[index + 1] = took
         self._values[index + 2] = self._queued() - self._queued_before
 
-    def begun_at(self, number):
-        """When a batch was handed over, in monotonic seconds."""
+    def begun_at(self, number: int) -> float:
+        """Return the monotonic seconds of :meth:`begin` of a batch."""
         return self._values[self._index(number)]
 
-    def held(self):
-        """How each call went that has ended.
+    def held(self) -> list:
+        """Return (seconds, queued) of each call that has returned.
 
-        :returns: a list of (seconds that it took, those of them in which its
-            thread could run and the kernel ran others)
+        ``queued`` is the part of the seconds in which the thread could run
+        and the kernel ran others.
         """
         calls = (self._values[index + 1:index + 3].tolist()
                  for index in map(self._index, range(self.begun)))

@@ -13,13 +13,14 @@
 
 """Publishes at a steady rate, from a process of its own.
 
-It ends as an agent does: at SIGTERM it finishes what it is at, and calls
-``os._exit``.
+It ends as an agent does: at SIGTERM it finishes the call that it is in, and
+then calls ``os._exit``.
 """
 
 import os
 import signal
 import time
+import typing
 
 from benchmarks.common import child
 from benchmarks.common import workload
@@ -27,73 +28,56 @@ from benchmarks.common import workload
 _LOOK_SECONDS = 0.02
 
 
-class Load:
-    """Drives one sender; starts, and can be started again.
+class Load(child.Child):
+    """Drives one sender. ``start(batches)`` publishes so many batches.
 
     :param make: makes the sender, in the process that publishes
-    :param record: a :class:`~benchmarks.faults.account.Record`; what is
-        started again goes on where it ends
+    :param record: a :class:`~benchmarks.faults.account.Record`; a load that
+        is started again goes on where the record ends
     :param rate: lines a second
-    :param log_path: for whatever the process prints
+    :param log_path: file for what the process prints
     """
 
-    def __init__(self, make, record, rate, log_path):
+    def __init__(self, make: typing.Callable, record, rate: int,
+                 log_path: str):
+        self.log_path = log_path
         self._make = make
         self._record = record
         self._batch_seconds = workload.BATCH / rate
-        self._log_path = log_path
-        self._child = None
 
-    @property
-    def pid(self):
-        return self._child.pid
-
-    def start(self, batches):
-        """Begin to publish; returns once the sender is made.
-
-        :param batches: how many
-        """
+    def start(self, batches: int) -> None:
+        """Begin to publish; return once the sender is made."""
         self._record.set_done(False)
-        self._child = child.start(self._run, batches)
+        super().start(batches)
 
-    def wait(self, seconds):
-        """Wait until all was published.
-
-        :returns: whether it was, in that time
-        """
+    def wait(self, seconds: float) -> bool:
+        """Wait until all is published; return whether it is, in that time."""
         until = time.monotonic() + seconds
         while not self._record.is_done and time.monotonic() < until:
             time.sleep(_LOOK_SECONDS)
         return self._record.is_done
 
-    def end(self, number, seconds):
-        """End the process by a signal, and by SIGKILL when it stays.
+    def end(self, number: int, seconds: float) -> float | None:
+        """End the process by a signal, or by SIGKILL if it stays.
 
-        :returns: how many seconds that took, None when it had to be killed
+        :param seconds: for which it may stay
+        :returns: the seconds that it took; None if it stayed
         """
         begin = time.monotonic()
-        os.kill(self._child.pid, number)
-        self._child.join(seconds)
+        os.kill(self.pid, number)
+        self._process.join(seconds)
         took = time.monotonic() - begin
-        ended = not self._child.is_alive()
-        self.close()
+        ended = not self._process.is_alive()
+        self.kill()
         return took if ended else None
 
-    def close(self):
-        """End the process if it is there."""
-        if self._child is not None:
-            self._child.kill()
-            self._child.join()
-            self._child = None
-
-    def _run(self, tell_ready, batches):
-        child.print_to(self._log_path)
+    def _run(self, ready, batches):
         ending = []
         # Before the sender is made, as agents do it.
         signal.signal(signal.SIGTERM, lambda *_: ending.append(True))
         sender = self._make()
         self._record.open()
-        tell_ready()
+        ready()
         self._publish(sender, batches, ending)
         while not ending:
             time.sleep(_LOOK_SECONDS)
@@ -103,7 +87,7 @@ class Load:
         begun = self._record.begun
         start = time.monotonic()
         for number in range(begun, begun + batches):
-            batch = sender.prepare(number * workload.BATCH)
+            batch = workload.samples(number * workload.BATCH)
             wait = start + (
                 number - begun) * self._batch_seconds - time.monotonic()
             if wait > 0:
@@ -112,7 +96,7 @@ class Load:
                 return
             self._record.begin(number)
             sender.publish(batch)
-            # A caller that a signal met waits for that, as it should.
+            # A call that a signal meets waits for its handler, as it should.
             if not ending:
                 self._record.end(number)
         self._record.set_done(True)

@@ -11,11 +11,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What is done to the receiver, or to the sender, while lines are published.
+"""What happens to the receiver, or to the sender, while lines are published.
 
 A scenario is a function of a :class:`~benchmarks.faults.trial.Trial`. It
-starts the load and returns when the fault is over; what is to be said about
-it beside the numbers goes into the trial's ``note``.
+starts the load, and returns when the fault is over. What it has to say beside
+the numbers goes into the trial's ``note``.
 """
 
 import dataclasses
@@ -29,9 +29,10 @@ _BACK_SECONDS = 0.05
 
 @dataclasses.dataclass(frozen=True)
 class Times:
-    """How long things last, in seconds, and how often they are done.
+    """How long things last, in seconds, and how often they happen.
 
-    :ivar quiet: a sender that sent nothing for so long is not waited for
+    :ivar quiet: nobody waits for a sender that sent nothing for so long
+    :ivar most: the most that any load, or what comes after it, lasts
     """
 
     repeats: int = 20
@@ -45,11 +46,19 @@ class Times:
     after: float = 1.0
     exit: float = 20.0
     quiet: float = math.inf
+    most: float = 120.0
 
 
 FULL = Times()
 SHORT = Times(repeats=2, between=0.3, load=0.8, refused=0.4, never=0.8,
               slow=1.2, before=0.3, away=0.8, after=0.2, quiet=2.5)
+
+
+def restart(trial):
+    """Kill the receiver, and start it again a moment later."""
+    trial.receiver.kill()
+    time.sleep(_BACK_SECONDS)
+    trial.receiver.start()
 
 
 def killed(trial):
@@ -59,9 +68,8 @@ def killed(trial):
     hits = 0
     for _ in range(trial.times.repeats):
         time.sleep(trial.times.between)
-        hits += trial.receiver.kill()
-        time.sleep(_BACK_SECONDS)
-        trial.receiver.start()
+        hits += trial.receiver.has_read
+        restart(trial)
     trial.note = "%d of the killed had read something" % hits
 
 
@@ -82,19 +90,17 @@ def reset(trial):
 
 
 def never_reads(trial):
-    """Takes connections and reads nothing; then is killed and replaced."""
+    """The receiver accepts and reads nothing; then another replaces it."""
     trial.receiver.start()
     trial.load_for(2 * trial.times.before + trial.times.never)
     time.sleep(trial.times.before)
     trial.receiver.read_slowly()
     time.sleep(trial.times.never)
-    trial.receiver.kill()
-    time.sleep(_BACK_SECONDS)
-    trial.receiver.start()
+    restart(trial)
 
 
 def reads_slowly(trial):
-    """One byte a second, then as it should."""
+    """The receiver reads one byte a second, then all."""
     trial.receiver.start()
     trial.load_for(2 * trial.times.before + trial.times.slow)
     time.sleep(trial.times.before)
@@ -102,26 +108,31 @@ def reads_slowly(trial):
     time.sleep(trial.times.slow)
 
 
-def terminated(trial, is_back=True):
-    """SIGTERM to the sender, when lines wait for a receiver.
-
-    :param is_back: whether the receiver is there again, just before
-    """
+def _make_backlog(trial):
+    """Publish, and kill the receiver some seconds before the end."""
     times = trial.times
     trial.receiver.start()
     trial.load_for(times.before + times.away + times.after)
     time.sleep(times.before)
     trial.receiver.kill()
     time.sleep(times.away)
+
+
+def terminated(trial, is_back=True):
+    """SIGTERM to the sender, while lines wait for a receiver.
+
+    :param is_back: whether the receiver comes back just before
+    """
+    _make_backlog(trial)
     if is_back:
         trial.receiver.start()
         time.sleep(_BACK_SECONDS)
-    took = trial.end_load(signal.SIGTERM)
+    took = trial.load.end(signal.SIGTERM, trial.times.exit)
     trial.note = ("ended after %.1f s" % took if took is not None
-                  else "did not end in %g s" % times.exit)
+                  else "did not end in %g s" % trial.times.exit)
     if not is_back:
         trial.receiver.start()
-    trial.load_for(times.after)
+    trial.load_for(trial.times.after)
 
 
 def terminated_alone(trial):
@@ -131,23 +142,18 @@ def terminated_alone(trial):
 
 def killed_sender(trial):
     """SIGKILL to the sender, while the receiver is away."""
-    times = trial.times
-    trial.receiver.start()
-    trial.load_for(times.before + times.away + times.after)
-    time.sleep(times.before)
-    trial.receiver.kill()
-    time.sleep(times.away)
-    trial.end_load(signal.SIGKILL)
+    _make_backlog(trial)
+    trial.load.kill()
     trial.old_before = time.monotonic() - 1.0
     trial.receiver.start()
-    trial.load_for(times.after)
+    trial.load_for(trial.times.after)
 
 
 @dataclasses.dataclass(frozen=True)
 class Fault:
     """One column of the table.
 
-    :ivar title: in which ``{times}`` stands for :class:`Times`
+    :ivar title: its ``{times}`` is a :class:`Times`
     :ivar ends_with_return: whether a receiver comes back after it was away
     """
 

@@ -13,185 +13,145 @@
 
 """Minutes of load with a fault every few seconds: memory, and lines lost.
 
-Run it from the checkout: ``python -m benchmarks.faults.soak``. It fails when
-a line was lost, or when the process that publishes ended with 10 MB more of
+Run it from the checkout: ``python -m benchmarks.faults.soak``. It fails if a
+line was lost, or if the process that publishes ended with 10 MB more of
 resident memory than it had after its warm-up.
 """
 
-import argparse
+import dataclasses
 import itertools
-import os
 import pathlib
 import sys
 import tempfile
 import time
 
+from benchmarks.common import arguments
 from benchmarks.common import child
 from benchmarks.common import report
 from benchmarks.common import senders
-from benchmarks.common import workload
-from benchmarks.faults import account
-from benchmarks.faults import load
-from benchmarks.faults import receiver
+from benchmarks.common import usage
+from benchmarks.faults import scenarios
 from benchmarks.faults import trial
 from lab import certificates
-from lab import process
 
 _MAX_GROWTH_MB = 10
 _FAULT_SHARE = 0.25
-_PAGES_PER_MB = 2 ** 20 / os.sysconf("SC_PAGE_SIZE")
-
-
-def _rss_mb(pid):
-    """Resident memory of a process."""
-    pages = pathlib.Path("/proc/%d/statm" % pid).read_text().split()
-    return int(pages[1]) / _PAGES_PER_MB
+_SETTLE_SECONDS = 120
 
 
 class Soak:
-    """One sender under load, and what is done to its receiver.
+    """A scenario: faults of several kinds in turn, until the load ends.
 
-    :param arguments: of the command line
-    :param directory: for the sender's files
+    :param seconds: of the load
+    :param warm_up: seconds before the first fault
+    :param every: seconds between two faults
+    :ivar faults: how many there were
+    :ivar rss_mb: resident memory of the process that publishes, each second
+    :ivar warm_rss_mb: the same after the warm-up
     """
 
-    def __init__(self, arguments, directory):
-        self._arguments = arguments
-        sender = senders.SENDERS[arguments.sender]
-        lines = arguments.seconds * arguments.rate
-        self._batches = lines // workload.BATCH
-        self._quiet_seconds = sender.quiet_seconds
-        self._ledger = account.Ledger(lines)
-        self._record = account.Record(self._batches)
-        authority = certificates.Authority(directory / "ca")
-        port, = process.free_ports(1)
-        self._receiver = receiver.Receiver(
-            sender.decoder, self._ledger, port, sender.is_datagram,
-            authority.certificate("receiver") if sender.is_encrypted
-            else None)
-        self._load = load.Load(
-            lambda: sender.make(port, authority.cafile, directory / "spool"),
-            self._record, arguments.rate, arguments.log)
-        self._rss = []
+    def __init__(self, seconds, warm_up, every):
+        self._seconds = seconds
+        self._warm_up = warm_up
+        self._every = every
+        self.faults = 0
+        self.rss_mb = []
+        self.warm_rss_mb = None
 
-    def run(self):
-        """Do it, and print what came of it.
+    def act(self, trial):
+        trial.receiver.start()
+        trial.load_for(self._seconds)
+        self._sleep(trial, self._warm_up)
+        self.warm_rss_mb = self.rss_mb[-1]
+        fault_seconds = self._every * _FAULT_SHARE
+        for act in itertools.cycle((self._kill, self._stop_reading,
+                                    self._reset, self._refuse)):
+            if trial.record.is_done:
+                return
+            act(trial, fault_seconds)
+            self.faults += 1
+            self._sleep(trial, self._every - fault_seconds)
 
-        :returns: an exit status
-        """
-        try:
-            self._receiver.start()
-            self._load.start(self._batches)
-            warm_after, count = self._disturb()
-            self._settle()
-            return self._judge(warm_after, count)
-        finally:
-            self._load.close()
-            self._receiver.close()
+    def _kill(self, trial, seconds):
+        scenarios.restart(trial)
+        self._sleep(trial, seconds)
 
-    def _disturb(self):
-        """Make faults until the load ends.
+    def _stop_reading(self, trial, seconds):
+        trial.receiver.read_slowly()
+        self._sleep(trial, seconds)
+        scenarios.restart(trial)
 
-        :returns: how many of the memory samples are of the warm-up, and how
-            many faults there were
-        """
-        self._sleep(self._arguments.warm_up)
-        warm_after = len(self._rss)
-        seconds = self._arguments.every * _FAULT_SHARE
-        faults = itertools.cycle((self._kill, self._stop_reading,
-                                  self._reset, self._refuse))
-        for count in itertools.count():
-            if self._record.is_done:
-                return warm_after, count
-            next(faults)(seconds)
-            self._sleep(self._arguments.every - seconds)
+    def _reset(self, trial, seconds):
+        trial.receiver.reset()
+        self._sleep(trial, seconds)
 
-    def _kill(self, seconds):
-        self._receiver.kill()
-        self._sleep(0.05)
-        self._receiver.start()
-        self._sleep(seconds)
+    def _refuse(self, trial, seconds):
+        trial.receiver.kill()
+        self._sleep(trial, seconds)
+        trial.receiver.start()
 
-    def _stop_reading(self, seconds):
-        self._receiver.read_slowly()
-        self._sleep(seconds)
-        self._receiver.kill()
-        self._receiver.start()
-
-    def _reset(self, seconds):
-        self._receiver.reset()
-        self._sleep(seconds)
-
-    def _refuse(self, seconds):
-        self._receiver.kill()
-        self._sleep(seconds)
-        self._receiver.start()
-
-    def _sleep(self, seconds):
+    def _sleep(self, trial, seconds):
         """Sleep while the load lasts, and look at memory each second."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
-            if self._record.is_done:
+            if trial.record.is_done:
                 return
-            self._rss.append(_rss_mb(self._load.pid))
+            self.rss_mb.append(usage.rss_mb([trial.load.pid]))
             time.sleep(min(1.0, left))
 
-    def _settle(self):
-        """Wait until all was read, or nothing more comes."""
-        published = self._record.begun * workload.BATCH
-        total, changed_at = -1, time.monotonic()
-        while (self._ledger.read(published) < published
-               and time.monotonic() - changed_at < self._quiet_seconds):
-            if self._ledger.total != total:
-                total, changed_at = self._ledger.total, time.monotonic()
-            time.sleep(0.1)
 
-    def _judge(self, warm_after, faults):
-        published = self._record.begun * workload.BATCH
-        lost = published - self._ledger.read(published)
-        held = self._record.held()
-        took = sorted(took for took, _ in held)
-        alone = sorted(took - queued for took, queued in held)
-        warm, end = self._rss[warm_after], self._rss[-1]
-        print(report.paragraph(
-            "%s, %d faults in %d s: %d lines published, %d lost, %d read "
-            "again. Resident memory %.1f MB at the start, %.1f after the "
-            "warm-up of %g s, %.1f at most, %.1f at the end. The caller was "
-            "held %.2f ms at p50, %.2f at p99, %.1f at most; without the time "
-            "that the kernel gave to others %.2f at p99, %.1f at most." % (
-                senders.SENDERS[self._arguments.sender].title, faults,
-                self._arguments.seconds, published, lost,
-                self._ledger.total - published + lost, self._rss[0], warm,
-                self._arguments.warm_up, max(self._rss), end,
-                *(trial.quantile_ms(took, share) for share in (0.5, 0.99, 1)),
-                *(trial.quantile_ms(alone, share) for share in (0.99, 1)))))
-        print("Resident memory by the minute, in MB: %s." % ", ".join(
-            "%.1f" % self._rss[index] for index in range(
-                0, len(self._rss), max(1, 60 * len(self._rss)
-                                       // self._arguments.seconds))))
-        return int(lost > 0 or end - warm > _MAX_GROWTH_MB)
+def _describe(sender, soak, result):
+    rss = soak.rss_mb
+    return report.paragraph(
+        "%s, %d faults: %d lines published, %d lost, %d read again. Resident "
+        "memory %.1f MB at the start, %.1f after the warm-up, %.1f at most, "
+        "%.1f at the end. The caller was held %.2f ms at p50, %.2f at p99, "
+        "%.1f at most; without the time that the kernel gave to others %.2f "
+        "at p99, %.1f at most. Resident memory by the minute, in MB: %s." % (
+            sender.title, soak.faults, result.published, result.lost,
+            result.repeated, rss[0], soak.warm_rss_mb, max(rss), rss[-1],
+            *(report.quantile_ms(result.held, share)
+              for share in (0.5, 0.99, 1)),
+            *(report.quantile_ms(result.held_alone, share)
+              for share in (0.99, 1)),
+            ", ".join("%.1f" % each for each in rss[::60])))
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=int, default=600)
-    parser.add_argument("--rate", type=int, default=5000,
+def _arguments():
+    parser = arguments.parser("faults.soak", __doc__)
+    parser.add_argument("--seconds", type=arguments.at_least(2), default=600)
+    parser.add_argument("--rate", type=arguments.at_least(50), default=5000,
                         help="lines a second")
     parser.add_argument("--every", type=float, default=20.0,
                         help="seconds between the faults")
     parser.add_argument("--warm-up", type=float, default=30.0,
                         help="seconds before the first fault")
-    parser.add_argument("--sender", default="tcp",
+    parser.add_argument("--sender", default=senders.OURS,
                         choices=list(senders.SENDERS))
-    parser.add_argument("--log", default=os.devnull,
-                        help="a file for what the sender prints")
-    arguments = parser.parse_args()
-    if arguments.warm_up >= arguments.seconds:
+    found = parser.parse_args()
+    if not 0 < found.warm_up < found.seconds:
         parser.error("--warm-up has to be shorter than --seconds")
+    return found
+
+
+def main():
+    given = _arguments()
     child.end_with_us()
-    print(report.versions())
+    sender = senders.SENDERS[given.sender]
+    soak = Soak(given.seconds, given.warm_up, given.every)
+    times = dataclasses.replace(
+        scenarios.FULL, most=given.seconds + _SETTLE_SECONDS)
     with tempfile.TemporaryDirectory() as directory:
-        sys.exit(Soak(arguments, pathlib.Path(directory)).run())
+        result = trial.Trial(
+            sender, soak, times, given.rate,
+            certificates.Authority(pathlib.Path(directory)), given.log).run()
+    print(report.about())
+    print(_describe(sender, soak, result))
+    found = (report.Target("lines lost", result.lost, 0), report.Target(
+        "MB more than after the warm-up", soak.rss_mb[-1] - soak.warm_rss_mb,
+        _MAX_GROWTH_MB))
+    print(report.bullets(found))
+    sys.exit(not all(target.is_met for target in found))
 
 
 if __name__ == "__main__":

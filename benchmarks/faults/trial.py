@@ -13,33 +13,30 @@
 
 """One sender, one fault: makes what they need, and reads the account."""
 
+import contextlib
 import dataclasses
-import math
 import pathlib
 import tempfile
 import time
 
+from benchmarks.common import receiver
 from benchmarks.common import workload
 from benchmarks.faults import account
 from benchmarks.faults import load
-from benchmarks.faults import receiver
-from lab import process
 
 _LOOK_SECONDS = 0.1
-# Far more than any load, or what comes after it, lasts.
-_MAX_SECONDS = 120
 _OLD_SECONDS = 1.0
 
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What one sender made of one fault.
+    """What came of one trial.
 
     :ivar held: seconds that the caller waited for each batch, sorted
-    :ivar held_alone: the same without the time in which the kernel let
-        others run on its processor, sorted
-    :ivar stuck: for how long it had waited for the batch that it was given
-        when it was given up, or None
+    :ivar held_alone: the same without the time in which the kernel ran
+        others on its processor, sorted
+    :ivar stuck: for how long the caller had waited for its last batch when
+        it was given up, or None
     :ivar back_after: seconds until the last receiver that was started had
         read something, or None
     """
@@ -54,34 +51,73 @@ class Result:
     note: str
 
     @property
-    def is_stuck(self):
-        """Whether the caller waited for longer than for any other batch."""
+    def is_stuck(self) -> bool:
+        """Whether the caller waited longer than for any other batch."""
         return self.stuck is not None and (
             not self.held or self.stuck > self.held[-1])
 
     @property
-    def lost(self):
+    def lost(self) -> int:
         return self.published - self.read
 
 
-def quantile_ms(seconds, share):
-    """A quantile of sorted seconds, in milliseconds; NaN of none."""
-    if not seconds:
-        return math.nan
-    return 1000 * seconds[min(len(seconds) - 1, int(len(seconds) * share))]
+class Receiver(receiver.Receiver):
+    """Marks in a ledger what its application reads.
+
+    What only its kernel has taken is lost with it.
+
+    :param sender: of :data:`~benchmarks.common.senders.SENDERS`
+    :param ledger: a :class:`~benchmarks.faults.account.Ledger`
+    :param certificate: path of a PEM file, for TLS
+    :ivar started_at: monotonic seconds of the last start
+    """
+
+    def __init__(self, sender, ledger, certificate):
+        super().__init__(self._reader, sender.is_datagram, certificate)
+        self.started_at = 0.0
+        self._decoder = sender.decoder
+        self._ledger = ledger
+
+    def start(self):
+        self._ledger.arm()
+        super().start()
+        self.started_at = time.monotonic()
+
+    @property
+    def has_read(self) -> bool:
+        """Whether it has read anything since its start."""
+        return bool(self._ledger.first_read_at)
+
+    def _reader(self):
+        return _Reader(self._decoder(), self._ledger)
+
+
+class _Reader:
+
+    def __init__(self, decoder, ledger):
+        self._decoder = decoder
+        self._ledger = ledger
+
+    def feed(self, data):
+        numbers, reply = self._decoder.feed(data)
+        self._ledger.mark(numbers)
+        return reply
 
 
 class Trial:
     """What a scenario acts on.
 
-    :param sender: of :mod:`~benchmarks.common.senders`
-    :param fault: of :mod:`~benchmarks.faults.scenarios`
-    :param times: of :mod:`~benchmarks.faults.scenarios`
+    :param sender: of :data:`~benchmarks.common.senders.SENDERS`
+    :param fault: a :class:`~benchmarks.faults.scenarios.Fault`
+    :param times: a :class:`~benchmarks.faults.scenarios.Times`
     :param rate: lines a second
-    :param authority: of :mod:`~lab.certificates`, or None
-    :param log_path: for what the sender's process prints
+    :param authority: a :class:`~lab.certificates.Authority`
+    :param log_path: file for what the sender's process prints
+    :ivar receiver: the :class:`Receiver`
+    :ivar load: the :class:`~benchmarks.faults.load.Load`
+    :ivar record: its :class:`~benchmarks.faults.account.Record`
     :ivar note: what a scenario says beside the numbers
-    :ivar old_before: monotonic seconds, of a line that may not be lost
+    :ivar old_before: monotonic seconds of a line that may not be lost
     """
 
     def __init__(self, sender, fault, times, rate, authority, log_path):
@@ -91,86 +127,68 @@ class Trial:
         self._sender = sender
         self._fault = fault
         self._rate = rate
-        self._authority = authority
+        lines = int(times.most * rate)
+        self._ledger = account.Ledger(lines)
+        self.record = account.Record(lines // workload.BATCH)
+        self.receiver = Receiver(
+            sender, self._ledger, authority.certificate("receiver")
+            if sender.is_encrypted else None)
+        self._cafile = authority.cafile
         self._log_path = log_path
 
-    def run(self):
-        """Do it.
+    def run(self) -> Result:
+        """Do it."""
+        with contextlib.ExitStack() as stack:
+            spool = pathlib.Path(stack.enter_context(
+                tempfile.TemporaryDirectory()), "spool")
+            self.load = load.Load(
+                lambda: self._sender.make(
+                    port=self.receiver.port, cafile=self._cafile,
+                    directory=spool),
+                self.record, self._rate, self._log_path)
+            stack.callback(self.receiver.kill)
+            stack.callback(self.load.kill)
+            self._fault.act(self)
+            # Longer than this no fault may hold the caller up.
+            ended = self.load.wait(self.times.load + self.times.never)
+            stuck = None if ended else (
+                time.monotonic()
+                - self.record.begun_at(self.record.begun - 1))
+            if self._sender.reads:
+                self._settle()
+            return self._result(stuck)
 
-        :returns: a :class:`Result`
-        """
-        with tempfile.TemporaryDirectory() as directory:
-            self._prepare(pathlib.Path(directory))
-            try:
-                self._fault.act(self)
-                ended = self._load.wait(self._patience())
-                stuck = None if ended else (
-                    time.monotonic()
-                    - self._record.begun_at(self._record.begun - 1))
-                if self._sender.reads:
-                    self._settle()
-                return self._result(stuck)
-            finally:
-                self._load.close()
-                self.receiver.close()
-
-    def load_for(self, seconds):
+    def load_for(self, seconds: float) -> None:
         """Publish for some seconds, in a new process."""
-        self._load.start(int(seconds * self._rate / workload.BATCH))
-
-    def end_load(self, number):
-        """End that process by a signal; returns as ``Load.end``."""
-        return self._load.end(number, self.times.exit)
-
-    def _prepare(self, directory):
-        lines = _MAX_SECONDS * self._rate
-        self._ledger = account.Ledger(lines)
-        self._record = account.Record(lines // workload.BATCH)
-        sender, port = self._sender, process.free_ports(1)[0]
-        cafile = self._authority and self._authority.cafile
-        certificate = (self._authority.certificate("receiver")
-                       if sender.is_encrypted else None)
-        self.receiver = receiver.Receiver(
-            sender.decoder, self._ledger, port, sender.is_datagram,
-            certificate)
-        self._load = load.Load(
-            lambda: sender.make(port, cafile, directory / "spool"),
-            self._record, self._rate, self._log_path)
-
-    def _patience(self):
-        """How long a caller may be held at most, after the fault is over."""
-        return self.times.load + self.times.never
+        self.load.start(int(seconds * self._rate / workload.BATCH))
 
     def _settle(self):
-        """Wait until all was read, or nothing more comes."""
-        published = self._record.begun * workload.BATCH
+        """Wait until all is read, or nothing more comes."""
+        published = self.record.begun * workload.BATCH
+        quiet_seconds = min(self._sender.quiet_seconds, self.times.quiet)
         total, changed_at = -1, time.monotonic()
-        until = changed_at + _MAX_SECONDS
+        until = changed_at + self.times.most
         while (self._ledger.read(published) < published
-               and time.monotonic() < until):
+               and time.monotonic() < until
+               and time.monotonic() - changed_at <= quiet_seconds):
             if self._ledger.total != total:
                 total, changed_at = self._ledger.total, time.monotonic()
-            elif time.monotonic() - changed_at > min(
-                    self._sender.quiet_seconds, self.times.quiet):
-                return
             time.sleep(_LOOK_SECONDS)
 
     def _result(self, stuck):
-        published = self._record.begun * workload.BATCH
+        published = self.record.begun * workload.BATCH
         read = self._ledger.read(published)
         first = self._ledger.first_read_at
         if self.old_before is not None:
             self.note = "%d of the lost were older than %g s" % (
-                self._old_lost(published), _OLD_SECONDS)
-        held = self._record.held()
+                sum(self.record.begun_at(number // workload.BATCH)
+                    < self.old_before
+                    for number in self._ledger.missing(published)),
+                _OLD_SECONDS)
+        held = self.record.held()
         return Result(
             published, read, self._ledger.total - read,
             sorted(took for took, _ in held),
             sorted(took - queued for took, queued in held), stuck,
             max(0.0, first - self.receiver.started_at) if first else None,
             self.note)
-
-    def _old_lost(self, published):
-        return sum(
-            self._record.begun_at(number // workload.BATCH) < self.old_before
-            for number in self._ledger.missing(published))

@@ -20,11 +20,8 @@ started again. It prints tables for doc/source/performance.rst, and fails when
 a line was lost that had two copies.
 """
 
-import argparse
 import contextlib
-import dataclasses
 import importlib.metadata
-import os
 import pathlib
 import resource
 import subprocess
@@ -32,7 +29,7 @@ import sys
 import tempfile
 import time
 
-from benchmarks.common import argument_types
+from benchmarks.common import arguments
 from benchmarks.common import child
 from benchmarks.common import report
 from benchmarks.fleet import cluster
@@ -70,36 +67,18 @@ def _allow_files(count):
                 count, hard))
 
 
-def _versions():
-    output = subprocess.run([relay.COMMAND, "-v"], capture_output=True,
-                            text=True, check=True).stdout
-    return "%s %s, %s, %d processors." % (
-        report.versions(), ", ".join(
-            "%s %s" % (name, importlib.metadata.version(name))
-            for name in ("carbon", "whisper")),
-        output.splitlines()[0], os.cpu_count())
-
-
-def _plan(arguments):
-    plan = _SHORT if arguments.short else _FULL
-    return dataclasses.replace(plan, **{
-        name: value for name in ("publishers", "points", "interval",
-                                 "queue_size", "backlog")
-        if (value := getattr(arguments, name)) is not None})
-
-
-def _measure(arguments, plan):
+def _measure(given, plan):
     results = {}
     hashes, replications = (
-        (_SHORT_HASHES, _SHORT_REPLICATIONS) if arguments.short
+        (_SHORT_HASHES, _SHORT_REPLICATIONS) if given.short
         else (_HASHES, _REPLICATIONS))
-    for hashing in arguments.hash or hashes:
-        for replication in map(int, arguments.replication or replications):
+    for hashing in given.hash or hashes:
+        for replication in map(int, given.replication or replications):
             begin = time.monotonic()
             with tempfile.TemporaryDirectory() as directory:
                 results[hashing, replication] = trial.Trial(
                     plan, hashing, replication, pathlib.Path(directory),
-                    arguments.log).run()
+                    given.log).run()
             print("%s took %.0f s" % (
                 tables.name(hashing, replication),
                 time.monotonic() - begin), file=sys.stderr, flush=True)
@@ -107,7 +86,12 @@ def _measure(arguments, plan):
 
 
 def _about(plan):
-    return (
+    versions = subprocess.run([relay.COMMAND, "-v"], capture_output=True,
+                              text=True, check=True).stdout
+    return report.about(
+        "carbon %s, whisper %s, %s." % (
+            importlib.metadata.version("carbon"),
+            importlib.metadata.version("whisper"), versions.splitlines()[0]),
         "%d publishers, each with a batch of %d lines, %d of each series, in "
         "%d seconds, to one relay (queue of %d lines for each cache, backlog "
         "of %d) that hashes over %d caches. What is ended is away for %g "
@@ -117,34 +101,24 @@ def _about(plan):
 
 
 def _parser():
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.fleet",
-        description=__doc__.splitlines()[0])
-    parser.add_argument("--short", action="store_true",
-                        help="a minute, to see that it works")
-    parser.add_argument("--publishers", metavar="NUMBER",
-                        type=argument_types.at_least(2))
+    parser = arguments.parser("fleet", __doc__)
+    arguments.add_short(parser)
     parser.add_argument("--hash", metavar="NAME,...",
-                        type=argument_types.names_of(relay.HASHES),
-                        help="of the relay")
+                        type=arguments.names_of(relay.HASHES),
+                        help="of the relay, of " + ", ".join(relay.HASHES))
     parser.add_argument("--replication", metavar="NUMBER,...",
-                        type=argument_types.names_of(_REPLICATIONS),
+                        type=arguments.names_of(_REPLICATIONS),
                         help="on how many caches each series is")
-    parser.add_argument("--points", metavar="NUMBER",
-                        type=argument_types.at_least(1),
-                        help="of each series in a batch of 50; 1 is what an "
-                             "agent has, and makes most files")
-    parser.add_argument("--interval", metavar="SECONDS",
-                        type=argument_types.at_least(1),
-                        help="between two batches of a publisher")
-    parser.add_argument("--queue-size", metavar="LINES",
-                        type=argument_types.at_least(1),
-                        help="of the relay, for each cache")
-    parser.add_argument("--backlog", metavar="NUMBER",
-                        type=argument_types.at_least(1),
-                        help="of clients that the relay has not accepted")
-    parser.add_argument("--log", default=os.devnull,
-                        help="a file for what the publishers print")
+    for option, metavar, least, text in (
+            ("publishers", "NUMBER", 2, "how many"),
+            ("points", "NUMBER", 1, "of each series in a batch of 50; 1 is "
+             "what an agent has, and makes most files"),
+            ("interval", "SECONDS", 1, "between two batches of a publisher"),
+            ("queue-size", "LINES", 1, "of the relay, for each cache"),
+            ("backlog", "NUMBER", 1, "of clients that the relay has not "
+             "accepted")):
+        parser.add_argument("--" + option, metavar=metavar,
+                            type=arguments.at_least(least), help=text)
     return parser
 
 
@@ -158,19 +132,21 @@ def _hindrance(plan):
 
 def main():
     parser = _parser()
-    arguments = parser.parse_args()
-    plan = _plan(arguments)
+    given = parser.parse_args()
+    plan = arguments.replaced(
+        _SHORT if given.short else _FULL, given, "publishers", "points",
+        "interval", "queue_size", "backlog")
     hindrance = _hindrance(plan)
     if hindrance:
         parser.error(hindrance)
     child.end_with_us()
-    results = _measure(arguments, plan)
-    targets = tables.judged(results)
-    print(report.paragraph("%s %s" % (_versions(), _about(plan))))
+    results = _measure(given, plan)
+    found = tables.judged(results)
+    print(_about(plan))
     print(tables.tables(results))
     print(report.paragraph(tables.LEGEND))
-    print(report.bullets(map(str, targets)))
-    sys.exit(any(target.figure > target.limit for target in targets))
+    print(report.bullets(found))
+    sys.exit(not all(target.is_met for target in found))
 
 
 if __name__ == "__main__":

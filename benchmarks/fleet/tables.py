@@ -15,7 +15,6 @@
 """The results of a fleet as tables."""
 
 from benchmarks.common import report
-from benchmarks.common import targets
 from benchmarks.fleet import cluster
 from benchmarks.fleet import trial
 
@@ -145,5 +144,5 @@ def _judged(title, replication, result):
     }
     if replication > 1:
         promised["lines lost"] = account.copies[0]
-    return [targets.Target("%s: %s" % (title, what), figure, 0)
+    return [report.Target("%s: %s" % (title, what), figure, 0)
             for what, figure in promised.items()]

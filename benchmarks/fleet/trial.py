@@ -26,7 +26,6 @@ from benchmarks.fleet import nodes
 from benchmarks.fleet import series
 from lab import process
 
-_PUBLISHERS_OF_PROCESS = 125
 _FILES_SECONDS = 600
 _HERD_SECONDS = 60
 _SETTLE_SECONDS = 300
@@ -117,22 +116,15 @@ class Trial:
             queue_size=plan.queue_size, backlog=plan.backlog)
         self._files = plan.publishers * shape.series * replication
         self._nodes = nodes.Nodes(
-            plan.publishers, 1 + plan.publishers // _PUBLISHERS_OF_PROCESS,
-            self._cluster.relay.port, shape, log_path)
+            plan.publishers, self._cluster.relay.port, shape, log_path)
         self._ended_at = {}
         self._herd = None
         self._relay_rss_mb = 0.0
 
-    def run(self):
-        """Do it.
-
-        :returns: a :class:`Result`
-        """
-        with self._cluster:
-            try:
-                work, report = self._publish()
-            finally:
-                self._nodes.close()
+    def run(self) -> Result:
+        """Do it."""
+        with self._cluster, self._nodes:
+            work, report = self._publish()
         account = fleet_account.Account(
             [each.whisper for each in self._cluster.caches])
         fleet_account.settle(self._nodes, report.batches, account)
@@ -141,7 +133,7 @@ class Trial:
                       self._cluster.dropped())
 
     def _publish(self):
-        """From the first line until all were sent."""
+        """Publish from the first line until all are sent."""
         self._nodes.start()
         process.wait_for(self._has_files, _FILES_SECONDS,
                          "%d files of whisper" % self._files)
@@ -162,11 +154,8 @@ class Trial:
 
     def _work(self):
         """Measure for the steady time."""
-        before = self._used()
-        time.sleep(self._plan.steady)
-        seconds, lines, received, *cpu = (
-            after - value for value, after in zip(
-                before, self._used(), strict=True))
+        seconds, lines, received, *cpu = usage.growth(
+            self._used, self._plan.steady)
         return Work(lines / seconds, received / lines,
                     *(1e6 * used / lines for used in cpu))
 

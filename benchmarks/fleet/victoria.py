@@ -20,17 +20,14 @@ middle. It prints a table for doc/source/scaling.rst, and fails when a line was
 lost.
 """
 
-import argparse
-import os
 import pathlib
 import sys
 import tempfile
 import time
 
-from benchmarks.common import argument_types
+from benchmarks.common import arguments
 from benchmarks.common import child
 from benchmarks.common import report
-from benchmarks.common import targets
 from benchmarks.common import usage
 from benchmarks.fleet import nodes
 from benchmarks.fleet import series as fleet_series
@@ -40,7 +37,6 @@ from lab import victoria
 _FLEET = "ceilometer[.].*"
 _INTERVAL = 20
 _POINTS = 1
-_PUBLISHERS_OF_PROCESS = 125
 _WARM_UP_SECONDS = 2 * _INTERVAL
 _AWAY_SECONDS = 5
 _QUIET_SECONDS = 10
@@ -52,49 +48,37 @@ class Trial:
 
     :param publishers: how many
     :param directory: for all files
+    :param log_path: file for what the publishers print
     """
 
-    def __init__(self, publishers, directory):
+    def __init__(self, publishers, directory, log_path):
         self._engine = victoria.VictoriaMetrics(directory)
         self._nodes = nodes.Nodes(
-            publishers, 1 + publishers // _PUBLISHERS_OF_PROCESS,
-            self._engine.line_port,
-            fleet_series.Shape(_POINTS, _INTERVAL), os.devnull)
+            publishers, self._engine.line_port,
+            fleet_series.Shape(_POINTS, _INTERVAL), log_path)
 
-    def version(self):
+    def version(self) -> str:
         """Of the package of VictoriaMetrics."""
         return self._engine.version()
 
-    def run(self):
-        """Do it.
-
-        :returns: what is told of it, by name
-        """
-        with self._engine:
-            try:
-                self._nodes.start()
-                time.sleep(_WARM_UP_SECONDS)
-                facts = self._work()
-                self._kill()
-                self._nodes.stop()
-                process.wait_for(self._is_settled, _SETTLE_SECONDS,
-                                 "the last lines")
-                facts.update(self._account(self._nodes.report()))
-            finally:
-                self._nodes.close()
+    def run(self) -> dict:
+        """Do it; return what came of it, by name."""
+        with self._engine, self._nodes:
+            self._nodes.start()
+            time.sleep(_WARM_UP_SECONDS)
+            seconds, lines, cpu = usage.growth(self._used, _INTERVAL)
+            facts = {
+                "Lines a second": "%.0f" % (lines / seconds),
+                "CPU in microseconds a line": "%.1f" % (1e6 * cpu / lines),
+                "RSS in MiB": "%.0f" % usage.rss_mb([self._engine.pid])}
+            self._kill()
+            self._nodes.stop()
+            process.wait_for(self._is_settled, _SETTLE_SECONDS,
+                             "the last lines")
+            facts |= self._account(self._nodes.report())
         facts["Bytes on disk a datapoint"] = "%.1f" % (
             _bytes_of(self._engine.data) / facts["Datapoints it has"])
         return facts
-
-    def _work(self):
-        before = self._used()
-        time.sleep(_INTERVAL)
-        seconds, lines, cpu = (after - value for value, after in zip(
-            before, self._used(), strict=True))
-        return {
-            "Lines a second": "%.0f" % (lines / seconds),
-            "CPU in microseconds a line": "%.1f" % (1e6 * cpu / lines),
-            "RSS in MiB": "%.0f" % usage.rss_mb([self._engine.pid])}
 
     def _used(self):
         return (time.monotonic(), self._nodes.lines(),
@@ -141,22 +125,21 @@ def _bytes_of(directory):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--publishers", type=argument_types.at_least(2),
+    parser = arguments.parser("fleet.victoria", __doc__)
+    parser.add_argument("--publishers", type=arguments.at_least(2),
                         default=200, metavar="NUMBER")
-    arguments = parser.parse_args()
+    given = parser.parse_args()
     child.end_with_us()
     with tempfile.TemporaryDirectory() as directory:
-        trial = Trial(arguments.publishers, pathlib.Path(directory))
+        trial = Trial(given.publishers, pathlib.Path(directory), given.log)
         version, facts = trial.version(), trial.run()
-    print(report.paragraph("%s %s %s, %d publishers, %d processors." % (
-        report.versions(), victoria.COMMAND, version, arguments.publishers,
-        os.cpu_count())))
+    print(report.about("%s %s, %d publishers." % (
+        victoria.COMMAND, version, given.publishers)))
     print(report.simple_table([("What", "VictoriaMetrics"), *(
         (name, str(fact)) for name, fact in facts.items())]))
-    target = targets.Target("lines lost", facts["Lost"], 0)
-    print(report.bullets([str(target)]))
-    sys.exit(target.figure > target.limit)
+    target = report.Target("lines lost", facts["Lost"], 0)
+    print(report.bullets([target]))
+    sys.exit(not target.is_met)
 
 
 if __name__ == "__main__":

@@ -21,14 +21,12 @@ prints tables for doc/source/performance.rst. A line that is missing or too
 much is an error; a target that is missed is none.
 """
 
-import argparse
-import os
 import pathlib
 import sys
 import tempfile
 import time
 
-from benchmarks.common import argument_types
+from benchmarks.common import arguments
 from benchmarks.common import child
 from benchmarks.common import report
 from benchmarks.scale import tables
@@ -47,74 +45,44 @@ def _plan(instances):
         rounds=min(30, max(2, 10000 // instances)), idle_seconds=10.0)
 
 
-def _sizes(text):
-    try:
-        sizes = [int(size) for size in text.split(",")]
-    except ValueError:
-        sizes = [0]
-    if min(sizes) < 1:
-        raise argparse.ArgumentTypeError(
-            "%r is not a list of numbers above 0, such as 10,100" % text)
-    return sizes
-
-
-def _measure(arguments):
-    names = [name for name in trial.NAMES
-             if name in arguments.variants]
+def _measure(given):
     results = []
-    for instances in arguments.instances:
+    for instances in given.instances:
         begin = time.monotonic()
-        plan = _SHORT if arguments.short else _plan(instances)
+        plan = _SHORT if given.short else _plan(instances)
         with tempfile.TemporaryDirectory() as directory:
-            results.append(trial.Trial(
-                instances, names, plan,
-                pathlib.Path(directory)).run())
+            with trial.Trial(instances, given.variants, plan,
+                             pathlib.Path(directory)) as made:
+                results.append(made.run())
         print("%d instances took %.0f s" % (
             instances, time.monotonic() - begin), file=sys.stderr, flush=True)
     return results
 
 
-def _print(results):
-    versions = [report.versions(), "%d processors." % os.cpu_count()]
-    if results[0].bus:
-        versions.append(results[0].bus + ".")
-    print(report.paragraph(" ".join(versions)))
-    for title, make in (
-            ("CPU within the agent", tables.agent_table),
-            ("Direct against bus", tables.bus_table),
-            ("What the bus is made of", tables.parts_table),
-            ("From poll to datapoint", tables.latency_table),
-            ("Memory", tables.memory_table),
-            ("Bus without work", tables.idle),
-            ("Checked", tables.checks),
-            ("Targets", tables.all_targets)):
-        text = make(results)
-        if text:
-            print(report.heading(title))
-            print(text)
-
-
 def main():
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.scale",
-        description=__doc__.splitlines()[0])
-    parser.add_argument("--short", action="store_true",
-                        help="some seconds, to see that it works")
-    parser.add_argument("--instances", type=_sizes, metavar="NUMBER,...",
+    parser = arguments.parser("scale", __doc__)
+    arguments.add_short(parser)
+    parser.add_argument("--instances", type=arguments.sizes,
+                        metavar="NUMBER,...",
                         help="sizes of the hypervisor (default: 10,100,1000,"
                              "5000; with --short: 10)")
     parser.add_argument("--variants", default=trial.NAMES,
-                        type=argument_types.names_of(trial.NAMES),
+                        type=arguments.names_of(trial.NAMES),
                         metavar="NAME,...",
                         help="of noop, direct and bus (default: all)")
-    arguments = parser.parse_args()
-    arguments.instances = arguments.instances or (
-        _SHORT_INSTANCES if arguments.short else _INSTANCES)
+    given = parser.parse_args()
+    given.instances = given.instances or (
+        _SHORT_INSTANCES if given.short else _INSTANCES)
     child.end_with_us()
     try:
-        _print(_measure(arguments))
+        results = _measure(given)
     except (process.LabError, child.ChildError) as e:
         sys.exit(str(e))
+    print(report.about(*(result.bus + "." for result in results[:1]
+                         if result.bus)))
+    for title, text in tables.sections(results):
+        print(report.heading(title))
+        print(text)
 
 
 if __name__ == "__main__":

@@ -11,15 +11,15 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Real agents, of which each polls when it is told to and sleeps else.
+"""Real agents, of which each polls when it has to and sleeps else.
 
 All but the one that polls are stopped by SIGSTOP. An agent that is woken
-after its interval polls at once, so cycles of several agents can take turns.
+after its interval polls at once, so the cycles of several agents can take
+turns.
 """
 
 import dataclasses
 import os
-import pathlib
 import signal
 import sys
 import time
@@ -30,11 +30,10 @@ from benchmarks.scale import records as scale_records
 from lab import agent
 from lab import process
 
-ROOT = pathlib.Path(__file__).absolute().parents[2]
 # 5,000 instances take some minutes on a machine that has more to do.
 _CYCLE_SECONDS = 1800
 _LINES_SECONDS = 120
-# What is to be done after a cycle is done by then.
+# What follows a cycle is done by then.
 _SETTLE_SECONDS = 0.1
 _QUIET_SECONDS = 1
 
@@ -78,56 +77,56 @@ class PollingAgent:
     :param directory: for its files
     :param instances: how many its simulated hypervisor has
     :param driver: name of the notification driver
-    :param options: of the agent, as of lab.agent.Agent
+    :param options: of the agent, as of :class:`lab.agent.Agent`
     :param pipeline: text of pipeline.yaml, if it publishes itself
     :param receiver: the :class:`~benchmarks.scale.receiver.Receiver` that
         gets the lines, or None
-    :param others: {name: pids} of processes whose CPU is counted too
-    :param publisher_log: of the process that publishes, if it is another
+    :param bus: the :class:`~benchmarks.scale.bus.Bus` that brings them, or
+        None; its CPU is counted too
     """
 
     def __init__(self, directory, instances, driver, options=None,
-                 pipeline="", receiver=None, others=None,
-                 publisher_log=None):
+                 pipeline="", receiver=None, bus=None):
         self.receiver = receiver
-        self.others = others or {}
         self._publishes = bool(pipeline)
+        self._others = bus.pids() if bus else {}
         self._is_stopped = False
         self._stopped_at = 0.0
         self._last = None
         records = directory / "notifications"
         env = agent.simulator_env(instances, events=0)
-        env["PYTHONPATH"] += os.pathsep + str(ROOT)
+        env["PYTHONPATH"] += os.pathsep + str(process.ROOT)
         self._process = agent.Agent(
             directory, pipeline, log.POLLING,
             {**(options or {}), "publisher_notifier": {
                 "telemetry_driver": driver}}, env,
             [sys.executable, "-m", "benchmarks.scale.probe", str(records),
              driver])
-        self._publisher_log = publisher_log or self._process.log_path
+        self._publisher_log = bus.log_path if bus else self._process.log_path
         self._records = log.Tail(records)
         self._cycles = log.Cycles(self._process.log_path)
 
-    def start(self):
+    def __enter__(self):
         """Let it run, and poll at once."""
         self._process.start()
+        return self
 
-    def kill(self):
-        """End it, whether it is stopped or not."""
+    def __exit__(self, *exc_info):
+        # Whether it is stopped or not.
         self._process.kill()
 
-    def is_warm(self, cycles):
-        """Stop it once it has polled some cycles; whether it is stopped.
+    def is_warm(self, cycles: int) -> bool:
+        """Stop it once it has polled some cycles; return whether it is.
 
-        To be asked several times a second, because it has to be stopped
-        before it begins the next cycle.
+        Ask several times a second, because it has to be stopped before it
+        begins the next cycle.
         """
         self._process.check()
         return self._is_stopped or (
             self._cycles.finished >= cycles
             and self._stop_between_cycles())
 
-    def settle(self):
+    def settle(self) -> None:
         """Forget the cycles until now, once no line of them comes.
 
         The bus may take seconds before it brings the first of them.
@@ -142,7 +141,7 @@ class PollingAgent:
             time.sleep(_QUIET_SECONDS)
 
     def _has_last(self):
-        """Whether the lines of what it notified last are there."""
+        """Return whether the lines of its last notification are there."""
         if scale_records.is_there(self._last, self.receiver.lines()):
             return True
         if self._publishes:
@@ -153,11 +152,11 @@ class PollingAgent:
             self._take_notifications()
         return False
 
-    def turn(self):
-        """Let it poll one cycle; returns a :class:`Turn`.
+    def turn(self) -> Turn:
+        """Let it poll one cycle.
 
-        :raises lab.process.LabError: when it does not end, or lines
-            do not arrive
+        :raises lab.process.LabError: if it does not end, or lines do not
+            arrive
         """
         while (turn := self._try_turn()) is None:
             self._process.wait_until(self._stop_between_cycles,
@@ -165,12 +164,12 @@ class PollingAgent:
             self.settle()
         return turn
 
-    def rss_mb(self):
-        """Resident memory of its worker, which polls and publishes."""
+    def rss_mb(self) -> float:
+        """Return the memory of its worker, which polls and publishes."""
         return usage.rss_mb(self._process.worker_pids())
 
     def _try_turn(self):
-        """A Turn, or None when it could not be stopped after its cycle."""
+        """Return None if it could not be stopped after its cycle."""
         due = self._stopped_at + log.INTERVAL_SECONDS
         time.sleep(max(0.0, due - time.monotonic()))
         lines = self.receiver.count if self.receiver else 0
@@ -193,7 +192,7 @@ class PollingAgent:
             value - old for value, old in zip(
                 self._usage(), before, strict=True))
         return Turn(cpu, sender_cpu,
-                    dict(zip(self.others, others, strict=True)),
+                    dict(zip(self._others, others, strict=True)),
                     seconds, notifications)
 
     def _wait_for_lines(self, count):
@@ -215,7 +214,7 @@ class PollingAgent:
         return found
 
     def _stop_between_cycles(self):
-        """Stop it; whether it is stopped, which in a cycle it is not."""
+        """Stop it, but not in a cycle; return whether it is stopped."""
         if not self._cycles.is_between:
             return False
         time.sleep(_SETTLE_SECONDS)
@@ -234,9 +233,9 @@ class PollingAgent:
         os.killpg(self._process.pid, number)
 
     def _usage(self):
-        """Seconds of CPU: the agent's, its sender's, and the others'."""
+        """Return seconds of CPU: agent, its sender, and the others."""
         worker, = self._process.worker_pids()
         return (usage.cpu_seconds([self._process.pid, worker]),
                 usage.thread_cpu_seconds(worker, self._last.sender)
                 if self._last.sender else 0.0,
-                *map(usage.cpu_seconds, self.others.values()))
+                *map(usage.cpu_seconds, self._others.values()))

@@ -13,33 +13,51 @@
 
 """The message bus between a polling agent and Graphite."""
 
-import pathlib
+import contextlib
 
 from benchmarks.common import usage
 from lab import notification
+from lab import process
 from lab import rabbitmq
 
-ROOT = pathlib.Path(__file__).absolute().parents[2]
 DRIVER = "messagingv2"
 _START_SECONDS = 180
 
 
-class Bus:
+class Bus(contextlib.ExitStack):
     """A broker, and a notification agent that publishes what it brings.
 
     :param directory: for their files
     :param pipeline: text of pipeline.yaml
-    :raises lab.process.LabError: when RabbitMQ is not installed
+    :ivar agent_options: of a polling agent that notifies it
+    :raises lab.process.LabError: if RabbitMQ is not installed
     """
 
     def __init__(self, directory, pipeline):
+        super().__init__()
         self._broker = rabbitmq.RabbitMQ(directory / "rabbitmq")
         self._agent = notification.NotificationAgent(
             directory / "notification", pipeline, self._broker.url,
-            env={"PYTHONPATH": str(ROOT)})
+            env={"PYTHONPATH": str(process.ROOT)})
+        # A stopped agent sends no heartbeats, and would be cut off.
+        self.agent_options = {
+            "DEFAULT": {"transport_url": self._broker.url},
+            "oslo_messaging_rabbit": {"heartbeat_timeout_threshold": 0}}
+
+    def __enter__(self):
+        """Return when the notification agent is at the broker."""
+        with contextlib.ExitStack() as undo:
+            undo.callback(self.close)
+            for part in (self._broker, self._agent):
+                self.callback(part.kill)
+                part.start()
+            self._broker.wait_for_log("user 'guest' authenticated",
+                                      _START_SECONDS)
+            undo.pop_all()
+        return self
 
     @property
-    def version(self):
+    def version(self) -> str:
         return self._broker.version()
 
     @property
@@ -47,33 +65,14 @@ class Bus:
         """Of the notification agent."""
         return self._agent.log_path
 
-    @property
-    def agent_options(self):
-        """Of a polling agent that notifies it."""
-        # One that is stopped sends no heartbeats, and would be cut off.
-        return {"DEFAULT": {"transport_url": self._broker.url},
-                "oslo_messaging_rabbit": {"heartbeat_timeout_threshold": 0}}
-
-    def start(self):
-        """Return when the notification agent is at the broker."""
-        self._broker.start()
-        self._agent.start()
-        self._broker.wait_for_log("user 'guest' authenticated",
-                                  _START_SECONDS)
-
-    def kill(self):
-        """End them."""
-        self._agent.kill()
-        self._broker.kill()
-
-    def pids(self):
-        """{name: pids} of what takes CPU for it."""
+    def pids(self) -> dict:
+        """Return {name: pids} of what takes CPU for it."""
         return {"broker": [self._broker.pid],
                 "notification agent": [self._agent.pid,
                                        *self._agent.worker_pids()]}
 
-    def rss_mb(self):
-        """{name: resident memory}, where the agent's master is left out."""
+    def rss_mb(self) -> dict:
+        """Return {name: resident memory}, without the agent's master."""
         return {"broker": usage.rss_mb([self._broker.pid]),
                 "notification agent": usage.rss_mb(
                     self._agent.worker_pids())}

@@ -11,12 +11,12 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What the turns of a trial tell: CPU by the sample, and differences."""
+"""What the turns of a trial come to: CPU a sample, and differences."""
 
 import statistics
 import typing
 
-from benchmarks.scale import trial
+NOOP, DIRECT, BUS = "noop", "direct", "bus"
 
 
 class Spread(typing.NamedTuple):
@@ -27,7 +27,7 @@ class Spread(typing.NamedTuple):
     high: float
 
     @classmethod
-    def of(cls, values):
+    def of(cls, values: list) -> "Spread":
         if len(values) < 2:
             return cls(*values * 3)
         low, median, high = statistics.quantiles(values, n=4,
@@ -35,97 +35,81 @@ class Spread(typing.NamedTuple):
         return cls(median, low, high)
 
 
-def ratio(spread, base):
-    """A quotient of medians, None without both."""
+def ratio(spread: Spread | None, base: Spread | None) -> float | None:
+    """Return a quotient of medians, None without both."""
     if spread is None or base is None:
         return None
     return spread.median / base.median
 
 
+def _behind(turn):
+    """Return the seconds of CPU of what is behind the agent."""
+    return sum(turn.others.values())
+
+
 class Figures:
     """Of one :class:`~benchmarks.scale.trial.Result`.
 
-    All are in microseconds of CPU for each sample, which is as many seconds
+    All are spreads of microseconds of CPU a sample, which is as many seconds
     for a million of them. What needs a way that was not measured is None.
+
+    :ivar agent: the agent alone, with noop
+    :ivar direct: what driver and publisher add to that
+    :ivar client: what the client of the bus adds to that
+    :ivar bus: the same, with the broker and the notification agent
+    :ivar bus_busy: the same, without what these two take when idle
+    :ivar bus_inside: the same, with the calls of the client in place of the
+        difference to noop
     """
 
     def __init__(self, result):
         self._turns = result.turns
-        self._idle = result.idle
+        self._idle = sum(result.idle.values())
+        self.agent = self._spread(NOOP, lambda turn: turn.cpu)
+        self.direct = self._added(DIRECT)
+        self.client = self._added(BUS)
+        self.bus = self._added(BUS, _behind)
+        self.bus_busy = self._added(BUS, self._busy)
+        self.bus_inside = self._spread(
+            BUS, lambda turn: turn.notify_cpu + self._busy(turn))
 
     @property
-    def agent(self):
-        """A Spread: the agent's own, under noop."""
-        return self._spread(trial.NOOP, lambda turn: turn.cpu)
+    def is_direct_clear(self) -> bool:
+        """Whether most differences to noop are more than noise."""
+        return self.direct is not None and self.direct.low > 0
 
-    @property
-    def direct(self):
-        """A Spread: how much more it is with driver and publisher."""
-        return self._added(trial.DIRECT)
-
-    @property
-    def client(self):
-        """A Spread: how much more it is with the bus's client."""
-        return self._added(trial.BUS)
-
-    @property
-    def bus(self):
-        """A Spread: the same, with the broker and the notification agent."""
-        return self._added(trial.BUS,
-                           lambda turn: sum(turn.others.values()))
-
-    @property
-    def bus_busy(self):
-        """A Spread: the same, without what these take for nothing."""
-        return self._added(trial.BUS, self._busy)
-
-    @property
-    def bus_inside(self):
-        """A Spread: the same, with the client's calls for the difference."""
-        return self._spread(
-            trial.BUS,
-            lambda turn: turn.notify_cpu + self._busy(turn))
-
-    def ratios(self):
-        """How many times more the bus adds: by differences, and inside.
+    def ratios(self) -> tuple:
+        """Return how many times more the bus adds: by differences, inside.
 
         The first is None where noise hides what is added to noop.
         """
         return (ratio(self.bus_busy, self.direct)
                 if self.is_direct_clear else None,
-                ratio(self.bus_inside, self.inside(trial.DIRECT)))
+                ratio(self.bus_inside, self.inside(DIRECT)))
 
-    @property
-    def is_direct_clear(self):
-        """Whether most differences to noop are one."""
-        return self.direct is not None and self.direct.low > 0
+    def part(self, process: str) -> Spread | None:
+        """Return the CPU of a process behind the agent."""
+        return self._spread(BUS, lambda turn: turn.others[process])
 
-    def part(self, process):
-        """A Spread: the CPU of a process behind the agent."""
-        return self._spread(trial.BUS,
-                            lambda turn: turn.others[process])
+    def driver(self, name: str) -> Spread | None:
+        """Return the CPU of the calls of the driver."""
+        return self._spread(name, lambda turn: turn.notify_cpu)
 
-    def inside(self, name):
-        """A Spread: CPU of the driver's calls and of the sender's thread."""
+    def sender(self, name: str) -> Spread | None:
+        """Return the CPU of the thread of the sender."""
+        return self._spread(name, lambda turn: turn.sender_cpu)
+
+    def inside(self, name: str) -> Spread | None:
+        """Return the CPU of both."""
         return self._spread(
             name, lambda turn: turn.notify_cpu + turn.sender_cpu)
 
-    def driver(self, name):
-        """A Spread: CPU of the driver's calls."""
-        return self._spread(name, lambda turn: turn.notify_cpu)
-
-    def sender(self, name):
-        """A Spread: CPU of the sender's thread."""
-        return self._spread(name, lambda turn: turn.sender_cpu)
-
-    def whole(self, name):
-        """A Spread: CPU of the agent and of all behind it."""
-        return self._spread(
-            name, lambda turn: turn.cpu + sum(turn.others.values()))
+    def whole(self, name: str) -> Spread | None:
+        """Return the CPU of the agent and of all behind it."""
+        return self._spread(name, lambda turn: turn.cpu + _behind(turn))
 
     def _busy(self, turn):
-        return (sum(turn.others.values())
-                - turn.seconds * sum(self._idle.values()))
+        return _behind(turn) - turn.seconds * self._idle
 
     def _spread(self, name, seconds):
         if name not in self._turns:
@@ -135,10 +119,9 @@ class Figures:
 
     def _added(self, name, more=lambda turn: 0.0):
         """Of differences between turns that followed each other."""
-        if name not in self._turns or trial.NOOP not in self._turns:
+        if not {name, NOOP} <= self._turns.keys():
             return None
         return Spread.of([
             1e6 * (turn.cpu + more(turn) - noop.cpu) / noop.samples
-            for turn, noop in zip(self._turns[name],
-                                  self._turns[trial.NOOP],
+            for turn, noop in zip(self._turns[name], self._turns[NOOP],
                                   strict=True)])

@@ -110,7 +110,7 @@ def latencies(notifications, lines):
 
 
 def is_there(notification, lines):
-    """Whether each sample of a notification is among lines as they came."""
+    """Return whether each sample of a notification became a line."""
     try:
         latencies([notification], by_key(lines))
     except MismatchError:

@@ -16,44 +16,12 @@
 import statistics
 
 from benchmarks.common import report
-from benchmarks.common import targets
 from benchmarks.scale import figures
-from benchmarks.scale import trial
 
 _NONE = "--"
 _MAX_SHARE = 5
 _MIN_RATIO = 30
 _MAX_SLOPE = 15
-_AGENT_LEGEND = (
-    "Microseconds of CPU a sample, user and system, of the agent's master "
-    "and worker with all threads, over whole polling cycles: medians, and "
-    "quartiles in brackets. noop: with Ceilometer's driver of this name, so "
-    "the agent's own cost. Added: by ceilometer_pipeline and graphite://, as "
-    "differences between cycles that followed each other. Driver: CPU of the "
-    "polling thread within the driver's calls, which hold the publisher's. "
-    "Sender: CPU of its thread. %: of noop; % inside: Driver and Sender.")
-_BUS_LEGEND = (
-    "Seconds of CPU for a million samples. Whole: the agent and all behind "
-    "it. Direct, Bus: what they add to noop, so without the agent's own "
-    "cost. Busy: Bus without what broker and notification agent take in the "
-    "same time when nothing comes. Ratio: of Busy to Direct, where that is "
-    "more than noise; inside: the same with what the agent spends within the "
-    "calls of its driver, and in the sender's thread, for the differences.")
-_PARTS_LEGEND = (
-    "Seconds of CPU for a million samples. Client: what messagingv2 adds to "
-    "the agent; inside: what the agent spends within its calls. Broker: "
-    "RabbitMQ with all its threads. Agent 2: ceilometer-agent-notification, "
-    "which publishes the same lines.")
-_LATENCY_LEGEND = (
-    "Milliseconds until the receiver's application had read the line of a "
-    "sample. From the driver: since the agent called its notification "
-    "driver with the sample. From the poll: since the sample's timestamp, "
-    "which is when the agent began to poll the meter, so this has the time "
-    "in which it polled the other instances. The other agents were stopped.")
-_MEMORY_LEGEND = (
-    "MB of resident memory at the end, of the worker of each agent and of "
-    "the broker.")
-_BUS_PARTS = ("broker", "notification agent")
 
 
 def _number(value):
@@ -77,56 +45,69 @@ def _percent(spread, base):
     return None if ratio is None else 100 * ratio
 
 
-def agent_table(results):
-    """What driver and publisher cost within the agent."""
-    rows = [("VMs", "Samples", "noop", "Added", "%", "Driver", "Sender",
-             "% inside")]
-    for result in results:
-        of = figures.Figures(result)
-        inside = of.inside(trial.DIRECT)
-        rows.append((
-            str(result.instances), str(result.samples), _spread(of.agent),
-            _spread(of.direct), _number(_percent(of.direct, of.agent)),
-            _median(of.driver(trial.DIRECT)),
-            _median(of.sender(trial.DIRECT)),
-            _number(_percent(inside, of.agent))))
-    return report.simple_table(rows) + "\n" + report.paragraph(_AGENT_LEGEND)
+_AGENT = (
+    (("noop", lambda of: _spread(of.agent)),
+     ("Added", lambda of: _spread(of.direct)),
+     ("%", lambda of: _number(_percent(of.direct, of.agent))),
+     ("Driver", lambda of: _median(of.driver(figures.DIRECT))),
+     ("Sender", lambda of: _median(of.sender(figures.DIRECT))),
+     ("% inside", lambda of: _number(_percent(of.inside(figures.DIRECT),
+                                              of.agent)))),
+    "Microseconds of CPU a sample, user and system, of the agent's master and "
+    "worker with all threads, over whole polling cycles: medians, and "
+    "quartiles in brackets. noop: with Ceilometer's driver of this name, so "
+    "the agent's own cost. Added: by ceilometer_pipeline and graphite://, as "
+    "differences between cycles that followed each other. Driver: CPU of the "
+    "polling thread within the driver's calls, which hold the publisher's. "
+    "Sender: CPU of its thread. %: of noop; % inside: Driver and Sender.")
+_BUS = (
+    (("Whole direct", lambda of: _median(of.whole(figures.DIRECT))),
+     ("Whole bus", lambda of: _median(of.whole(figures.BUS))),
+     ("Direct", lambda of: _median(of.direct)),
+     ("Bus", lambda of: _spread(of.bus)),
+     ("Busy", lambda of: _median(of.bus_busy)),
+     ("Ratio", lambda of: _number(of.ratios()[0])),
+     ("inside", lambda of: _number(of.ratios()[1]))),
+    "Seconds of CPU for a million samples. Whole: the agent and all behind "
+    "it. Direct, Bus: what they add to noop, so without the agent's own "
+    "cost. Busy: Bus without what broker and notification agent take in the "
+    "same time when nothing comes. Ratio: of Busy to Direct, where that is "
+    "more than noise; inside: the same with what the agent spends within the "
+    "calls of its driver, and in the sender's thread, for the differences.")
+_PARTS = (
+    (("Client", lambda of: _spread(of.client)),
+     ("inside", lambda of: _median(of.driver(figures.BUS))),
+     ("Broker", lambda of: _spread(of.part("broker"))),
+     ("Agent 2", lambda of: _spread(of.part("notification agent")))),
+    "Seconds of CPU for a million samples. Client: what messagingv2 adds to "
+    "the agent; inside: what the agent spends within its calls. Broker: "
+    "RabbitMQ with all its threads. Agent 2: ceilometer-agent-notification, "
+    "which publishes the same lines.")
+_LATENCY_LEGEND = (
+    "Milliseconds until the receiver's application had read the line of a "
+    "sample. From the driver: since the agent called its notification "
+    "driver with the sample. From the poll: since the sample's timestamp, "
+    "which is when the agent began to poll the meter, so this has the time "
+    "in which it polled the other instances. The other agents were stopped.")
+_MEMORY_LEGEND = (
+    "MB of resident memory at the end, of the worker of each agent and of "
+    "the broker.")
 
 
-def bus_table(results):
-    """What the bus costs, and how many times more that is."""
-    if trial.BUS not in results[0].turns:
-        return ""
-    rows = [("VMs", "Whole direct", "Whole bus", "Direct", "Bus", "Busy",
-             "Ratio", "inside")]
-    for result in results:
-        of = figures.Figures(result)
-        rows.append((
-            str(result.instances), _median(of.whole(trial.DIRECT)),
-            _median(of.whole(trial.BUS)), _median(of.direct),
-            _spread(of.bus), _median(of.bus_busy),
-            *map(_number, of.ratios())))
-    return report.simple_table(rows) + "\n" + report.paragraph(_BUS_LEGEND)
+def _table(rows, legend):
+    return report.simple_table(rows) + "\n" + report.paragraph(legend)
 
 
-def parts_table(results):
-    """What the bus's cost is made of."""
-    if trial.BUS not in results[0].turns:
-        return ""
-    rows = [("VMs", "Client", "inside", "Broker", "Agent 2")]
-    for result in results:
-        of = figures.Figures(result)
-        rows.append((
-            str(result.instances), _spread(of.client),
-            _median(of.driver(trial.BUS)),
-            *(_spread(of.part(name)) for name in _BUS_PARTS)))
-    return report.simple_table(rows) + "\n" + report.paragraph(_PARTS_LEGEND)
+def _of_figures(results, columns, legend, *more):
+    """Return a table with a row a size; ``more`` columns take the result."""
+    return _table([
+        ("VMs", *(title for title, _ in (*more, *columns))),
+        *((str(result.instances), *(text(result) for _, text in more),
+           *(text(figures.Figures(result)) for _, text in columns))
+          for result in results)], legend)
 
 
-def latency_table(results):
-    """From poll to datapoint."""
-    if not results[0].latencies:
-        return ""
+def _latencies(results):
     rows = [("VMs", "Way", "From the driver", "p99", "Max",
              "From the poll", "p99", "Max")]
     for result in results:
@@ -135,36 +116,31 @@ def latency_table(results):
                 "%.0f" % (1000 * value)
                 for seconds in zip(*latencies, strict=True)
                 for value in _quantiles(seconds))))
-    return report.simple_table(rows) + "\n" + report.paragraph(
-        _LATENCY_LEGEND)
+    return _table(rows, _LATENCY_LEGEND)
 
 
 def _quantiles(values):
-    """Median, 99th percentile and maximum."""
+    """Return the median, the 99th percentile and the maximum."""
     hundredths = statistics.quantiles(values, n=100, method="inclusive")
     return hundredths[49], hundredths[98], max(values)
 
 
-def memory_table(results):
-    """Resident memory."""
+def _memory(results):
     names = list(results[0].rss_mb)
-    rows = [("VMs", *names)]
-    rows += [(str(result.instances),
-              *(_number(result.rss_mb[name]) for name in names))
-             for result in results]
-    return report.simple_table(rows) + "\n" + report.paragraph(
-        _MEMORY_LEGEND)
+    return _table([("VMs", *names), *(
+        (str(result.instances),
+         *(_number(result.rss_mb[name]) for name in names))
+        for result in results)], _MEMORY_LEGEND)
 
 
-def idle(results):
-    """What the bus takes when there is nothing to do."""
+def _idle(results):
     return report.bullets(
         "%d VMs: %s, %.1f ms of CPU a second" % (
             result.instances, name, 1000 * share)
         for result in results for name, share in result.idle.items())
 
 
-def checks(results):
+def _checks(results):
     """What was found right; if it were not, there would be no tables."""
     return report.bullets(
         "%d VMs: %s, %d cycles each: %d samples, a line in each of %d series"
@@ -173,34 +149,47 @@ def checks(results):
         for result in results if result.latencies)
 
 
-def all_targets(results):
-    """What is met and what is not, but for what noise hides."""
-    found = []
+def sections(results: list) -> list:
+    """Return (title, text) of all that was measured.
+
+    :param results: a :class:`~benchmarks.scale.trial.Result` for each size
+    """
+    found = [("CPU within the agent", _of_figures(
+        results, *_AGENT, ("Samples", lambda of: str(of.samples))))]
+    if figures.BUS in results[0].turns:
+        found += [("Direct against bus", _of_figures(results, *_BUS)),
+                  ("What the bus is made of", _of_figures(results, *_PARTS))]
+    if results[0].latencies:
+        found.append(("From poll to datapoint", _latencies(results)))
+    found += [("Memory", _memory(results)),
+              ("Bus without work", _idle(results)),
+              ("Checked", _checks(results)),
+              ("Targets", report.bullets(_targets(results)))]
+    return [(title, text) for title, text in found if text]
+
+
+def _targets(results):
+    """Yield what is met and what is not, but for what noise hides."""
     for result in results:
         of = figures.Figures(result)
         shares = (_percent(of.direct, of.agent)
                   if of.is_direct_clear else None,
-                  _percent(of.inside(trial.DIRECT), of.agent))
+                  _percent(of.inside(figures.DIRECT), of.agent))
         for way, share, ratio in zip(("by differences", "inside"), shares,
                                      of.ratios(), strict=True):
             if share is not None:
-                found.append(targets.Target(
+                yield report.Target(
                     "%d VMs, added to noop %s, %%" % (result.instances, way),
-                    share, _MAX_SHARE))
+                    share, _MAX_SHARE)
             if ratio is not None:
-                found.append(targets.Target(
+                yield report.Target(
                     "%d VMs, bus to direct %s, times" % (
                         result.instances, way), ratio, _MIN_RATIO,
-                    is_least=True))
-    return report.bullets([*found, *_slope(results)])
-
-
-def _slope(results):
+                    is_least=True)
     medians = [inside.median for inside in (
-        figures.Figures(result).inside(trial.DIRECT)
+        figures.Figures(result).inside(figures.DIRECT)
         for result in results) if inside is not None]
-    if len(medians) < 2:
-        return []
-    return [targets.Target(
-        "a sample inside, dearest above cheapest size, %",
-        100 * (max(medians) / min(medians) - 1), _MAX_SLOPE)]
+    if len(medians) > 1:
+        yield report.Target(
+            "a sample inside, dearest above cheapest size, %",
+            100 * (max(medians) / min(medians) - 1), _MAX_SLOPE)

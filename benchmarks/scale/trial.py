@@ -20,13 +20,13 @@ import time
 from benchmarks.common import usage
 from benchmarks.scale import agents as scale_agents
 from benchmarks.scale import bus as scale_bus
+from benchmarks.scale import figures
 from benchmarks.scale import receiver as scale_receiver
 from benchmarks.scale import records
 from lab import agent
 from lab import process
 
-NOOP, DIRECT, BUS = "noop", "direct", "bus"
-NAMES = (NOOP, DIRECT, BUS)
+NAMES = (figures.NOOP, figures.DIRECT, figures.BUS)
 _DIRECT_DRIVER = "ceilometer_pipeline"
 # Two cycles of 5,000 instances take some minutes on a machine that has more
 # to do.
@@ -37,8 +37,8 @@ _WARM_SECONDS = 3600
 class Plan:
     """How long a trial is.
 
-    :ivar warm_up: cycles of each agent that are not counted; from the second
-        on there are rates
+    :ivar warm_up: cycles of each agent that do not count; from the second on
+        there are rates
     :ivar rounds: turns of each agent
     :ivar idle_seconds: for which the bus is watched while nobody polls
     """
@@ -80,37 +80,39 @@ class Result:
         return len(next(iter(self.turns.values())))
 
 
-class Trial:
-    """Makes the agents and what they need.
+class Trial(contextlib.ExitStack):
+    """Makes the agents and what they need; leaving it ends them.
 
-    :param instances: of each agent's hypervisor
+    :param instances: of the hypervisor of each agent
     :param names: those of :data:`NAMES` to measure
     :param plan: a :class:`Plan`
     :param directory: for all files
     """
 
     def __init__(self, instances, names, plan, directory):
+        super().__init__()
         self._instances = instances
         self._names = names
         self._plan = plan
         self._directory = directory
         self._bus = None
 
-    def run(self):
-        """Measure; returns a :class:`Result`.
+    def run(self) -> Result:
+        """Measure.
 
-        :raises lab.process.LabError: when a part does not do what it
-            has to, and when lines are missing or too many
+        :raises lab.process.LabError: if a part does not do what it has to,
+            and if lines are missing or too many
         """
-        with contextlib.ExitStack() as stack:
-            agents = {name: self._start(name, stack) for name in self._names}
-            self._warm_up(agents.values())
-            idle = self._watch_idle()
-            turns = self._take_turns(agents)
-            latencies, series = _check(turns, agents)
-            return Result(self._instances, turns, latencies, series,
-                          self._rss_mb(agents), idle,
-                          self._bus and self._bus.version)
+        agents = {name: self._start(name) for name in self._names}
+        self._warm_up(agents.values())
+        idle = self._watch_idle()
+        turns = self._take_turns(agents)
+        latencies, series = _check(turns, agents)
+        rss_mb = {name: each.rss_mb() for name, each in agents.items()}
+        if self._bus:
+            rss_mb |= self._bus.rss_mb()
+        return Result(self._instances, turns, latencies, series, rss_mb,
+                      idle, self._bus and self._bus.version)
 
     def _warm_up(self, agents):
         def are_warm():
@@ -123,34 +125,23 @@ class Trial:
         for each in agents:
             each.settle()
 
-    def _start(self, name, stack):
+    def _start(self, name):
         directory = self._directory / name
         directory.mkdir()
-        make = {NOOP: self._noop, DIRECT: self._direct,
-                BUS: self._through_bus}[name]
-        started = make(directory, stack)
-        stack.callback(started.kill)
-        started.start()
-        return started
-
-    def _noop(self, directory, stack):
-        return scale_agents.PollingAgent(directory, self._instances, NOOP)
-
-    def _direct(self, directory, stack):
-        receiver, pipeline = _receive(directory, stack)
-        return scale_agents.PollingAgent(
-            directory, self._instances, _DIRECT_DRIVER, pipeline=pipeline,
-            receiver=receiver)
-
-    def _through_bus(self, directory, stack):
-        receiver, pipeline = _receive(directory, stack)
-        self._bus = scale_bus.Bus(directory, pipeline)
-        stack.callback(self._bus.kill)
-        self._bus.start()
-        return scale_agents.PollingAgent(
-            directory, self._instances, scale_bus.DRIVER,
-            self._bus.agent_options, receiver=receiver,
-            others=self._bus.pids(), publisher_log=self._bus.log_path)
+        made = {"driver": figures.NOOP}
+        if name != figures.NOOP:
+            receiver = made["receiver"] = self.enter_context(
+                scale_receiver.Receiver(directory / "lines"))
+            pipeline = agent.PIPELINE.format(
+                publisher="graphite://127.0.0.1:%d" % receiver.port)
+        if name == figures.DIRECT:
+            made.update(driver=_DIRECT_DRIVER, pipeline=pipeline)
+        elif name == figures.BUS:
+            self._bus = self.enter_context(scale_bus.Bus(directory, pipeline))
+            made.update(driver=scale_bus.DRIVER, bus=self._bus,
+                        options=self._bus.agent_options)
+        return self.enter_context(scale_agents.PollingAgent(
+            directory, self._instances, **made))
 
     def _watch_idle(self):
         if self._bus is None:
@@ -171,22 +162,9 @@ class Trial:
             order.append(order.pop(0))
         return turns
 
-    def _rss_mb(self, agents):
-        return {**{name: each.rss_mb() for name, each in agents.items()},
-                **(self._bus.rss_mb() if self._bus else {})}
-
-
-def _receive(directory, stack):
-    """A receiver that runs, and the pipeline that publishes to it."""
-    receiver = scale_receiver.Receiver(directory / "lines")
-    receiver.start()
-    stack.callback(receiver.kill)
-    return receiver, agent.PIPELINE.format(
-        publisher="graphite://127.0.0.1:%d" % receiver.port)
-
 
 def _check(turns, agents):
-    """Whether each cycle became the lines that it has to, in all ways.
+    """Check that each cycle became the lines that it has to, in all ways.
 
     :returns: the latencies of a :class:`Result`, and its number of series
     """
@@ -200,6 +178,5 @@ def _check(turns, agents):
         latencies[name] = []
         for turn in turns[name]:
             paths.append(records.series(turn.notifications, lines))
-            latencies[name] += records.latencies(turn.notifications,
-                                                       lines)
+            latencies[name] += records.latencies(turn.notifications, lines)
     return latencies, len(records.check_same("series", paths))

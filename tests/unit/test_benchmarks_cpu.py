@@ -16,9 +16,9 @@ import json
 
 from ceilometer import publisher
 
-from benchmarks.common import argument_types
-from benchmarks.common import targets
-from benchmarks.cpu import contestants
+from benchmarks.common import arguments
+from benchmarks.common import clients
+from benchmarks.common import report
 from benchmarks.cpu import cycle
 from tests.unit import base
 
@@ -35,7 +35,7 @@ class FloorTest(base.AgentTestCase):
         super().setUp()
         self.batches = [batch for number in range(2)
                         for batch in NODE.batches(number)]
-        self.lines = b"".join(map(contestants.lines, self.batches))
+        self.lines = b"".join(map(clients.lines, self.batches))
 
     def test_it_writes_what_we_write_of_raw_counters(self):
         no_gauges = self.create_tempfiles([("none", "rates: []\n")])[0]
@@ -51,7 +51,7 @@ class FloorTest(base.AgentTestCase):
     def test_other_clients_get_the_same_datapoints(self):
         self.assertEqual(self.lines, "".join(
             "%s %s %d\n" % datapoint for batch in self.batches
-            for datapoint in contestants.datapoints(batch)).encode("ascii"))
+            for datapoint in clients.datapoints(batch)).encode("ascii"))
 
 
 class NodeTest(base.AgentTestCase):
@@ -110,15 +110,15 @@ class TargetTest(base.AgentTestCase):
 
     def test_a_figure_may_be_what_it_is_at_most(self):
         self.assertEqual("met: it: 3 (at most 3)",
-                         str(targets.Target("it", 3, 3)))
+                         str(report.Target("it", 3, 3)))
         self.assertEqual("missed: it: 3.01 (at most 3)",
-                         str(targets.Target("it", 3.01, 3)))
+                         str(report.Target("it", 3.01, 3)))
 
     def test_a_figure_may_have_to_be_large(self):
         self.assertEqual("met: it: 8.5 (at least 8)",
-                         str(targets.Target("it", 8.5, 8, is_least=True)))
+                         str(report.Target("it", 8.5, 8, is_least=True)))
         self.assertEqual("missed: it: 7.5 (at least 8)",
-                         str(targets.Target("it", 7.5, 8, is_least=True)))
+                         str(report.Target("it", 7.5, 8, is_least=True)))
 
 
 class ArgumentTest(base.AgentTestCase):
@@ -128,12 +128,12 @@ class ArgumentTest(base.AgentTestCase):
         self.assertEqual(message, str(error))
 
     def test_an_unknown_name_is_refused_with_those_that_are_known(self):
-        parse = argument_types.names_of({"a": 1, "b": 2})
+        parse = arguments.names_of({"a": 1, "b": 2})
         self.assertEqual(["b", "a"], parse("b,a"))
         self.assert_refused("c is none of a, b", parse, "a,c")
 
     def test_a_number_that_is_too_small_is_refused(self):
-        parse = argument_types.at_least(1)
+        parse = arguments.at_least(1)
         self.assertEqual(1, parse("1"))
         for text in ("0", "-1", "1.5", "many"):
             self.assert_refused(

@@ -1,0 +1,186 @@
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Senders that do not know samples: clients of Graphite, and the floor.
+
+Each makes (path, value, seconds) of Ceilometer's samples itself, so it is
+charged for that. Clients of third parties are set up as kindly as they can
+be: they reconnect, and do not make the caller wait if they can avoid it.
+"""
+
+import contextlib
+import datetime
+import socket
+
+_HOST = "127.0.0.1"
+_TIMEOUT_SECONDS = 5
+_GRAPHYTE_QUEUE = 100000
+
+
+def _seconds(batch):
+    """Return the whole seconds of a batch; all its samples share them."""
+    return int(datetime.datetime.fromisoformat(
+        batch[0].timestamp + "+00:00").timestamp())
+
+
+def lines(batch) -> bytes:
+    """Return what the floor writes: one simple loop, and nothing checked.
+
+    These are the lines of ``graphite://`` with ``counters=raw``.
+    """
+    seconds = _seconds(batch)
+    texts = []
+    for sample in batch:
+        metadata = sample.resource_metadata
+        device = metadata.get("disk_name") or metadata.get("vnic_name")
+        if device:
+            texts.append(
+                f"ceilometer.compute-1.{sample.project_id}."
+                f"{metadata['instance_id']}.{sample.name}.{device} "
+                f"{sample.volume} {seconds}\n")
+        else:
+            texts.append(
+                f"ceilometer.compute-1.{sample.project_id}."
+                f"{metadata['instance_id']}.{sample.name} "
+                f"{sample.volume} {seconds}\n")
+    return "".join(texts).encode("ascii")
+
+
+def datapoints(batch) -> list:
+    """Return the same as (path, value, seconds)."""
+    seconds = _seconds(batch)
+    found = []
+    for sample in batch:
+        metadata = sample.resource_metadata
+        device = metadata.get("disk_name") or metadata.get("vnic_name")
+        path = (f"ceilometer.compute-1.{sample.project_id}."
+                f"{metadata['instance_id']}.{sample.name}")
+        if device:
+            path = f"{path}.{device}"
+        found.append((path, sample.volume, seconds))
+    return found
+
+
+class Nothing:
+    """Sends nothing: what the machine alone does to a caller."""
+
+    def __init__(self, port):
+        pass
+
+    def publish(self, batch):
+        pass
+
+
+class PlainSocket:
+    """The floor. It connects again if the last send failed."""
+
+    def __init__(self, port):
+        self._address = (_HOST, port)
+        self._socket = None
+
+    def publish(self, batch):
+        try:
+            if self._socket is None:
+                self._socket = socket.create_connection(
+                    self._address, _TIMEOUT_SECONDS)
+            self._socket.sendall(lines(batch))
+        except OSError:
+            if self._socket is not None:
+                self._socket.close()
+            self._socket = None
+
+
+class ConnectPerSample:
+    """What the proof of concept of 2014 did."""
+
+    def __init__(self, port):
+        self._address = (_HOST, port)
+
+    def publish(self, batch):
+        for path, value, seconds in datapoints(batch):
+            with (contextlib.suppress(OSError), socket.create_connection(
+                    self._address, _TIMEOUT_SECONDS) as connection):
+                connection.sendall(
+                    f"{path} {value} {seconds}\n".encode("ascii"))
+
+
+class Graphyte:
+    """Queues lines; its thread makes a connection for each thousand."""
+
+    def __init__(self, port):
+        import graphyte
+        self._sender = graphyte.Sender(
+            _HOST, port, interval=1, queue_size=_GRAPHYTE_QUEUE)
+
+    def publish(self, batch):
+        for path, value, seconds in datapoints(batch):
+            self._sender.send(path, value, seconds)
+
+
+class Graphitesend:
+    """Keeps a connection, and makes it again up to three times."""
+
+    def __init__(self, port):
+        import graphitesend
+        self._client = graphitesend.GraphiteClient(
+            graphite_server=_HOST, graphite_port=port, prefix="",
+            system_name="", connect_on_create=False, autoreconnect=True)
+        self._client.socket = None
+        with contextlib.suppress(graphitesend.GraphiteSendException):
+            self._client.connect()
+
+    def publish(self, batch):
+        # Without a socket it refuses to send, and does not reconnect.
+        if self._client.socket is None:
+            self._client.autoreconnect()
+        with contextlib.suppress(Exception):
+            self._client.send_list(datapoints(batch))
+
+
+class Bridge:
+    """prometheus_client's bridge to Graphite: a push for each batch.
+
+    Each gauge has a registry of its own that holds the batch's series only,
+    because a push sends all that is in its registry.
+    """
+
+    _LABELS = ("project", "instance", "device")
+
+    def __init__(self, port):
+        self._address = (_HOST, port)
+        self._by_meter = {}
+
+    def publish(self, batch):
+        meters = {}
+        for sample in batch:
+            meters.setdefault(sample.name, []).append(sample)
+        for meter, samples in meters.items():
+            if meter not in self._by_meter:
+                self._by_meter[meter] = self._make(meter)
+            gauge, bridge = self._by_meter[meter]
+            gauge.clear()
+            for sample in samples:
+                metadata = sample.resource_metadata
+                gauge.labels(
+                    sample.project_id, metadata["instance_id"],
+                    metadata.get("disk_name") or metadata.get("vnic_name")
+                    or "").set(sample.volume)
+            bridge.push("ceilometer.compute-1")
+
+    def _make(self, meter):
+        import prometheus_client
+        from prometheus_client.bridge import graphite
+        registry = prometheus_client.CollectorRegistry()
+        return (prometheus_client.Gauge(meter.replace(".", "_"), meter,
+                                        self._LABELS, registry=registry),
+                graphite.GraphiteBridge(self._address, registry))
