@@ -72,7 +72,7 @@ class DashboardWeb(graphite.GraphiteWeb):
         """
         folder = self.directory / "dashboards"
         subprocess.run(
-            [sys.executable, "-m", "ceilometer_graphite.cli.main",
+            [sys.executable, "-m", "ceilometer_graphite",
              "dashboards", "--format", "graphite", "--output", folder,
              "--minutes", str(minutes), "--config-file", conf],
             check=True, stdout=subprocess.DEVNULL)

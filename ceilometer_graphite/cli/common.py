@@ -15,11 +15,13 @@
 
 import argparse
 from concurrent import futures
+import importlib
 import logging
 import os
 import sys
 import sysconfig
 import threading
+import types
 import typing
 
 from ceilometer import agent
@@ -63,6 +65,20 @@ def one_line(error: Exception) -> str:
 def note(text: str) -> None:
     """Tell the user something beside the output."""
     print("note: " + text, file=sys.stderr)
+
+
+def library(name: str, option: str) -> types.ModuleType:
+    """A library that only the extra ``[cli]`` installs.
+
+    :param option: what needs it
+    :raises CommandError: where it is not installed
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as e:
+        raise CommandError("%s needs the library %s: pip install "
+                           "'ceilometer-graphite[cli]'" % (option, name)
+                           ) from e
 
 
 def within(seconds: float, call: typing.Callable[[], _T]) -> _T:

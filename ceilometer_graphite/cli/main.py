@@ -14,6 +14,7 @@
 """The command ``ceilometer-graphite``."""
 
 import importlib
+import io
 import os
 import sys
 import traceback
@@ -27,7 +28,7 @@ INTERRUPTED = 130  # as a shell has it of SIGINT
 PIPE_CLOSED = 141  # and of SIGPIPE
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> int:
     """Run a command.
 
     :param argv: its arguments; by default those of the process
@@ -35,6 +36,8 @@ def main(argv=None):
     """
     argv = sys.argv[1:] if argv is None else argv
     debug = "--debug" in argv
+    if isinstance(sys.stdout, io.TextIOWrapper):  # no test has put another
+        sys.stdout.reconfigure(errors="backslashreplace")
     with warnings.catch_warnings():
         if not debug:
             warnings.simplefilter("ignore")
@@ -75,7 +78,3 @@ def _failed(error, debug):
     if hint:
         print("hint: %s" % hint, file=sys.stderr)
     return FAILED
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -23,8 +23,6 @@ import importlib.metadata
 import math
 import pathlib
 
-import shtab
-
 from ceilometer_graphite.cli import common
 
 PROGRAM = "ceilometer-graphite"
@@ -89,13 +87,35 @@ class _Parser(argparse.ArgumentParser):
         raise common.CommandError(message, "see %s --help" % self.prog)
 
 
+class _PrintCompletion(argparse.Action):
+    """Prints a script for a shell, and ends."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        shtab = common.library("shtab", "--print-completion")
+        for action in _actions(parser):
+            if action.metavar in ("FILE", "DIR"):
+                action.complete = (shtab.FILE if action.metavar == "FILE"
+                                   else shtab.DIRECTORY)
+        print(shtab.complete(parser, values))
+        parser.exit()
+
+
+def _actions(parser):
+    """What a parser and those of its commands take."""
+    for action in parser._actions:
+        yield action
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                yield from _actions(command)
+
+
 def _add_debug(parser, default):
     parser.add_argument(
         "--debug", action="store_true", default=default,
         help="show the log on stderr, and of an error the traceback")
 
 
-def make_parser():
+def make_parser() -> argparse.ArgumentParser:
     """The parser of the whole command line."""
     parser = _Parser(
         prog=PROGRAM, epilog=_EPILOG,
@@ -105,8 +125,9 @@ def make_parser():
     parser.add_argument(
         "--version", action="version",
         version="%(prog)s " + importlib.metadata.version(PROGRAM))
-    shtab.add_argument_to(
-        parser, "--print-completion",
+    parser.add_argument(
+        "--print-completion", choices=("bash", "zsh", "tcsh"),
+        action=_PrintCompletion,
         help="print a script that completes commands and options, such as "
              "for /etc/bash_completion.d")
     commands = parser.add_subparsers(
@@ -147,8 +168,7 @@ def _add_preview(parser):
     _add_conf(parser)
     parser.add_argument(
         "file", metavar="FILE", nargs="?",
-        help="recorded samples, instead of the hypervisor's"
-    ).complete = shtab.FILE
+        help="recorded samples, instead of the hypervisor's")
     parser.add_argument(
         "--seconds", metavar="N", type=_seconds, default=5.0,
         help="how far apart the two polls are (default: 5)")
@@ -190,8 +210,7 @@ def _add_dashboards(parser):
         help="what they are for (%(default)s)")
     parser.add_argument(
         "--output", metavar="DIR", type=pathlib.Path,
-        help="the folder to write them to, a file each"
-    ).complete = shtab.DIRECTORY
+        help="the folder to write them to, a file each")
     parser.add_argument(
         "--force", action="store_true", help="replace files that are there")
     parser.add_argument(
@@ -231,12 +250,10 @@ def _add_conf(parser):
         "/etc/ceilometer/ceilometer.conf." % common.AGENT)
     group.add_argument(
         "--config-file", metavar="FILE", action="append", default=[],
-        help="a ceilometer.conf; of several, later ones win"
-    ).complete = shtab.FILE
+        help="a ceilometer.conf; of several, later ones win")
     group.add_argument(
         "--config-dir", metavar="DIR", action="append", default=[],
-        help="a folder of *.conf files, which win over the files"
-    ).complete = shtab.DIRECTORY
+        help="a folder of *.conf files, which win over the files")
 
 
 # Their modules have these names.

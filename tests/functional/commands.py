@@ -25,8 +25,7 @@ from oslotest import base
 from lab import agent
 
 ROOT = pathlib.Path(__file__).absolute().parent.parent.parent
-COMMAND = (sys.executable, "-W", "ignore", "-m",
-           "ceilometer_graphite.cli.main")
+COMMAND = (sys.executable, "-W", "ignore", "-m", "ceilometer_graphite")
 # In so long a day the loads are the same all through a test.
 DAY_SECONDS = 10 ** 6
 POLLING = agent.POLLING.format(interval_seconds=1)

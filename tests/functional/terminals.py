@@ -17,18 +17,17 @@ import contextlib
 import fcntl
 import os
 import pty
-import re
 import select
 import struct
 import subprocess
 import termios
 import time
 
+import pyte
+
 from lab import process
 
-HOME = b"\x1b[H"
-FOOTERS = b"c cpu  m memory", b"filter: "
-_STYLE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_TERM = "screen"  # of which pyte understands all that curses uses
 
 
 class Terminal:
@@ -40,11 +39,13 @@ class Terminal:
 
     def __init__(self, command, env, cwd, lines=20, columns=100):
         self.output = b""
+        self._screen = pyte.Screen(columns, lines)
+        self._stream = pyte.ByteStream(self._screen)
         self._master, self._slave = pty.openpty()
         self.resize(lines, columns)
         self.before = self.settings()
         self.child = subprocess.Popen(
-            command, env={**env, "TERM": "xterm"}, cwd=cwd,
+            command, env={**env, "TERM": _TERM}, cwd=cwd,
             stdin=self._slave, stdout=self._slave, stderr=self._slave,
             start_new_session=True, preexec_fn=self._make_controlling)
 
@@ -56,6 +57,7 @@ class Terminal:
         return termios.tcgetattr(self._slave)
 
     def resize(self, lines, columns):
+        self._screen.resize(lines, columns)
         fcntl.ioctl(self._master, termios.TIOCSWINSZ,
                     struct.pack("HHHH", lines, columns, 0, 0))
 
@@ -63,12 +65,8 @@ class Terminal:
         os.write(self._master, keys.encode())
 
     def screen(self):
-        """The lines of the last screen that was drawn as a whole."""
-        screens = self.output.split(HOME)[1:]
-        whole = [each for each in screens if any(
-            footer in each for footer in FOOTERS)]
-        return [_STYLE.sub("", line).rstrip() for line in (
-            whole or [b""])[-1].decode(errors="replace").splitlines()]
+        """The lines of the screen."""
+        return [line.rstrip() for line in self._screen.display]
 
     def wait_for(self, predicate, what, timeout_seconds=30):
         """Read until something is true of the screen's lines."""
@@ -92,7 +90,9 @@ class Terminal:
 
     def _read(self):
         if select.select([self._master], [], [], 0.1)[0]:
-            self.output += os.read(self._master, 65536)
+            data = os.read(self._master, 65536)
+            self.output += data
+            self._stream.feed(data)
 
     def close(self):
         with contextlib.suppress(ProcessLookupError):

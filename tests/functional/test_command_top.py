@@ -181,6 +181,22 @@ class LiveTest(commands.CommandTestCase):
         self.assertEqual(130, live.wait_for_end())
         self.assert_is_restored(live)
 
+    def test_a_terminal_that_hangs_up_ends_it(self):
+        live = self.start()
+        live.child.send_signal(signal.SIGHUP)
+        self.assertEqual(129, live.wait_for_end())
+        self.assert_is_restored(live)
+
+    def test_with_nohup_it_goes_on(self):
+        live = self.start(command=["bash", "-c", "trap '' HUP; exec " + (
+            " ".join(self.command("top", "--interval=0.5")))])
+        live.child.send_signal(signal.SIGHUP)
+        live.type("N")
+        live.wait_for(lambda lines: self.names(lines)[:1] == ["app-01"],
+                      "an order by name")
+        live.type("q")
+        self.assertEqual(0, live.wait_for_end())
+
     def test_suspended_and_terminated_it_leaves_the_terminal_as_it_was(self):
         top = " ".join(self.command("top", "--interval=0.5"))
         live = self.start(command=[

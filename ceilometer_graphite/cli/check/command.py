@@ -37,6 +37,8 @@ def run(arguments):
     if arguments.render_url and not arguments.send:
         raise common.CommandError("--render-url needs --send",
                                   "add --send, or leave it out")
+    if arguments.render_url:
+        common.library("requests", "--render-url")
     if arguments.user:
         user.become(arguments.user)
     state = check_results.State(arguments)

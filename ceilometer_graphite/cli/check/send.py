@@ -17,8 +17,6 @@ import email.utils
 import time
 import typing
 
-import requests
-
 from ceilometer_graphite import sanitize
 from ceilometer_graphite import stats
 from ceilometer_graphite import transports
@@ -72,10 +70,11 @@ def send(state):
 def read(state):
     """Graphite's render API gives each datapoint back."""
     arguments = state.arguments
+    requests = common.library("requests", "--render-url")
     for sent in state.sent:
         name = "read of " + sent.series
         try:
-            answer = _wait_for(sent, arguments.render_url, arguments.timeout)
+            answer = _wait_for(requests, sent, arguments)
         except requests.RequestException as e:
             yield results.error(
                 name, "%s does not answer: %s" % (
@@ -101,22 +100,23 @@ def _read(name, sent, answer, timeout):
         time.monotonic() - sent.at))
 
 
-def _wait_for(sent, url, timeout):
+def _wait_for(requests, sent, arguments):
     """The answer that has the datapoint; None when none has it in time.
 
     :raises requests.RequestException: when there is no proper answer
     """
     while True:
-        answer = requests.get(url.rstrip("/") + "/render", params={
+        answer = requests.get(arguments.render_url.rstrip("/") + "/render",
+                              timeout=arguments.timeout, params={
             "target": _target(sent.series), "format": "json",
             "from": sent.value - _AROUND_SECONDS,
             "until": sent.value + _AROUND_SECONDS,
-            "noCache": "true"}, timeout=timeout)
+            "noCache": "true"})
         answer.raise_for_status()
         if any(value == sent.value for row in answer.json()
                for value, _ in row["datapoints"]):
             return answer
-        if time.monotonic() - sent.at > timeout:
+        if time.monotonic() - sent.at > arguments.timeout:
             return None
         time.sleep(_POLL_SECONDS)
 

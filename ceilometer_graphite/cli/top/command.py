@@ -32,6 +32,8 @@ from ceilometer_graphite import definitions
 from ceilometer_graphite.cli import common
 from ceilometer_graphite.cli import pipelines
 from ceilometer_graphite.cli.top import machines
+from ceilometer_graphite.cli.top import screen
+from ceilometer_graphite.cli.top import view
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -39,8 +41,6 @@ def run(arguments: argparse.Namespace) -> int:
     poll = machines.Poll(_definitions(conf), conf)
     for note in poll.notes:
         common.note(note)
-    from ceilometer_graphite.cli.top import screen
-    from ceilometer_graphite.cli.top import view
     shown = view.View(sort=arguments.sort, pattern=arguments.filter)
     if arguments.json:
         return _print_json(arguments, conf, poll, shown)

@@ -11,59 +11,66 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """The live screen: machines, and what keys change of it."""
 
+import contextlib
+import curses
 import os
-import select
+import queue
+import shutil
 import signal
 import sys
 import threading
 import time
+import typing
 
-from rich import console
-from rich import layout
-from rich import live
-from rich import text
-
-from ceilometer_graphite.cli.top import terminal
+from ceilometer_graphite.cli.top import machines
 from ceilometer_graphite.cli.top import view as views
 
 KEYS = {"c": "cpu", "m": "memory", "d": "disk", "n": "network", "N": "name"}
 _FOOTER = ("c cpu  m memory  d disk  n network  N name  r reverse  / filter  "
            "q quit")
-_SCROLLS = {"\x1b[A": -1, "\x1b[B": 1, "\x1bOA": -1, "\x1bOB": 1}
-_ESCAPE, _ENTER, _ERASE = "\x1b", "\r\n", "\x7f\b"
-# Lines of the screen that are no machines: header, footer, the table's own.
-_OTHER_LINES = 7
+UP, DOWN = curses.KEY_UP, curses.KEY_DOWN
+_SCROLLS = {UP: -1, DOWN: 1}
+_ESCAPE, _ENTER, _ERASE = "\x1b", "\r\n", ("\x7f", "\b", curses.KEY_BACKSPACE)
+# Lines of the screen that are no machines: header, footer, headings.
+_OTHER_LINES = views.HEADING_LINES + 4
 _FIRST_INTERVAL_SECONDS = 1.0
-_WITHOUT_TERMINAL_COLUMNS = 500
+# After which time a new poll is shown at the latest.
+_WAKE_MILLISECONDS = 200
+_ESCAPE_MILLISECONDS = 50
+
+Poll = typing.Callable[[], list[machines.Machine]]
 
 
-def is_possible():
+def is_possible() -> bool:
     """Whether there is a terminal for keys and a screen."""
-    screen = console.Console()
-    return (sys.stdin.isatty() and screen.is_terminal
-            and not screen.is_dumb_terminal)
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return False
+    try:
+        curses.setupterm()
+    except curses.error:
+        return False
+    return curses.tigetstr("cup") is not None
 
 
-def print_table(machines):
+def print_table(chosen: list[machines.Machine]) -> None:
     """Print machines; as wide as they are where there is no terminal."""
-    screen = console.Console()
-    if not screen.is_terminal and "COLUMNS" not in os.environ:
-        screen.width = _WITHOUT_TERMINAL_COLUMNS
-    screen.print(views.make_table(machines))
+    width = None
+    if sys.stdout.isatty() or "COLUMNS" in os.environ:
+        width = shutil.get_terminal_size().columns
+    print("\n".join(views.make_table(chosen, width)))
 
 
 class Screen:
     """What is on the screen, and what keys change of it.
 
-    :param view: of :mod:`~ceilometer_graphite.cli.top.view`
+    :param view: which machines are shown
     :param title: of the header
     """
 
-    def __init__(self, view, title):
-        self.machines = []
+    def __init__(self, view: views.View, title: str) -> None:
+        self.machines: list[machines.Machine] = []
         self.problem = ""
         self.polled_at = ""
         self._view = view
@@ -71,9 +78,18 @@ class Screen:
         self._typing = False
         self._first = 0
 
-    def press(self, key):
+    def take(self, result: list[machines.Machine] | Exception) -> None:
+        """Show what a poll gave or raised."""
+        self.polled_at = time.strftime("%H:%M:%S")
+        if isinstance(result, Exception):
+            self.machines, self.problem = [], str(result)
+        else:
+            self.machines, self.problem = result, ""
+
+    def press(self, key: str | int) -> bool:
         """Do what a key is for.
 
+        :param key: as ``curses`` gives it
         :returns: whether to go on
         """
         if self._typing:
@@ -94,27 +110,31 @@ class Screen:
         view = self._view
         if key == _ESCAPE:
             view.pattern = ""
-        if key == _ESCAPE or key in _ENTER:
+        if key in (_ESCAPE, *_ENTER):
             self._typing = False
         elif key in _ERASE:
             view.pattern = view.pattern[:-1]
-        elif key.isprintable():
+        elif isinstance(key, str) and key.isprintable():
             view.pattern += key
         self._first = 0
 
-    def draw(self, height):
-        """What to show in so many lines."""
+    def draw(self, height: int, width: int) -> list[tuple[str, int]]:
+        """The lines of the screen, each with its ``curses`` attribute."""
         chosen = self._view.choose(self.machines)
         room = max(1, height - _OTHER_LINES)
         self._first = max(0, min(self._first, len(chosen) - room))
         shown = chosen[self._first:self._first + room]
-        whole = layout.Layout()
-        whole.split_column(
-            layout.Layout(self._header(chosen, shown), size=2),
-            layout.Layout(views.make_table(shown)),
-            layout.Layout(text.Text(self._footer(), "reverse",
-                                    no_wrap=True), size=1))
-        return whole
+        table = views.make_table(shown, width)
+        lines = [(self._header(chosen, shown), curses.A_NORMAL),
+                 (self.problem, curses.A_BOLD), ("", curses.A_NORMAL)]
+        lines += [(line, curses.A_BOLD)
+                  for line in table[:views.HEADING_LINES]]
+        lines += [(line, curses.A_NORMAL if machine.state in (
+            "running", "active") else curses.A_DIM) for line, machine in zip(
+                table[views.HEADING_LINES:], shown, strict=True)]
+        blank = [("", curses.A_NORMAL)] * (height - len(lines) - 1)
+        return [*lines[:height - 1], *blank,
+                (self._footer(), curses.A_REVERSE)]
 
     def _header(self, chosen, shown):
         parts = ["%s: %d machines" % (self._title, len(self.machines)),
@@ -124,11 +144,8 @@ class Screen:
         if len(shown) < len(chosen):
             parts.append("%d to %d shown" % (
                 self._first + 1, self._first + len(shown)))
-        parts.append("by " + self._view.sort + (
-            ", reversed" if self._view.is_reversed else ""))
-        return text.Text(
-            "   ".join(parts) + "\n", no_wrap=True, overflow="ellipsis"
-        ).append(self.problem, "bold red")
+        return "   ".join([*parts, "by " + self._view.sort + (
+            ", reversed" if self._view.is_reversed else "")])
 
     def _footer(self):
         if self._typing:
@@ -137,82 +154,64 @@ class Screen:
         return _FOOTER
 
 
-class _Poller(threading.Thread):
-    """Polls once an interval, and writes to a pipe when it has."""
-
-    def __init__(self, poll, interval_seconds, pipe):
-        super().__init__(daemon=True)
-        self._poll = poll
-        self._interval = interval_seconds
-        self._pipe = pipe
-        self.result = None
-
-    def run(self):
-        pause = min(self._interval, _FIRST_INTERVAL_SECONDS)
-        while True:
-            time.sleep(pause)
-            begin = time.monotonic()
-            try:
-                self.result = self._poll()
-            except Exception as e:
-                self.result = e
-            os.write(self._pipe, b"\0")
-            pause = max(0.0, begin + self._interval - time.monotonic())
-
-
-def run(poll, view, interval_seconds, title):
+def run(poll: Poll, view: views.View, interval_seconds: float,
+        title: str) -> int:
     """Show machines until a key or a signal ends it.
 
     The terminal is left as it was, however this ends.
 
-    :param poll: gives a list of machines, or raises a CommandError
-    :param view: of :mod:`~ceilometer_graphite.cli.top.view`
+    :param poll: gives machines, or raises a CommandError
+    :returns: the exit status
     """
     screen = Screen(view, title)
     # What raises now ends the command, and later on is shown.
-    _take(screen, poll())
-    picture = live.Live(console=console.Console(), screen=True,
-                        auto_refresh=False, redirect_stdout=False,
-                        redirect_stderr=False)
-    with terminal.signals() as (reader, writer), terminal.Keys() as keys:
-        poller = _Poller(poll, interval_seconds, writer)
-        poller.start()
-        with picture:
-            is_on = True
-            while is_on:
-                picture.update(screen.draw(picture.console.height),
-                               refresh=True)
-                ready, _, _ = select.select([sys.stdin, reader], [], [])
-                if reader in ready:
-                    _wake(os.read(reader, 1024), screen, picture, poller,
-                          keys)
-                if sys.stdin in ready:
-                    is_on = all(map(screen.press, keys.read()))
+    screen.take(poll())
+    results: queue.SimpleQueue = queue.SimpleQueue()
+    threading.Thread(target=_poll_on, args=(poll, interval_seconds, results),
+                     daemon=True).start()
+    for number in signal.SIGTERM, signal.SIGHUP:
+        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, lambda number, _: sys.exit(128 + number))
+    curses.set_escdelay(_ESCAPE_MILLISECONDS)
+    curses.wrapper(_show, screen, results)
     return 0
 
 
-def _take(screen, result):
-    screen.polled_at = time.strftime("%H:%M:%S")
-    if isinstance(result, Exception):
-        screen.machines, screen.problem = [], str(result)
-    else:
-        screen.machines, screen.problem = result, ""
+def _poll_on(poll, interval_seconds, results):
+    pause = min(interval_seconds, _FIRST_INTERVAL_SECONDS)
+    while True:
+        time.sleep(pause)
+        begin = time.monotonic()
+        try:
+            results.put(poll())
+        except Exception as e:
+            results.put(e)
+        pause = max(0.0, begin + interval_seconds - time.monotonic())
 
 
-def _wake(came, screen, picture, poller, keys):
-    """Do what a poll or a signal asks for.
+def _show(window, screen, results):
+    """Paint the screen for each key and each poll, until one ends it."""
+    with contextlib.suppress(curses.error):  # not in each terminal
+        curses.use_default_colors()
+        curses.curs_set(0)
+    window.timeout(_WAKE_MILLISECONDS)
+    key: str | int | None = curses.KEY_RESIZE
+    while sys.stdin.isatty() and (key is None or screen.press(key)):
+        if not results.empty():
+            screen.take(results.get())
+            key = key or curses.KEY_RESIZE
+        if key is not None:
+            _paint(window, screen.draw(*window.getmaxyx()))
+        try:
+            key = window.get_wch()
+        except curses.error:
+            key = None  # none in this time
 
-    :param came: bytes, 0 for a poll and else the number of a signal; that
-        of a size only wakes
-    """
-    terminal.end_by(came)
-    if signal.SIGTSTP in came:
-        picture.stop()
-        keys.give_back()
-        handler = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
-        signal.raise_signal(signal.SIGTSTP)  # returns when it is continued
-        signal.signal(signal.SIGTSTP, handler)
-        keys.take()
-        picture.start()
-    if 0 in came:
-        _take(screen, poller.result)
+
+def _paint(window, lines):
+    window.erase()
+    for y, (text, attribute) in enumerate(lines):
+        # Unlike addstr, it may fill the last line to its end.
+        window.insstr(y, 0, text.encode(
+            window.encoding, "replace").decode(window.encoding), attribute)
+    window.refresh()

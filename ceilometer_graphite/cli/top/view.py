@@ -11,14 +11,14 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """Machines as a table: which of them, in which order, and how written."""
 
 import dataclasses
+import itertools
+import re
+import unicodedata
 
-from rich import box
-from rich import table
-from rich import text
+from ceilometer_graphite.cli.top import machines
 
 _MIB = 1024 ** 2
 
@@ -40,10 +40,18 @@ SORTS = {
     "name": lambda machine: machine.name,
 }
 _FILTERED = ("name", "project", "flavor", "state", "instance_id")
-_HEADERS = ("NAME", "PROJECT", "FLAVOR", "STATE")
-_NUMBERS = ("\n\nVCPU", "\n\nCPU%", "MEM\nused\nMiB", "MEM\ngiven\nMiB",
-            "DISK\nread\nMiB/s", "DISK\nwrite\nMiB/s", "NET\nin\nMiB/s",
-            "NET\nout\nMiB/s")
+# The columns: their headings, and the attributes of a machine. First texts,
+# then bytes, then bytes a second.
+_HEADINGS = (("", "", "NAME"), ("", "", "PROJECT"), ("", "", "FLAVOR"),
+             ("", "", "STATE"), ("", "", "VCPU"), ("", "", "CPU%"),
+             ("MEM", "used", "MiB"), ("MEM", "given", "MiB"),
+             ("DISK", "read", "MiB/s"), ("DISK", "write", "MiB/s"),
+             ("NET", "in", "MiB/s"), ("NET", "out", "MiB/s"))
+HEADING_LINES = 3
+_NAME, _PROJECT, _FLAVOR, _STATE, *_ = range(len(_HEADINGS))
+_TEXTS = 4
+# What gives way on a narrow screen, and how far: 0 leaves a column out.
+_GIVES_WAY = ((_PROJECT, 8), (_FLAVOR, 0), (_STATE, 0), (_NAME, 8))
 
 
 @dataclasses.dataclass
@@ -58,13 +66,13 @@ class View:
     is_reversed: bool = False
     pattern: str = ""
 
-    def choose(self, machines):
+    def choose(self, found: list[machines.Machine]) -> list[machines.Machine]:
         """Those machines that are shown, in their order.
 
         Those whose value is not known come last.
         """
         value = SORTS[self.sort]
-        chosen = [machine for machine in machines if any(
+        chosen = [machine for machine in found if any(
             self.pattern.lower() in getattr(machine, name).lower()
             for name in _FILTERED)]
         known = sorted(
@@ -75,26 +83,48 @@ class View:
             machine for machine in chosen if value(machine) is None]
 
 
-def make_table(machines):
-    """A table of machines, in this order."""
-    rows = table.Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False,
-                       show_edge=False, header_style="bold")
-    for header in _HEADERS:
-        rows.add_column(text.Text("\n\n" + header))
-    for header in _NUMBERS:
-        rows.add_column(text.Text(header), justify="right", no_wrap=True)
-    for machine in machines:
-        rows.add_row(
-            *(text.Text(value, no_wrap=True, overflow="ellipsis")
-              for value in (machine.name, machine.project, machine.flavor,
-                            machine.state)),
-            *map(text.Text, _numbers(machine)),
-            style="" if machine.state in ("running", "active") else "dim")
-    return rows
+def make_table(chosen: list[machines.Machine],
+               width: int | None = None) -> list[str]:
+    """The lines of a table: ``HEADING_LINES``, and one for each machine.
+
+    :param width: of the screen in characters; None shows all texts whole
+    """
+    rows = [*zip(*_HEADINGS, strict=True), *map(_cells, chosen)]
+    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
+    for column, least in _GIVES_WAY if width else ():
+        excess = sum(widths) + sum(map(bool, widths)) - 1 - width
+        if excess > 0:
+            widths[column] = least and max(least, widths[column] - excess)
+    return [" ".join(
+        _fitted(text, size, column < _TEXTS)
+        for column, (text, size) in enumerate(zip(row, widths, strict=True))
+        if size).rstrip() for row in rows]
 
 
-def _numbers(machine):
+def _width(text):
+    """How many columns of a terminal a text takes."""
+    return sum(_character_width(character) for character in text)
+
+
+def _character_width(character):
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "FW" else 1
+
+
+def _fitted(text, width, is_left):
+    """A text, cut or padded to a width."""
+    if _width(text) > width:
+        ends = itertools.accumulate(map(_character_width, text))
+        text = text[:sum(end < width for end in ends)] + "…"
+    padding = " " * (width - _width(text))
+    return text + padding if is_left else padding + text
+
+
+def _cells(machine):
     return (
+        *(re.sub(r"[^ -~\u00a0-\U0010ffff]", "?", text) for text in (
+            machine.name, machine.project, machine.flavor, machine.state)),
         "-" if machine.vcpus is None else str(machine.vcpus),
         "-" if machine.cpu_percent is None else "%.1f" % machine.cpu_percent,
         *("-" if value is None else "%.0f" % (value / _MIB) for value in (

@@ -11,11 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Machines to draw, and what is drawn."""
-
-import io
-
-from rich import console
+"""Machines to draw."""
 
 from ceilometer_graphite.cli.top import machines
 
@@ -24,10 +20,3 @@ def machine(name, **values):
     return machines.Machine(**{
         "instance_id": "id-" + name, "name": name, "project": "p-" + name,
         "flavor": "m1.tiny", "state": "running", "vcpus": 2, **values})
-
-
-def drawn(renderable, width=80, height=24):
-    """The lines of what is shown, without blanks at their ends."""
-    paper = console.Console(file=io.StringIO(), width=width, height=height)
-    paper.print(renderable)
-    return [line.rstrip() for line in paper.file.getvalue().splitlines()]

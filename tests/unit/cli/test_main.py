@@ -106,7 +106,7 @@ class ProcessTest(commands.CommandTestCase):
     def start(self, *arguments, interpreter=(), **kwargs):
         return subprocess.Popen(
             [sys.executable, *interpreter, "-m",
-             "ceilometer_graphite.cli.main", *arguments], cwd=ROOT, text=True,
+             "ceilometer_graphite", *arguments], cwd=ROOT, text=True,
             stderr=subprocess.PIPE,
             env={**os.environ, **agent.simulator_env(1)}, **kwargs)
 
@@ -177,6 +177,19 @@ class ProcessTest(commands.CommandTestCase):
              *words], text=True, capture_output=True, check=True
         ).stdout.strip()
 
+    def test_completion_without_its_library_says_what_to_install(self):
+        # What is None there cannot be imported.
+        process = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", "import sys\n"
+             "sys.modules['shtab'] = None\n"
+             "from ceilometer_graphite.cli import main\n"
+             "sys.exit(main.main(['--print-completion', 'bash']))"],
+            cwd=ROOT, text=True, capture_output=True, check=False)
+        self.assertEqual(
+            (2, "", "ceilometer-graphite: --print-completion needs the "
+             "library shtab: pip install 'ceilometer-graphite[cli]'\n"),
+            (process.returncode, process.stdout, process.stderr))
+
     def test_the_plugin_does_without_the_commands(self):
         subprocess.run([sys.executable, "-W", "ignore", "-c", PLUGIN_ALONE],
                        check=True, cwd=ROOT)
@@ -197,7 +210,13 @@ printf '%s\\n' "${COMPREPLY[@]}"
 """
 PLUGIN_ALONE = """
 import sys
-from ceilometer_graphite import driver, publisher
-found = {"ceilometer_graphite.cli", "rich", "shtab"} & set(sys.modules)
+from stevedore import driver
+for namespace, name in (
+        ("oslo.messaging.notify.drivers", "ceilometer_pipeline"),
+        ("ceilometer.sample.publisher", "graphite")):
+    driver.DriverManager(namespace, name)
+assert "ceilometer_graphite.publisher" in sys.modules
+found = {"ceilometer_graphite.cli", "ceilometer_graphite.dashboards",
+         "curses", "shtab"} & set(sys.modules)
 assert not found, found
 """

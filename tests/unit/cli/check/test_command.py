@@ -15,6 +15,7 @@
 import json
 import os
 import re
+from unittest import mock
 
 from ceilometer_graphite.cli.check import checks as all_checks
 from ceilometer_graphite.cli.check import command
@@ -94,6 +95,13 @@ class CheckTest(checks.CheckTestCase):
     def test_render_url_alone_is_refused(self):
         ended = self.check("--render-url", "http://127.0.0.1:9")
         self.assert_fails(ended, "--render-url needs --send")
+
+    def test_render_url_without_its_library_says_what_to_install(self):
+        with mock.patch.dict("sys.modules", requests=None):
+            ended = self.check("--send", "--render-url", "http://127.0.0.1:9")
+        self.assertEqual(
+            (2, "", "ceilometer-graphite: --render-url needs the library "
+             "requests: pip install 'ceilometer-graphite[cli]'\n"), ended)
 
     def test_an_unknown_user_is_refused(self):
         ended = self.run_command("check", "--user", "no-such-user")

@@ -12,10 +12,12 @@
 # under the License.
 
 
+import curses
 import re
 
 from oslotest import base
 
+from ceilometer_graphite.cli import common
 from ceilometer_graphite.cli.top import screen
 from ceilometer_graphite.cli.top import view
 from tests.unit.cli import drawing
@@ -35,7 +37,7 @@ class ScreenTest(base.BaseTestCase):
         return [self.screen.press(key) for key in keys]
 
     def lines(self, height=17, width=90):
-        return drawing.drawn(self.screen.draw(height), width, height)
+        return [line for line, _ in self.screen.draw(height, width)]
 
     def shown(self, **size):
         """The numbers of the machines on the screen, in their order."""
@@ -54,7 +56,9 @@ class ScreenTest(base.BaseTestCase):
     def test_a_tiny_screen_does_no_harm(self):
         for height in (1, 2, 5):
             with self.subTest(height=height):
-                self.assertEqual(height, len(self.lines(height, 20)))
+                lines = self.lines(height, 20)
+                self.assertEqual(height, len(lines))
+                self.assertTrue(lines[-1].startswith("c cpu"))
 
     def test_keys_sort(self):
         self.assertEqual([39, 38, 37], self.shown()[:3])
@@ -86,20 +90,28 @@ class ScreenTest(base.BaseTestCase):
         self.assertEqual(10, len(self.shown()))
 
     def test_arrows_scroll_and_stop_at_the_ends(self):
-        self.press(["\x1b[A"])
+        self.press([screen.UP])
         self.assertEqual(39, self.shown()[0])
-        self.press(["\x1b[B"] * 3)
+        self.press([screen.DOWN] * 3)
         self.assertEqual(36, self.shown()[0])
         self.assertIn("4 to 13 shown", self.lines()[0])
-        self.press(["\x1b[B"] * 100)
+        self.press([screen.DOWN] * 100)
         self.assertEqual(list(range(9, -1, -1)), self.shown())
 
     def test_q_quits_and_other_keys_do_nothing(self):
         before = self.lines()
-        self.assertEqual([True, True, True], self.press(["x", "\t", "\x1b[C"]))
+        self.assertEqual([True, True, True], self.press(["x", "\t", 999]))
         self.assertEqual(before, self.lines())
         self.assertEqual([False], self.press("q"))
 
     def test_a_problem_is_shown(self):
-        self.screen.machines, self.screen.problem = [], "libvirt is away"
+        self.screen.take(common.CommandError("libvirt is away"))
         self.assertEqual("libvirt is away", self.lines()[1])
+        self.assertEqual([], self.shown())
+
+    def test_machines_that_do_not_run_are_dim(self):
+        self.screen.take([drawing.machine("on"),
+                          drawing.machine("off", state="shutdown")])
+        dim = [line[:3] for line, attribute in self.screen.draw(24, 80)
+               if attribute == curses.A_DIM]
+        self.assertEqual(["off"], dim)

@@ -74,9 +74,8 @@ class TableTest(base.BaseTestCase):
     def cells(self, **values):
         return self.row("a", **values).split()
 
-    def row(self, name, **values):
-        return drawing.drawn(
-            view.make_table([drawing.machine(name, **values)]))[-1]
+    def row(self, name, width=80, **values):
+        return view.make_table([drawing.machine(name, **values)], width)[-1]
 
     def test_a_row_has_all_that_is_known_in_its_units(self):
         self.assertEqual(
@@ -108,9 +107,27 @@ class TableTest(base.BaseTestCase):
             network_out_bytes_per_second=1250 * MIB)
         self.assertTrue(row.endswith(
             " 2 100.0 65536 65536   999   999  1250  1250"), row)
-        self.assertLessEqual(len(row), 80)
-        self.assertRegex(row, "^a-mac[a-z-]*\u2026 f+\u2026 ")
+        self.assertEqual(80, len(row))
+        self.assertRegex(row, "^a-machine-with-a-[a-z-]*\u2026 f{7}\u2026 ")
 
-    def test_markup_in_a_name_is_no_markup(self):
-        row = self.row("[red]a[/]")
-        self.assertTrue(row.startswith("[red]a[/] "), row)
+    def test_the_name_gives_way_last(self):
+        for width, row in (
+                (None, "a-name a-project m1.tiny running"),
+                (77, "a-name a-project m1.tiny running"),
+                (76, "a-name a-proje\u2026 m1.tiny running"),
+                (75, "a-name a-proje\u2026 running"),
+                (68, "a-name a-proje\u2026 running"),
+                (67, "a-name a-proje\u2026    2 ")):
+            with self.subTest(width=width):
+                found = self.row("a-name", width, project="a-project")
+                self.assertTrue(found.startswith(row), found)
+
+    def test_wide_characters_keep_the_columns_straight(self):
+        rows = view.make_table([
+            drawing.machine(name, project="p")
+            for name in ("\u4e91\u670d\u52a1\u5668", "12345678")])[-2:]
+        self.assertEqual(rows[0].index("running") + 4,
+                         rows[1].index("running"))
+
+    def test_no_name_steers_the_terminal(self):
+        self.assertTrue(self.row("a\x1b[2J\n\x9bb").startswith("a?[2J??b "))

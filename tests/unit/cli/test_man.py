@@ -1,0 +1,31 @@
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+
+import pathlib
+
+import fixtures
+from oslotest import base
+
+from tools import man
+
+PAGE = pathlib.Path(__file__).parents[3] / "doc/ceilometer-graphite.1"
+
+
+class ManTest(base.BaseTestCase):
+
+    def test_the_man_page_is_what_help_prints(self):
+        self.useFixture(fixtures.EnvironmentVariable("COLUMNS"))
+        self.assertEqual(
+            man.page(), PAGE.read_text(),
+            "python -m tools.man > doc/ceilometer-graphite.1 writes it anew")
