@@ -18,6 +18,7 @@ from concurrent import futures
 import importlib
 import logging
 import os
+import pwd
 import sys
 import sysconfig
 import threading
@@ -28,6 +29,7 @@ from ceilometer import agent
 from oslo_config import cfg
 from oslo_log import log
 from oslo_utils import netutils
+from stevedore import driver as stevedore_driver
 import yaml
 
 from ceilometer_graphite import opts
@@ -79,6 +81,27 @@ def library(name: str, option: str) -> types.ModuleType:
         raise CommandError("%s needs the library %s: pip install "
                            "'ceilometer-graphite[cli]'" % (option, name)
                            ) from e
+
+
+def load_plugin(namespace: str, name: str, hint: str) -> None:
+    """Load what an entry point names, as stevedore does it for the agent.
+
+    :param hint: what to do when that fails
+    :raises CommandError: when it does
+    """
+    try:
+        stevedore_driver.DriverManager(namespace, name)
+    except Exception as e:
+        raise CommandError("%s of %s cannot be loaded: %s" % (
+            name, namespace, one_line(e)), hint) from e
+
+
+def user_name() -> str:
+    """The name of the user that this process is of."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return "uid %d" % os.geteuid()
 
 
 def within(seconds: float, call: typing.Callable[[], _T]) -> _T:

@@ -28,6 +28,7 @@ from oslo_config import cfg
 from stevedore import extension
 
 from ceilometer_graphite.cli import common
+from ceilometer_graphite.cli import recordings
 
 NAMESPACE = "compute"
 LOCAL_INSTANCES = "local_instances"
@@ -44,15 +45,14 @@ _NOT_HERE = (
 )
 
 
-def connect(conf, keeper):
+def connect(conf: cfg.ConfigOpts, keeper: object) -> tuple:
     """Have libvirt answer, as Ceilometer asks it.
 
     By itself it writes its errors to stderr, and waits for ever.
 
-    :param keeper: an object that Ceilometer keeps the connection in
+    :param keeper: what Ceilometer keeps the connection in
     :returns: the connection, and a list of its domains
-    :raises ImportError: without Python's module libvirt
-    :raises TimeoutError: when it does not answer in ``ANSWER_SECONDS``
+    :raises common.CommandError: when it does not answer in time
     """
     if hasattr(utils.libvirt, "registerErrorHandler"):
         utils.libvirt.registerErrorHandler(lambda *_: None, None)
@@ -60,7 +60,19 @@ def connect(conf, keeper):
     def ask():
         connection = utils.refresh_libvirt_connection(conf, keeper)
         return connection, connection.listAllDomains()
-    return common.within(ANSWER_SECONDS, ask)
+    try:
+        return common.within(ANSWER_SECONDS, ask)
+    except ImportError as e:
+        raise common.CommandError(
+            "Python's module libvirt is missing", "install python3-libvirt, "
+            "or libvirt-python of the version that libvirt has, into the "
+            "Python of the agent") from e
+    except Exception as e:
+        raise common.CommandError(
+            "%s cannot reach libvirt: %s" % (
+                common.user_name(), common.one_line(e)),
+            "restart libvirtd, add the user to the group libvirt, or correct "
+            "libvirt_uri in [DEFAULT] of ceilometer.conf") from e
 
 
 class _Notes(logging.Handler):
@@ -84,20 +96,6 @@ class _Notes(logging.Handler):
             for text, count in found.values()]
 
 
-class _Notifier:
-    """Takes the place of the agent's notifier, and keeps its messages."""
-
-    def __init__(self):
-        self._messages = []
-
-    def sample(self, ctxt, event_type, payload):
-        self._messages.append({"event_type": event_type, "payload": payload})
-
-    def take(self):
-        messages, self._messages = self._messages, []
-        return messages
-
-
 class Hypervisor:
     """Polls what ``polling.yaml`` says, as the agent on a compute node does.
 
@@ -107,9 +105,11 @@ class Hypervisor:
     :raises common.CommandError: when polling cannot be set up
     """
 
-    def __init__(self, conf):
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
         self._conf = conf
-        self._connect()
+        self._build = recordings.builder(conf)
+        self._notified: list[tuple] = []  # context, event type and payload
+        connect(conf, self)
         self._notes = _Notes()
         logging.getLogger("ceilometer").addHandler(self._notes)
         for group, name, value in _NOT_HERE:
@@ -121,7 +121,8 @@ class Hypervisor:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 self._agent = manager.AgentManager(0, conf, [NAMESPACE])
-            self._notifier = self._agent.notifier = _Notifier()
+            self._agent.notifier = types.SimpleNamespace(
+                sample=lambda *notified: self._notified.append(notified))
             self._prepare(self._agent)
             self._tasks = self._agent.setup_polling_tasks().values()
         except Exception as e:
@@ -135,40 +136,26 @@ class Hypervisor:
                 "%s names no meter that this hypervisor has"
                 % conf.polling.cfg_file, "repair its sources")
 
-    def poll(self):
+    def poll(self) -> list[list[sample.Sample]]:
         """Poll each meter once.
 
-        :returns: a list of notifications, with a payload of samples each
+        :returns: the samples of each notification
         :raises common.CommandError: when libvirt cannot be reached
         """
-        self._connect()
+        connect(self._conf, self)
         self._notes.take()
+        self._notified.clear()
         for task in self._tasks:
             self._agent.interval_task(task)
-        return self._notifier.take()
+        return [self._build(payload["samples"])
+                for _, _, payload in self._notified]
 
-    def notes(self):
+    def notes(self) -> list[str]:
         """What Ceilometer warned of since the last poll, as lines."""
         return self._notes.take()
 
     def _prepare(self, agent):
         agent.polling_manager = manager.PollingManager(self._conf)
-
-    def _connect(self):
-        """Find out what Ceilometer would only tell in its log."""
-        try:
-            connect(self._conf, self)
-        except ImportError as e:
-            raise common.CommandError(
-                "Python's module libvirt is missing",
-                "install python3-libvirt, or libvirt-python of the version "
-                "that libvirt has") from e
-        except Exception as e:
-            raise common.CommandError(
-                "libvirt cannot be reached: %s" % common.one_line(e),
-                "it has to run and let this user read, as members of the "
-                "group libvirt may; [DEFAULT] libvirt_uri names another"
-            ) from e
 
 
 class MachineHypervisor(Hypervisor):
@@ -180,7 +167,7 @@ class MachineHypervisor(Hypervisor):
     :param meters: a list of their names
     """
 
-    def __init__(self, conf, meters):
+    def __init__(self, conf: cfg.ConfigOpts, meters: list[str]) -> None:
         self._meters = meters
         super().__init__(conf)
 

@@ -14,7 +14,9 @@
 
 """What ``pipeline.yaml`` would send, without anything that sends."""
 
+import collections
 import os
+import types
 import typing
 
 from ceilometer import sample as ceilometer_sample
@@ -105,37 +107,6 @@ def meaning(problem: conversion.Problem) -> str:
     return publisher.MEANINGS[problem.reason or publisher.FAULT]
 
 
-class _Publisher:
-    """Stands in a sink for a publisher, and keeps what it is given."""
-
-    def __init__(self, url):
-        self.url = url
-        self._batches = []
-
-    def publish_samples(self, samples):
-        self._batches.append(samples)
-
-    def take(self):
-        batches, self._batches = self._batches, []
-        return batches
-
-
-class _GraphitePublisher(_Publisher):
-    def __init__(self, url, settings):
-        super().__init__(url)
-        self._settings = settings
-        self._converter = conversion.Converter(settings)
-
-    def sent(self):
-        sent = Sent(self.url, self._settings, [], [], [])
-        for samples in self.take():
-            lines, problems = self._converter.convert(samples)
-            sent.samples.extend(samples)
-            sent.lines.extend(lines)
-            sent.problems.extend(problems)
-        return sent
-
-
 class Pipelines:
     """The agent's pipelines; they remember counters for their next rates.
 
@@ -145,49 +116,65 @@ class Pipelines:
     """
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
-        self._publishers: dict[str, _Publisher] = {
-            url: _GraphitePublisher(url, common.load_settings(conf, url))
-            for url in graphite_urls(conf)}
-        self._graphite = list(self._publishers.values())
-        self._pipelines = load(conf, lambda url: self._publishers.setdefault(
-            url, _Publisher(url)))
+        self._settings = {url: common.load_settings(conf, url)
+                          for url in graphite_urls(conf)}
+        self._converters = {url: conversion.Converter(settings)
+                            for url, settings in self._settings.items()}
+        # What the publisher of a URL was given: lists of samples.
+        self._given: dict[str, list] = collections.defaultdict(list)
+        self._pipelines = load(conf, lambda url: types.SimpleNamespace(
+            publish_samples=self._given[url].append))
 
     def send(self, batches: list[list[ceilometer_sample.Sample]]) -> tuple[
             list[Sent], list[tuple[ceilometer_sample.Sample, str]]]:
         """What would be sent of samples.
 
-        :param batches: a list of lists of samples, published together each
-        :returns: a list of :class:`Sent`, and a list of (sample, why) of
+        :param batches: lists of samples, published together each
+        :returns: what each publisher would send, and pairs (sample, why) of
             those that no graphite:// publisher gets
         """
-        faults: dict[int, str | None] = {}
+        for given in self._given.values():
+            given.clear()
+        failed: dict[int, str] = {}
         for batch in batches:
-            self._publish(batch, faults)
-        sent = [each.sent() for each in self._graphite]
-        faults = {
-            **self._elsewhere(), **faults,
-            **{id(sample): None for each in sent for sample in each.samples}}
-        return sent, [
-            (sample, why) for batch in batches for sample in batch
-            if (why := faults[id(sample)] if id(sample) in faults
-                else self._why_not(sample))]
-
-    def _publish(self, batch, faults):
-        """As the driver does, which loses a batch on which one fails."""
-        try:
             for pipeline in self._pipelines:
-                pipeline.publish_data(batch)
-        except Exception as e:
-            why = "Ceilometer's pipeline fails on it, or beside it: %r" % e
-            faults.update((id(sample), why) for sample in batch)
+                failed.update(_publish(pipeline, batch))
+        sent = [self._sent(url) for url in self._settings]
+        published = {id(sample) for each in sent for sample in each.samples}
+        whys = {**dict.fromkeys((
+            id(sample) for given in self._given.values()
+            for samples in given for sample in samples), NO_GRAPHITE),
+            **failed}
+        return sent, [
+            (sample, whys.get(id(sample)) or self._why_not(sample))
+            for batch in batches for sample in batch
+            if id(sample) not in published]
 
-    def _elsewhere(self):
-        """Why those are left out that other publishers get."""
-        return {id(sample): NO_GRAPHITE
-                for each in self._publishers.values()
-                for batch in each.take() for sample in batch}
+    def _sent(self, url):
+        sent = Sent(url, self._settings[url], [], [], [])
+        for samples in self._given[url]:
+            lines, problems = self._converters[url].convert(samples)
+            sent.samples.extend(samples)
+            sent.lines.extend(lines)
+            sent.problems.extend(problems)
+        return sent
 
     def _why_not(self, sample):
         if any(pipeline.supported(sample) for pipeline in self._pipelines):
             return NO_NUMBER
         return NO_SOURCE
+
+
+def _publish(pipeline, batch):
+    """As the driver does: of a batch that fails, each sample alone.
+
+    :returns: why samples failed, by their ids
+    """
+    try:
+        pipeline.publish_data(batch)
+    except Exception as e:
+        if len(batch) == 1:
+            return {id(batch[0]): "Ceilometer's pipeline fails on it: %r" % e}
+        return {key: why for sample in batch
+                for key, why in _publish(pipeline, [sample]).items()}
+    return {}

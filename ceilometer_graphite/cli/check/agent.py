@@ -19,35 +19,27 @@ import shutil
 import sys
 
 from ceilometer import messaging
-from stevedore import driver as stevedore_driver
 
 from ceilometer_graphite import driver
 from ceilometer_graphite import opts
 from ceilometer_graphite import sanitize
 from ceilometer_graphite.cli import common
 from ceilometer_graphite.cli.check import results
-from ceilometer_graphite.cli.check import user
 
 OLDEST_CEILOMETER = 17
 PUBLISHERS = "ceilometer.sample.publisher"
-_PLUGIN = ((driver.NAMESPACE, driver.NAME), (PUBLISHERS, "graphite"))
 _INSTALL = ("install ceilometer-graphite into the Python that runs %s"
             % common.AGENT)
 
 
-def configuration(state):
+def configuration(state: results.State) -> results.Results:
     """ceilometer.conf can be read."""
-    try:
-        state.conf = common.load_conf(state.arguments)
-    except common.CommandError as e:
-        yield results.error("ceilometer.conf", str(e), e.hint)
-    else:
-        yield results.ok("ceilometer.conf", ", ".join(map(
-            os.path.abspath, [*state.conf.config_file,
-                              *state.conf.config_dir])))
+    state.conf = common.load_conf(state.arguments)
+    yield results.ok("ceilometer.conf", ", ".join(map(
+        os.path.abspath, [*state.conf.config_file, *state.conf.config_dir])))
 
 
-def ceilometer(state):
+def ceilometer(state: results.State) -> results.Results:
     """Ceilometer's release is known, and is the one that the agent is."""
     version = importlib.metadata.version("ceilometer")
     interpreter = _agents_interpreter()
@@ -79,27 +71,19 @@ def _folder(interpreter):
     return os.path.realpath(os.path.dirname(interpreter))
 
 
-def plugin(state):
+def plugin(state: results.State) -> results.Results:
     """The agent finds the plugin, and its user may read it."""
-    for namespace, name in _PLUGIN:
-        try:
-            stevedore_driver.DriverManager(namespace, name)
-        except Exception as e:
-            yield results.error(
-                "plugin", "%s of %s cannot be loaded: %s" % (
-                    name, namespace, common.one_line(e)), _INSTALL)
-            return
+    common.load_plugin(driver.NAMESPACE, driver.NAME, _INSTALL)
+    common.load_plugin(PUBLISHERS, "graphite", _INSTALL)
     folder = os.path.dirname(driver.__file__)
     unreadable = [path for path in _below(folder)
                   if not os.access(path, os.R_OK)]
     if unreadable:
-        yield results.error(
-            "plugin", "%s may not read %s" % (
-                user.current(), unreadable[0]),
+        raise common.CommandError(
+            "%s may not read %s" % (common.user_name(), unreadable[0]),
             "chmod -R a+rX %s" % folder)
-    else:
-        yield results.ok("plugin", "%s is installed in %s" % (
-            "ceilometer-graphite", os.path.dirname(folder)))
+    yield results.ok("plugin", "ceilometer-graphite is installed in %s"
+                     % os.path.dirname(folder))
 
 
 def _below(folder):
@@ -108,71 +92,61 @@ def _below(folder):
         yield from (os.path.join(path, name) for name in folders + files)
 
 
-def telemetry_driver(state):
+def telemetry_driver(state: results.State) -> results.Results:
     """The agent runs the pipeline itself."""
     found = state.conf.publisher_notifier.telemetry_driver
-    if found == driver.NAME:
-        yield results.ok("telemetry_driver", found)
-    else:
-        yield results.error(
-            "telemetry_driver", "is %s, so samples leave the agent for the "
-            "message bus, and it runs no pipeline" % (found or "not set"),
+    if found != driver.NAME:
+        raise common.CommandError(
+            "is %s, so samples leave the agent for the message bus, and it "
+            "runs no pipeline" % (found or "not set"),
             "set telemetry_driver = %s in [publisher_notifier] of "
             "ceilometer.conf" % driver.NAME)
+    yield results.ok("telemetry_driver", found)
 
 
-def notifications(state):
+def notifications(state: results.State) -> results.Results:
     """The agent gives its samples to the driver at all."""
     # Not every release has this option.
-    if getattr(state.conf.polling, "enable_notifications", True):
-        yield results.ok("notifications", "are on")
-    else:
-        yield results.error(
-            "notifications", "are off, so no sample reaches the driver",
+    if not getattr(state.conf.polling, "enable_notifications", True):
+        raise common.CommandError(
+            "are off, so no sample reaches the driver",
             "set enable_notifications = true in [polling] of "
             "ceilometer.conf")
+    yield results.ok("notifications", "are on")
 
 
-def transport(state):
+def transport(state: results.State) -> results.Results:
     """The agent ends at its start when it does not understand this URL."""
     try:
         messaging.get_transport(state.conf, cache=False).cleanup()
     except Exception as e:
-        yield results.error(
-            "transport_url", "the agent cannot start with it: "
-            + common.one_line(e), "correct or remove transport_url in "
-            "[DEFAULT] of ceilometer.conf; nothing is sent there")
-    else:
-        yield results.ok("transport_url", "is understood")
+        raise common.CommandError(
+            "the agent cannot start with it: " + common.one_line(e),
+            "correct or remove transport_url in [DEFAULT] of "
+            "ceilometer.conf; nothing is sent there") from e
+    yield results.ok("transport_url", "is understood")
 
 
-def forward_drivers(state):
+def forward_drivers(state: results.State) -> results.Results:
     """Those that get the samples too can be loaded."""
     names = state.conf[opts.PIPELINE_GROUP].forward_drivers
+    hint = ("name drivers of oslo.messaging, such as messagingv2, in [%s] "
+            "forward_drivers" % opts.PIPELINE_GROUP)
     for name in names:
-        problem = _not_loadable(name)
-        if problem:
-            yield results.error(
-                "forward_drivers", "%s %s" % (name, problem),
-                "name drivers of oslo.messaging, such as messagingv2, in "
-                "[%s] forward_drivers" % opts.PIPELINE_GROUP)
+        try:
+            if name == driver.NAME:
+                raise common.CommandError(
+                    "%s would forward to itself" % name, hint)
+            common.load_plugin(driver.NAMESPACE, name, hint)
+        except common.CommandError as e:
+            yield results.error("forward_drivers", str(e), e.hint)
         else:
             yield results.ok("forward_drivers", name)
     if not names:
         yield results.ok("forward_drivers", "none are set")
 
 
-def _not_loadable(name):
-    if name == driver.NAME:
-        return "would forward to itself"
-    try:
-        stevedore_driver.DriverManager(driver.NAMESPACE, name)
-    except Exception as e:
-        return "cannot be loaded: " + common.one_line(e)
-    return None
-
-
-def host(state):
+def host(state: results.State) -> results.Results:
     """The name of the node tells it from the others."""
     name = state.conf.host
     if sanitize.short_host(name) in ("localhost", sanitize.MISSING):

@@ -17,18 +17,65 @@ It reads the agent's configuration, connects to libvirt and to each endpoint,
 and changes nothing. With ``--send`` it publishes one datapoint.
 """
 
+import argparse
 import json
 import os
 import sys
 
 from ceilometer_graphite.cli import common
-from ceilometer_graphite.cli.check import checks
+from ceilometer_graphite.cli.check import agent
+from ceilometer_graphite.cli.check import endpoints
+from ceilometer_graphite.cli.check import hypervisor
+from ceilometer_graphite.cli.check import pipeline
+from ceilometer_graphite.cli.check import polling
 from ceilometer_graphite.cli.check import results as check_results
+from ceilometer_graphite.cli.check import send
+from ceilometer_graphite.cli.check import settings
+from ceilometer_graphite.cli.check import spool
 from ceilometer_graphite.cli.check import user
 
 _COLOURS = {"ok": 32, "warning": 33, "error": 31, "skipped": 2}
 _PLURALS = {"warning": "s", "error": "s"}
-def run(arguments):
+# All checks, in the order in which they need each other.
+_GROUPS = (
+    (("user", user.user),
+     ("ceilometer", agent.ceilometer, "python"),
+     ("plugin", agent.plugin, "python"),
+     ("ceilometer.conf", agent.configuration, "python"),
+     ("options", settings.options, "conf"),
+     ("telemetry_driver", agent.telemetry_driver, "conf"),
+     ("notifications", agent.notifications, "conf"),
+     ("transport_url", agent.transport, "conf"),
+     ("forward_drivers", agent.forward_drivers, "conf"),
+     ("host", agent.host, "conf")),
+    (("hypervisor_inspector", hypervisor.inspector, "conf"),
+     ("libvirt", hypervisor.libvirt, "conf"),
+     ("machines", hypervisor.machines, "conf", "libvirt")),
+    (("polling.yaml", polling.polling, "conf"),
+     ("meters", polling.meters, "conf", "sources"),
+     ("pipeline.yaml", pipeline.pipeline, "conf"),
+     ("publishers", pipeline.publishers, "pipelines"),
+     ("sources", pipeline.taken, "polled", "urls")),
+    (("graphite://", settings.load, "urls"),
+     ("spool", spool.spools, "publishers"),
+     ("endpoints", endpoints.endpoints, "publishers")),
+)
+_SEND = ("send", send.send, "reached")
+_READ = ("read", send.read, "sent")
+
+
+def groups(arguments: argparse.Namespace) -> list[list[check_results.Check]]:
+    """The checks that were asked for, those that belong together together.
+
+    :param arguments: send and render_url
+    """
+    asked = [*_GROUPS, [_SEND] * bool(arguments.send)
+             + [_READ] * bool(arguments.render_url)]
+    return [[check_results.Check(name, find, tuple(needs))
+             for name, find, *needs in group] for group in asked if group]
+
+
+def run(arguments: argparse.Namespace) -> int:
     """Check everything.
 
     :returns: 2 when there is an error, 1 when there are warnings, else 0
@@ -43,7 +90,7 @@ def run(arguments):
         user.become(arguments.user)
     state = check_results.State(arguments)
     results = []
-    for group in checks.groups(arguments):
+    for group in groups(arguments):
         for result in check_results.run(group, state):
             results.append(result)
             if not arguments.json:
@@ -58,16 +105,11 @@ def run(arguments):
 
 
 def _line(result):
-    text = "%s: %s" % (result.name, result.message)
-    if result.hint:
-        text += "; " + result.hint
-    return "%s %s" % (_coloured("%-8s" % result.status, result.status), text)
-
-
-def _coloured(text, status):
-    if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
-        return text
-    return "\033[%dm%s\033[0m" % (_COLOURS[status], text)
+    text = "%-8s" % result.status
+    if sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
+        text = "\033[%dm%s\033[0m" % (_COLOURS[result.status], text)
+    return "%s %s: %s" % (text, result.name, "; ".join(
+        filter(None, (result.message, result.hint))))
 
 
 def _summary(results):

@@ -14,12 +14,10 @@
 """Whether the agent finds the machines on this node."""
 
 from ceilometer.compute import discovery
-from stevedore import driver as stevedore_driver
 
 from ceilometer_graphite.cli import common
 from ceilometer_graphite.cli import hypervisor
 from ceilometer_graphite.cli.check import results
-from ceilometer_graphite.cli.check import user
 
 INSPECTORS = "ceilometer.compute.virt"
 LIBVIRT_METADATA = "libvirt_metadata"
@@ -38,52 +36,31 @@ _NOT_NOVAS = (
     "ceilometer.conf if others were")
 
 
-def inspector(state):
+def inspector(state: results.State) -> results.Results:
     """The hypervisor's inspector can be loaded."""
     name = state.conf.hypervisor_inspector
-    try:
-        stevedore_driver.DriverManager(INSPECTORS, name)
-    except Exception as e:
-        yield results.error(
-            "hypervisor_inspector", "%s cannot be loaded: %s" % (
-                name, common.one_line(e)),
-            "set hypervisor_inspector = libvirt in [DEFAULT] of "
-            "ceilometer.conf")
-    else:
-        yield results.ok("hypervisor_inspector", name)
+    common.load_plugin(
+        INSPECTORS, name, "set hypervisor_inspector = libvirt in [DEFAULT] "
+        "of ceilometer.conf")
+    yield results.ok("hypervisor_inspector", name)
 
 
-def libvirt(state):
+def libvirt(state: results.State) -> results.Results:
     """libvirt answers, as Ceilometer asks it."""
-    try:
-        state.libvirt, domains = hypervisor.connect(state.conf, state)
-    except ImportError:
-        yield results.error(
-            "libvirt", "Python's module libvirt is missing",
-            "install python3-libvirt, or libvirt-python of the version that "
-            "libvirt has, into the Python of the agent")
-    except Exception as e:
-        yield results.error(
-            "libvirt", "%s cannot reach it: %s" % (
-                user.current(), common.one_line(e)),
-            "restart libvirtd, add the agent's user to the group libvirt, or "
-            "correct libvirt_uri in [DEFAULT] of ceilometer.conf")
-    else:
-        yield results.ok("libvirt", "is reached, machines: %d"
-                               % len(domains))
+    state.libvirt, domains = hypervisor.connect(state.conf, state)
+    yield results.ok("libvirt", "is reached, machines: %d" % len(domains))
 
 
-def machines(state):
+def machines(state: results.State) -> results.Results:
     """Ceilometer's discovery finds the machines that libvirt has."""
     method = state.conf.compute.instance_discovery_method
     try:
         found = len(_discovered(state.conf, method))
     except Exception as e:
-        yield results.error(
-            "machines", "instance_discovery_method = %s finds none: %s" % (
-                method, common.one_line(e)),
-            _ASKS_NOVA if method == LIBVIRT_METADATA else _NEEDS_NOVA)
-        return
+        raise common.CommandError(
+            "instance_discovery_method = %s finds none: %s" % (
+                method, common.one_line(e)), _ASKS_NOVA
+            if method == LIBVIRT_METADATA else _NEEDS_NOVA) from e
     there = len(state.libvirt.listAllDomains())
     text = "%d of %d are found by instance_discovery_method = %s" % (
         found, there, method)

@@ -13,10 +13,6 @@
 
 """Where pipeline.yaml leads what is polled."""
 
-import typing
-
-from stevedore import driver as stevedore_driver
-
 from ceilometer_graphite import opts
 from ceilometer_graphite.cli import common
 from ceilometer_graphite.cli import pipelines
@@ -26,24 +22,19 @@ from ceilometer_graphite.cli.check import results
 _SHOWN_METERS = 5
 
 
-def pipeline(state: results.State) -> typing.Iterator[results.Result]:
+def pipeline(state: results.State) -> results.Results:
     """pipeline.yaml is what Ceilometer expects."""
-    try:
-        state.pipelines = pipelines.load(state.conf)
-    except common.CommandError as e:
-        yield results.error("pipeline.yaml", str(e), e.hint)
-        return
+    state.pipelines = pipelines.load(state.conf)
     path = state.conf.pipeline_cfg_file
-    if state.pipelines:
-        yield results.ok("pipeline.yaml", "%s: %s" % (
-            path, ", ".join(map(str, state.pipelines))))
-    else:
-        yield results.error(
-            "pipeline.yaml", "%s has no sources" % path,
+    if not state.pipelines:
+        raise common.CommandError(
+            "%s has no sources" % path,
             "add one, as %s has it" % common.example("pipeline.yaml"))
+    yield results.ok("pipeline.yaml", "%s: %s" % (
+        path, ", ".join(map(str, state.pipelines))))
 
 
-def publishers(state: results.State) -> typing.Iterator[results.Result]:
+def publishers(state: results.State) -> results.Results:
     """Each URL has a publisher, and one of them is ours."""
     urls = pipelines.urls(state.pipelines)
     state.urls = [url for url in urls if url.startswith(common.SCHEME)]
@@ -68,15 +59,14 @@ def _other_publisher(url):
             "set forward_drivers = messagingv2 in [%s] of ceilometer.conf"
             % opts.PIPELINE_GROUP)
     try:
-        stevedore_driver.DriverManager(agent.PUBLISHERS, scheme)
-    except Exception as e:
-        return results.error(
-            "publishers", "%s cannot be loaded: %s" % (
-                url, common.one_line(e)), "correct it in pipeline.yaml")
+        common.load_plugin(agent.PUBLISHERS, scheme, "")
+    except common.CommandError as e:
+        return results.error("publishers", "%s: %s" % (url, e),
+                             "correct it in pipeline.yaml")
     return results.ok("publishers", url)
 
 
-def taken(state: results.State) -> typing.Iterator[results.Result]:
+def taken(state: results.State) -> results.Results:
     """What is polled reaches a graphite:// publisher."""
     sources = [each.source for each in state.pipelines
                if set(each.publishers) & set(state.urls)]

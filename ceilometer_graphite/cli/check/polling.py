@@ -16,7 +16,6 @@
 import importlib.metadata
 import os
 import pathlib
-import typing
 
 from ceilometer import declarative
 from ceilometer.polling import manager
@@ -28,35 +27,30 @@ POLLSTERS = "ceilometer.poll."
 NAMESPACE = "compute"
 
 
-def polling(state: results.State) -> typing.Iterator[results.Result]:
+def polling(state: results.State) -> results.Results:
     """polling.yaml is what Ceilometer expects."""
     path = state.conf.polling.cfg_file
     if not os.path.isabs(path):
-        yield results.error(
-            "polling.yaml", "there is no %s beside ceilometer.conf, and the "
-            "agent ends at its start" % path,
-            "copy %s there" % common.example(path))
-        return
+        raise common.CommandError(
+            "there is no %s beside ceilometer.conf, and the agent ends at "
+            "its start" % path, "copy %s there" % common.example(path))
     try:
         state.sources = manager.PollingManager(state.conf).sources
     except Exception as e:
-        problem = common.unusable(path, e)
-        yield results.error("polling.yaml", str(problem), problem.hint)
-    else:
-        yield results.ok("polling.yaml", "%s: every %s seconds" % (
-            path, ", ".join(str(seconds) for seconds in sorted(
-                {source.get_interval() for source in state.sources}))))
+        raise common.unusable(path, e) from e
+    yield results.ok("polling.yaml", "%s: every %s seconds" % (
+        path, ", ".join(str(seconds) for seconds in sorted(
+            {source.get_interval() for source in state.sources}))))
 
 
-def meters(state: results.State) -> typing.Iterator[results.Result]:
+def meters(state: results.State) -> results.Results:
     """The sources name meters that a compute agent has."""
     try:
         dynamic = _dynamic_pollsters(state.conf)
     except common.CommandError as e:
-        yield results.error(
-            "meters", "the agent ends at its start, as pollsters in %s" % e,
-            "repair or remove that file")
-        return
+        raise common.CommandError(
+            "the agent ends at its start, as pollsters in %s" % e,
+            "repair or remove that file") from e
     names = {point.name for point in importlib.metadata.entry_points(
         group=POLLSTERS + NAMESPACE)} | dynamic.get(NAMESPACE, set())
     state.polled = sorted(name for name in names if any(

@@ -13,11 +13,14 @@
 
 """What checks find, and how they are run one after the other."""
 
+import argparse
+import dataclasses
 import logging
 import typing
 
 from oslo_config import cfg
 
+from ceilometer_graphite import settings
 from ceilometer_graphite.cli import common
 
 LOG = logging.getLogger(__name__)
@@ -54,68 +57,71 @@ class Result(typing.NamedTuple):
     hint: str = ""
 
 
-def ok(name, message):
+Results = typing.Iterator[Result]
+
+
+def ok(name: str, message: str) -> Result:
     """A finding that is as it should be."""
     return Result(name, OK, message)
 
 
-def warning(name, message, hint):
+def warning(name: str, message: str, hint: str) -> Result:
     """A finding that may be meant so."""
     return Result(name, WARNING, message, hint)
 
 
-def error(name, message, hint):
+def error(name: str, message: str, hint: str) -> Result:
     """A finding that makes samples vanish."""
     return Result(name, ERROR, message, hint)
 
 
-class Check(typing.NamedTuple):
-    """One check.
-
-    :ivar name: of its findings, when it cannot make any
-    :ivar find: makes of a :class:`State` an iterable of :class:`Result`
-    :ivar needs: the attributes of the state that must not be empty
-    """
-
-    name: str
-    find: typing.Callable
-    needs: tuple = ()
-
-
+@dataclasses.dataclass
 class State:
     """What was found so far, for the checks that need it.
 
-    :ivar arguments: of the command line
     :ivar python: whether the user may read it
     :ivar conf: the agent's ``ConfigOpts``
     :ivar sources: of ``polling.yaml``
     :ivar polled: the names of the meters that the agent polls
     :ivar pipelines: Ceilometer's, with URLs in place of publishers
     :ivar urls: those of graphite:// publishers
-    :ivar publishers: the settings of those of them that can be used
+    :ivar publishers: those of them that can be used
     :ivar reached: pairs of settings and one of their endpoints
     :ivar sent: the :class:`~ceilometer_graphite.cli.check.send.Datapoint`
     :ivar libvirt: the connection to it
     """
 
-    def __init__(self, arguments):
-        self.arguments = arguments
-        self.python = False
-        self.conf = None
-        self.sources = []
-        self.polled = []
-        self.pipelines = []
-        self.urls = []
-        self.publishers = []
-        self.reached = []
-        self.sent = []
-        self.libvirt = None
+    arguments: argparse.Namespace
+    python: bool = False
+    conf: typing.Any = None
+    sources: list = dataclasses.field(default_factory=list)
+    polled: list[str] = dataclasses.field(default_factory=list)
+    pipelines: list = dataclasses.field(default_factory=list)
+    urls: list[str] = dataclasses.field(default_factory=list)
+    publishers: list[settings.Settings] = dataclasses.field(
+        default_factory=list)
+    reached: list[tuple] = dataclasses.field(default_factory=list)
+    sent: list = dataclasses.field(default_factory=list)
+    libvirt: typing.Any = None
 
 
-def run(checks, state):
+class Check(typing.NamedTuple):
+    """One check.
+
+    :ivar name: of what it finds; it may tell that more exactly
+    :ivar find: it may raise a CommandError, in place of a result
+    :ivar needs: the attributes of the state that must not be empty
+    """
+
+    name: str
+    find: typing.Callable[[State], Results]
+    needs: tuple[str, ...] = ()
+
+
+def run(checks: typing.Iterable[Check], state: State) -> Results:
     """Run checks, one after the other.
 
-    :returns: an iterable of :class:`Result`, at least one for each check
+    :returns: at least one result for each check
     """
     for check in checks:
         missing = [need for need in check.needs if not getattr(state, need)]
@@ -128,6 +134,8 @@ def run(checks, state):
 def _guarded(check, state):
     try:
         yield from check.find(state)
+    except common.CommandError as e:
+        yield error(check.name, str(e), e.hint)
     except cfg.Error as e:
         yield error(check.name, common.one_line(e),
                     "correct the option in ceilometer.conf")
@@ -139,6 +147,6 @@ def _guarded(check, state):
             "this should not happen; --debug shows where it did")
 
 
-def exit_status(results):
+def exit_status(results: typing.Iterable[Result]) -> int:
     """2 when there is an error, 1 when there are only warnings, else 0."""
     return max(_EXIT_STATUSES[result.status] for result in results)

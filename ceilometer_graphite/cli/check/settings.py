@@ -33,7 +33,7 @@ _ALIKE = (
 )
 
 
-def options(state):
+def options(state: results.State) -> results.Results:
     """Our options exist, and stand in our sections."""
     problems = opts.unknown(state.conf) + opts.misplaced(state.conf)
     for each in problems:
@@ -42,7 +42,7 @@ def options(state):
         yield results.ok("options", "are all known")
 
 
-def load(state):
+def load(state: results.State) -> results.Results:
     """Each URL can be used, and does what it seems to be meant to."""
     for url in state.urls:
         try:

@@ -26,7 +26,7 @@ from ceilometer_graphite.cli.check import user as check_user
 _MIB = 1024 * 1024
 
 
-def spools(state):
+def spools(state: results.State) -> results.Results:
     """Each spool_dir can be written and has room. Nothing is left in it."""
     for settings in state.publishers:
         name = "spool of " + settings.url
@@ -44,7 +44,7 @@ def spools(state):
 
 def _not_writable(settings):
     """None, or what is wrong and what to do."""
-    folder, user = settings.spool_dir, check_user.current()
+    folder, user = settings.spool_dir, common.user_name()
     hint = "give it to the agent's user: install -d -o %s %s" % (
         check_user.AGENT_USER if user == "root" else user, folder)
     if not os.path.lexists(folder):

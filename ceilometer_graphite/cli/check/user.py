@@ -22,7 +22,7 @@ from ceilometer_graphite.cli.check import results
 AGENT_USER = "ceilometer"
 
 
-def become(name):
+def become(name: str) -> None:
     """Go on as another user, for good.
 
     So whatever is checked, is checked as the agent does it: with the files,
@@ -49,21 +49,13 @@ def become(name):
     os.environ.update(HOME=user.pw_dir, USER=name, LOGNAME=name)
 
 
-def current():
-    """The name of the user that checks."""
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        return "uid %d" % os.geteuid()
-
-
-def user(state):
+def user(state: results.State) -> results.Results:
     """Root can do what the agent cannot, which has to read its Python."""
     state.python = os.access(os.__file__, os.R_OK)
     if not state.python:
         yield results.error(
             "user", "%s may not read the Python of this command, %s" % (
-                current(), os.path.dirname(os.__file__)),
+                common.user_name(), os.path.dirname(os.__file__)),
             "install Ceilometer and ceilometer-graphite where the agent's "
             "user may read them")
     elif (os.geteuid() == 0 and not state.arguments.user
@@ -72,7 +64,7 @@ def user(state):
             "user", "checked as root, who may do what the agent's user may "
             "not", "add --user " + AGENT_USER)
     else:
-        yield results.ok("user", "checked as " + current())
+        yield results.ok("user", "checked as " + common.user_name())
 
 
 def _find(name):

@@ -68,15 +68,15 @@ def _poll(arguments, conf, pipes, notes):
         raise common.CommandError(
             "[polling] enable_notifications is off, and the agent publishes "
             "nothing", "set it to true in ceilometer.conf")
-    machine, build = hypervisor.Hypervisor(conf), recordings.builder(conf)
+    machine = hypervisor.Hypervisor(conf)
     if arguments.once:
         _say("there are no rates, which need two polls; --once makes one")
     else:
-        pipes.send(_polled(machine, build))
+        pipes.send(machine.poll())
         _say("polled once, and again in %g s for the rates"
              % arguments.seconds)
         time.sleep(arguments.seconds)
-    batches = _polled(machine, build)
+    batches = machine.poll()
     notes += machine.notes()
     if not batches:
         raise common.CommandError(
@@ -85,10 +85,6 @@ def _poll(arguments, conf, pipes, notes):
             "ceilometer-graphite check tells more, and ceilometer-graphite "
             "top shows the machines on it")
     return batches
-
-
-def _polled(machine, build):
-    return [build(message["payload"]["samples"]) for message in machine.poll()]
 
 
 def _explain(arguments, sent, left_out):

@@ -30,6 +30,7 @@ from oslo_config import cfg
 
 from ceilometer_graphite import definitions
 from ceilometer_graphite.cli import common
+from ceilometer_graphite.cli import hypervisor
 from ceilometer_graphite.cli import pipelines
 from ceilometer_graphite.cli.top import machines
 from ceilometer_graphite.cli.top import screen
@@ -37,10 +38,13 @@ from ceilometer_graphite.cli.top import view
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Show machines, live or once.
+
+    :returns: the exit status
+    :raises common.CommandError: when they cannot be polled
+    """
     conf = _load_conf(arguments)
-    poll = machines.Poll(_definitions(conf), conf)
-    for note in poll.notes:
-        common.note(note)
+    poll = _poller(conf)
     shown = view.View(sort=arguments.sort, pattern=arguments.filter)
     if arguments.json:
         return _print_json(arguments, conf, poll, shown)
@@ -52,6 +56,25 @@ def run(arguments: argparse.Namespace) -> int:
     time.sleep(arguments.interval)
     screen.print_table(shown.choose(poll()))
     return 0
+
+
+def _poller(conf):
+    """What polls the machines of this hypervisor whenever it is called."""
+    polled = hypervisor.MachineHypervisor(conf, machines.METERS)
+    remembered = machines.Machines(_definitions(conf), conf)
+    for note in remembered.notes:
+        common.note(note)
+
+    def poll():
+        found = remembered.update(
+            [sample for samples in polled.poll() for sample in samples])
+        notes = polled.notes()
+        if notes and not found:
+            raise common.CommandError(
+                "no machines were found: %s" % notes[0],
+                "Ceilometer finds those that Nova started")
+        return found
+    return poll
 
 
 def _print_json(arguments, conf, poll, shown):

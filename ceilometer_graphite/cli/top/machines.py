@@ -17,11 +17,13 @@
 import dataclasses
 import types
 
+from ceilometer import sample as ceilometer_sample
+from oslo_config import cfg
+
 from ceilometer_graphite import conversion
+from ceilometer_graphite import definitions as publisher_definitions
 from ceilometer_graphite import naming
-from ceilometer_graphite.cli import common
 from ceilometer_graphite.cli import hypervisor
-from ceilometer_graphite.cli import recordings
 
 _MIB = 1024 ** 2
 
@@ -67,12 +69,12 @@ METERS = [*_COUNTERS, *_GAUGES]
 class Machines:
     """Turns polls into machines; it remembers counters for their rates.
 
-    :param definitions: of :mod:`ceilometer_graphite.definitions`
     :param conf: the agent's ``ConfigOpts``
     :ivar notes: what cannot be shown, and why, as lines
     """
 
-    def __init__(self, definitions, conf):
+    def __init__(self, definitions: publisher_definitions.Definitions,
+                 conf: cfg.ConfigOpts) -> None:
         self._namer = naming.PathNamer(
             "{resource_id}.{meter}", prefix="", append_hostname=False,
             default_host="")
@@ -80,9 +82,10 @@ class Machines:
             counters="rate", definitions=definitions, namer=self._namer,
             rate_expiry_seconds=conf.graphite.rate_expiry_seconds,
             rate_max_series=conf.graphite.rate_max_series))
-        self.notes = []
-        self._columns = {meter: (meter, "MiB", *column)
-                         for meter, column in _GAUGES.items()}
+        self.notes: list[str] = []
+        self._columns: dict[str, tuple[str, str, str, int]] = {
+            meter: (meter, "MiB", *column)
+            for meter, column in _GAUGES.items()}
         for meter, (unit, attribute, wanted) in _COUNTERS.items():
             rate = definitions.rate(meter, unit)
             if rate is None or rate.unit not in ("", wanted):
@@ -93,12 +96,12 @@ class Machines:
             else:
                 self._columns[meter] = rate.name, rate.unit, attribute, 1
 
-    def update(self, samples):
+    def update(self, samples: list[ceilometer_sample.Sample]
+               ) -> list[Machine]:
         """The machines that samples of one poll are about.
 
         :param samples: those of :class:`hypervisor.MachineHypervisor`
-        :returns: a list of :class:`Machine`, one for each that has a sample
-            ``hypervisor.INSTANCE``
+        :returns: one for each that has a sample ``hypervisor.INSTANCE``
         """
         lines, _ = self._converter.convert(samples)
         values = {path: float(value) for path, value, _ in (
@@ -136,32 +139,3 @@ class Machines:
             return
         setattr(machine, attribute,
                 (getattr(machine, attribute) or 0) + value * factor)
-
-
-class Poll:
-    """Polls the machines of this hypervisor whenever it is called.
-
-    :raises common.CommandError: when that is not possible
-    """
-
-    def __init__(self, definitions, conf):
-        self._hypervisor = hypervisor.MachineHypervisor(conf, METERS)
-        self._build = recordings.builder(conf)
-        self._machines = Machines(definitions, conf)
-        self.notes = self._machines.notes
-
-    def __call__(self):
-        """A list of :class:`Machine`.
-
-        :raises common.CommandError: when libvirt cannot be reached, or its
-            machines cannot be found
-        """
-        found = self._machines.update([
-            sample for message in self._hypervisor.poll()
-            for sample in self._build(message["payload"]["samples"])])
-        notes = self._hypervisor.notes()
-        if notes and not found:
-            raise common.CommandError(
-                "no machines were found: %s" % notes[0],
-                "Ceilometer finds those that Nova started")
-        return found

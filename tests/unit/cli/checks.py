@@ -27,7 +27,7 @@ import traceback
 from ceilometer.compute.virt.libvirt import utils
 import fixtures
 
-from ceilometer_graphite.cli.check import checks
+from ceilometer_graphite.cli.check import command
 from ceilometer_graphite.cli.check import results as check_results
 from ceilometer_graphite.cli.check import user
 from lab import agent
@@ -118,7 +118,7 @@ sinks:
         self.state = check_results.State(self.arguments)
         self.state.python = True
         return list(check_results.run(
-            [check for group in checks.groups(self.arguments)
+            [check for group in command.groups(self.arguments)
              for check in group if check.name in names], self.state))
 
     def assert_found(self, status, results, *texts):
@@ -144,7 +144,7 @@ sinks:
         Where the tests are not run by root, it is their own user.
         """
         # The child of a user that may not read our Python cannot import.
-        self.find(*(check.name for group in checks.groups(self.arguments)
+        self.find(*(check.name for group in command.groups(self.arguments)
                     for check in group))
         ours, childs = os.pipe()
 

@@ -62,6 +62,15 @@ class LeftOutTest(recorded.PreviewTestCase):
         why, = [each["why"] for each in found["left_out"]]
         self.assertIn("Ceilometer's pipeline fails on it", why)
 
+    def test_what_the_pipeline_fails_on_costs_nothing_beside_it(self):
+        message = recorded.message(counter_volume=[])
+        message["payload"]["samples"] += recorded.message(
+            resource_id="j")["payload"]["samples"]
+        found = self.preview_json(message)
+        self.assertEqual(["i"], [each["resource_id"]
+                                 for each in found["left_out"]])
+        self.assertEqual(1, len(found["publishers"][0]["lines"]))
+
     def test_what_cannot_be_converted_is_told_with_why(self):
         found = self.preview_json(
             recorded.message(counter_volume=float("nan")),

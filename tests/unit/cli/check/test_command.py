@@ -17,7 +17,6 @@ import os
 import re
 from unittest import mock
 
-from ceilometer_graphite.cli.check import checks as all_checks
 from ceilometer_graphite.cli.check import command
 from ceilometer_graphite.cli.check import results
 from tests.unit.cli import checks
@@ -71,7 +70,7 @@ class CheckTest(checks.CheckTestCase):
         (self.directory / "ceilometer.conf").unlink()
         ended = self.check("--send", "--render-url", "http://127.0.0.1:9")
         self.arguments.send = self.arguments.render_url = True
-        names = {each.name for group in all_checks.groups(self.arguments)
+        names = {each.name for group in command.groups(self.arguments)
                  for each in group}
         self.assertEqual(2, ended.status)
         self.assertEqual(names, {

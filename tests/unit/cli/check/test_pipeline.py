@@ -112,7 +112,7 @@ class PublishersTest(checks.CheckTestCase):
 
     def test_a_misspelt_scheme_is_an_error(self):
         self.assert_found("error", self.found(self.url, "grafite://g:2003"),
-                          "grafite://g:2003 cannot be loaded")
+                          "grafite://g:2003: ", "cannot be loaded")
 
     def test_a_notifier_is_an_error_that_names_forward_drivers(self):
         self.assert_found("error", self.found(self.url, "notifier://"),

@@ -14,7 +14,7 @@
 
 import os
 
-from ceilometer_graphite.cli.check import user
+from ceilometer_graphite.cli import common
 from tests.unit.cli import checks
 
 SPOOL = ("ceilometer.conf", "pipeline.yaml", "publishers", "graphite://",
@@ -50,7 +50,7 @@ class SpoolTest(checks.CheckTestCase):
         self.as_nobody(lambda: self.assert_found(
             "error", self.find(*SPOOL),
             "%s cannot write to %s: Permission denied" % (
-                user.current(), self.spool), "install -d -o "))
+                common.user_name(), self.spool), "install -d -o "))
 
     def test_a_folder_that_cannot_be_made_is_an_error(self):
         self.found()

@@ -53,7 +53,7 @@ class UserTest(checks.CheckTestCase):
             self.assertFalse({0, 4} & set(os.getgroups()))
             self.assertEqual(entry.pw_dir, os.environ["HOME"])
             self.assertRaises(PermissionError, os.setuid, 0)
-            return user.current() == checks.NOBODY
+            return common.user_name() == checks.NOBODY
         self.assertTrue(base.in_child(become))
 
     def test_another_than_root_cannot_become_a_user(self):
