@@ -1,3 +1,4 @@
+#
 # Licensed under the Apache License, Version 2.0 (the "License"); you may
 # not use this file except in compliance with the License. You may obtain
 # a copy of the License at
@@ -9,9 +10,16 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""A receiver in a process of its own: what its application read, in a file."""
+
+"""A receiver that can misbehave, in a process of its own.
+
+:class:`Receiver` writes lines to a file; :class:`Server` is what any other
+receiver is made of.
+"""
 
 import argparse
+import contextlib
+import math
 import os
 import pathlib
 import pickle
@@ -21,16 +29,161 @@ import ssl
 import struct
 import sys
 import threading
+import time
+import typing
 
+from lab import child
 from lab import process
 
-ROOT = pathlib.Path(__file__).absolute().parent.parent
 # What it does with a connection, until the signal HEAL.
 READS = "reads"
 NEVER_READS = "never_reads"
 READS_SLOWLY = "reads_slowly"
 RESETS = "resets"
 HEAL = signal.SIGUSR1
+_HOST = "127.0.0.1"
+_READ_BYTES = 2 ** 18
+_LOOK_SECONDS = 0.05
+_BACKLOG = 1024
+# SO_LINGER of no seconds: close() answers with RST.
+_RST = struct.pack("ii", 1, 0)
+
+
+class Orders:
+    """How a server has to behave, in memory that forked processes share."""
+
+    def __init__(self):
+        # Resets so far; whether to reset each connection; until when to read
+        # slowly, and how many bytes a second.
+        self._values = child.shared_doubles(4)
+
+    def heal(self) -> None:
+        """Accept and read as a server should."""
+        self._values[1] = self._values[2] = 0.0
+
+    def reset_all(self) -> None:
+        """Answer the first byte of each connection with RST."""
+        self._values[1] = 1.0
+
+    def reset_present(self) -> None:
+        """Answer each connection of now with RST, and go on."""
+        self._values[0] += 1
+
+    def read_slowly(self, bytes_per_second: int,
+                    seconds: float = math.inf) -> None:
+        """Read no more than some bytes (or a datagram) a second."""
+        self._values[3] = bytes_per_second
+        self._values[2] = time.monotonic() + seconds
+
+    @property
+    def resets(self) -> float:
+        """How often present connections were to be reset."""
+        return self._values[0]
+
+    @property
+    def resets_all(self) -> bool:
+        """Whether each connection is to be reset."""
+        return bool(self._values[1])
+
+    def wait_to_read(self) -> int:
+        """Wait a second if it is to read slowly; return how many bytes."""
+        until = time.monotonic() + 1.0
+        while (now := time.monotonic()) < self._values[2]:
+            if now >= until:
+                return int(self._values[3])
+            time.sleep(_LOOK_SECONDS)
+        return _READ_BYTES
+
+
+class Server:
+    """Reads what comes to a loopback port.
+
+    :param port: to listen on
+    :param make_reader: called for each connection that it accepts. It makes
+        an object whose ``feed`` takes bytes as they come, and returns a reply.
+    :param is_datagram: whether it listens with UDP
+    :param context: an SSLContext, for TLS
+    :param decrypts: whether ``feed`` gets what TLS decrypts; else it gets
+        the bytes on the wire that follow the handshake
+    :param receive_buffer: SO_RCVBUF; 0 leaves the kernel's default
+    :param orders: :class:`Orders`
+    """
+
+    def __init__(self, port: int, make_reader: typing.Callable,
+                 is_datagram: bool = False,
+                 context: ssl.SSLContext | None = None,
+                 decrypts: bool = True, receive_buffer: int = 0,
+                 orders: Orders | None = None):
+        self.port = port
+        self.orders = orders or Orders()
+        self._make_reader = make_reader
+        self._is_datagram = is_datagram
+        self._context = context
+        self._decrypts = decrypts
+        self._receive_buffer = receive_buffer
+
+    def run(self, ready: typing.Callable) -> None:
+        """Serve for ever; call ``ready()`` once it listens."""
+        server = socket.socket(
+            socket.AF_INET, socket.SOCK_DGRAM if self._is_datagram
+            else socket.SOCK_STREAM)
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if self._receive_buffer:
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF,
+                              self._receive_buffer)
+        server.bind((_HOST, self.port))
+        if self._is_datagram:
+            ready()
+            self._read(server, self._make_reader())
+        server.listen(_BACKLOG)
+        ready()
+        while True:
+            # A client that went away at once is none.
+            with contextlib.suppress(OSError):
+                connection, _ = server.accept()
+                threading.Thread(
+                    target=self._serve, daemon=True,
+                    args=(connection, self._make_reader())).start()
+
+    def _serve(self, connection, reader):
+        try:
+            with connection:
+                if self._context:
+                    connection = self._accept_tls(connection)
+                # Closed at once, or the peer's lines are never confirmed.
+                with connection:
+                    self._read(connection, reader)
+        except OSError as e:
+            print(f"a connection ended: {e}")
+
+    def _accept_tls(self, connection):
+        while not self.orders.wait_to_read():
+            continue
+        encrypted = self._context.wrap_socket(connection, server_side=True)
+        return (encrypted if self._decrypts
+                else socket.socket(fileno=encrypted.detach()))
+
+    def _read(self, connection, reader):
+        """Read until the peer has closed, or it is to be reset."""
+        resets = self.orders.resets
+        if self.orders.resets_all:
+            connection.recv(1)
+            resets = -1
+        connection.settimeout(_LOOK_SECONDS)
+        while resets == self.orders.resets or self._is_datagram:
+            size = self.orders.wait_to_read()
+            if not size:
+                continue
+            try:
+                data = connection.recv(size)
+            except TimeoutError:
+                continue
+            if not data and not self._is_datagram:
+                return
+            reply = reader.feed(data)
+            if reply:
+                connection.sendall(reply)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST)
 
 
 class Receiver(process.Process):
@@ -56,7 +209,7 @@ class Receiver(process.Process):
         self.options = options
         self.mode = mode
         super().__init__("a receiver", None, directory / "receiver.log",
-                         env={"PYTHONPATH": str(ROOT)})
+                         env={"PYTHONPATH": str(process.ROOT)})
 
     def start(self):
         """Return when it listens."""
@@ -92,97 +245,65 @@ class Receiver(process.Process):
         return text[:text.rfind("\n") + 1].splitlines()
 
 
-class _Server:
-    """What runs in the other process."""
+class _Lines:
+    """Keeps whole lines; what is cut off at the end is none."""
 
-    def __init__(self, arguments):
-        self._arguments = arguments
-        self._file = os.open(arguments.path,
-                             os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        self._healed = threading.Event()
-        if arguments.mode == READS:
-            self._healed.set()
-        signal.signal(HEAL, lambda *_: self._healed.set())
+    def __init__(self, file):
+        self._file = file
+        self._rest = b""
 
-    def run(self):
-        kind = (socket.SOCK_DGRAM if self._arguments.protocol == "udp"
-                else socket.SOCK_STREAM)
-        server = socket.socket(socket.AF_INET, kind)
-        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if self._arguments.receive_buffer:
-            server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF,
-                              self._arguments.receive_buffer)
-        server.bind(("127.0.0.1", self._arguments.port))
-        if kind == socket.SOCK_DGRAM:
-            print("listening")
-            while True:
-                os.write(self._file, server.recv(65536))
-        server.listen(128)
-        print("listening")
-        while True:
-            connection, _ = server.accept()
+    def feed(self, data):
+        lines, end, self._rest = (self._rest + data).rpartition(b"\n")
+        os.write(self._file, lines + end)
+
+
+class _Frames(_Lines):
+    """Keeps the lines of whole frames of the pickle protocol."""
+
+    def feed(self, data):
+        self._rest += data
+        while len(self._rest) >= 4:
+            end = 4 + struct.unpack("!L", self._rest[:4])[0]
+            if len(self._rest) < end:
+                return
+            lines = [f"{path} {value} {second}\n" for path, (
+                second, value) in pickle.loads(self._rest[4:end])]
+            os.write(self._file, "".join(lines).encode())
+            self._rest = self._rest[end:]
+
+
+def _context(arguments):
+    if arguments.protocol != "tls":
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(arguments.certificate)
+    if arguments.client_ca:
+        context.load_verify_locations(arguments.client_ca)
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def _serve(arguments):
+    """Run the other process of a Receiver."""
+    file = os.open(arguments.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    is_datagram = arguments.protocol == "udp"
+
+    def make_reader():
+        if not is_datagram:
             print("connected")
-            threading.Thread(target=self._serve, args=(connection,),
-                             daemon=True).start()
+        return (_Frames if arguments.format == "pickle" else _Lines)(file)
 
-    def _serve(self, connection):
-        try:
-            if self._arguments.protocol == "tls":
-                connection = self._context().wrap_socket(
-                    connection, server_side=True)
-            self._misbehave(connection)
-            if self._arguments.format == "pickle":
-                self._read_frames(connection)
-            else:
-                self._read_lines(connection)
-        except OSError as e:
-            print(f"a connection ended: {e}")
-
-    def _context(self):
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self._arguments.certificate)
-        if self._arguments.client_ca:
-            context.load_verify_locations(self._arguments.client_ca)
-            context.verify_mode = ssl.CERT_REQUIRED
-        return context
-
-    def _misbehave(self, connection):
-        if self._healed.is_set():
-            return
-        if self._arguments.mode == RESETS:
-            connection.recv(1, socket.MSG_PEEK)
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
-                                  struct.pack("ii", 1, 0))
-            connection.close()
-        elif self._arguments.mode == NEVER_READS:
-            self._healed.wait()
-
-    def _read_lines(self, connection):
-        """Keep whole lines; what is cut off at the end is none."""
-        rest = b""
-        while data := connection.recv(self._size()):
-            rest += data
-            end = rest.rfind(b"\n") + 1
-            if end:
-                os.write(self._file, rest[:end])
-                rest = rest[end:]
-
-    def _size(self):
-        """Bytes to read now, after a second of waiting if it is slow."""
-        if self._healed.is_set() or self._healed.wait(1):
-            return 65536
-        return self._arguments.bytes_per_second
-
-    def _read_frames(self, connection):
-        with connection.makefile("rb") as file:
-            while len(header := file.read(4)) == 4:
-                size, = struct.unpack("!L", header)
-                frame = file.read(size)
-                if len(frame) < size:
-                    return
-                lines = [f"{path} {value} {second}\n" for path, (
-                    second, value) in pickle.loads(frame)]
-                os.write(self._file, "".join(lines).encode())
+    orders = Orders()
+    if arguments.mode == RESETS:
+        orders.reset_all()
+    elif arguments.mode == NEVER_READS:
+        orders.read_slowly(0)
+    elif arguments.mode == READS_SLOWLY:
+        orders.read_slowly(arguments.bytes_per_second)
+    signal.signal(HEAL, lambda *_: orders.heal())
+    Server(arguments.port, make_reader, is_datagram, _context(arguments),
+           receive_buffer=arguments.receive_buffer, orders=orders).run(
+               lambda: print("listening"))
 
 
 def main():
@@ -196,7 +317,7 @@ def main():
     parser.add_argument("--client-ca")
     parser.add_argument("--bytes-per-second", type=int, default=1)
     parser.add_argument("--receive-buffer", type=int, default=0)
-    _Server(parser.parse_args()).run()
+    _serve(parser.parse_args())
 
 
 if __name__ == "__main__":

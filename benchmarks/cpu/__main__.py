@@ -27,7 +27,6 @@ import tempfile
 import time
 
 from benchmarks.common import arguments
-from benchmarks.common import child
 from benchmarks.common import report
 from benchmarks.common import senders
 from benchmarks.cpu import cycle
@@ -35,6 +34,7 @@ from benchmarks.cpu import footprint
 from benchmarks.cpu import stage as cpu_stage
 from benchmarks.cpu import tables
 from lab import certificates
+from lab import child
 
 _SENDERS = ("tcp", "raw", "both", "tags", "udp", "pickle", "tls", "spool",
             "ceilometer-tcp", "ceilometer-tcp-unsigned", "ceilometer-udp",

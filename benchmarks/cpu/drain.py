@@ -15,9 +15,9 @@
 
 import threading
 
-from benchmarks.common import child
 from benchmarks.common import protocols
 from benchmarks.common import receiver
+from lab import child
 
 
 class _Requests(protocols.Http):
@@ -35,13 +35,12 @@ class Drain(receiver.Receiver):
     :param authority: a :class:`~lab.certificates.Authority`, for TLS
     """
 
-    datagrams_bytes = 2 ** 20
-
     def __init__(self, sender, authority=None):
         super().__init__(
-            lambda: _Reader(self, sender.decoder), sender.is_datagram,
+            lambda: _Reader(self, sender.decoder),
             authority.certificate("drain") if sender.is_encrypted else None,
-            decrypts=False)
+            is_datagram=sender.is_datagram, decrypts=False,
+            receive_buffer=2 ** 20 if sender.is_datagram else 0)
         self._lock = threading.Lock()
         self._totals = child.shared_doubles(2)
 

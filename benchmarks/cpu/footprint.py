@@ -33,13 +33,13 @@ from ceilometer import sample
 from stevedore import driver as stevedore_driver
 
 from benchmarks.common import arguments
-from benchmarks.common import child
 from benchmarks.common import report
 from benchmarks.common import senders
-from benchmarks.common import usage
 from benchmarks.cpu import cycle
 from benchmarks.cpu import drain
 from lab import agent
+from lab import child
+from lab import usage
 
 LEGEND = (
     "RSS: resident memory, in MiB, that a process has more, which had loaded "

@@ -21,10 +21,10 @@ import os
 import statistics
 import time
 
-from benchmarks.common import child
-from benchmarks.common import usage
 from benchmarks.cpu import cycle
 from benchmarks.cpu import drain
+from lab import child
+from lab import usage
 
 _LOOK_SECONDS = 0.025
 _MAX_LOOKS = 4000

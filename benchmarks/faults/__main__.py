@@ -23,12 +23,12 @@ import tempfile
 import time
 
 from benchmarks.common import arguments
-from benchmarks.common import child
 from benchmarks.common import report
 from benchmarks.common import senders
 from benchmarks.faults import scenarios
 from benchmarks.faults import trial
 from lab import certificates
+from lab import child
 
 # The volumes of what they send are sequence numbers.
 _SENDERS = ("nothing", "tcp", "tls", "pickle", "spool", "udp",

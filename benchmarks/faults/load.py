@@ -22,8 +22,8 @@ import signal
 import time
 import typing
 
-from benchmarks.common import child
 from benchmarks.common import workload
+from lab import child
 
 _LOOK_SECONDS = 0.02
 

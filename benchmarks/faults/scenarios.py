@@ -86,7 +86,7 @@ def reset(trial):
     trial.load_for(trial.times.load)
     for _ in range(trial.times.repeats):
         time.sleep(trial.times.between + _BACK_SECONDS)
-        trial.receiver.reset()
+        trial.receiver.orders.reset_present()
 
 
 def never_reads(trial):
@@ -94,7 +94,7 @@ def never_reads(trial):
     trial.receiver.start()
     trial.load_for(2 * trial.times.before + trial.times.never)
     time.sleep(trial.times.before)
-    trial.receiver.read_slowly()
+    trial.receiver.orders.read_slowly(0)
     time.sleep(trial.times.never)
     restart(trial)
 
@@ -104,7 +104,7 @@ def reads_slowly(trial):
     trial.receiver.start()
     trial.load_for(2 * trial.times.before + trial.times.slow)
     time.sleep(trial.times.before)
-    trial.receiver.read_slowly(trial.times.slow)
+    trial.receiver.orders.read_slowly(1, trial.times.slow)
     time.sleep(trial.times.slow)
 
 

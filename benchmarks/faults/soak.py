@@ -26,13 +26,13 @@ import tempfile
 import time
 
 from benchmarks.common import arguments
-from benchmarks.common import child
 from benchmarks.common import report
 from benchmarks.common import senders
-from benchmarks.common import usage
 from benchmarks.faults import scenarios
 from benchmarks.faults import trial
 from lab import certificates
+from lab import child
+from lab import usage
 
 _MAX_GROWTH_MB = 10
 _FAULT_SHARE = 0.25
@@ -77,12 +77,12 @@ class Soak:
         self._sleep(trial, seconds)
 
     def _stop_reading(self, trial, seconds):
-        trial.receiver.read_slowly()
+        trial.receiver.orders.read_slowly(0)
         self._sleep(trial, seconds)
         scenarios.restart(trial)
 
     def _reset(self, trial, seconds):
-        trial.receiver.reset()
+        trial.receiver.orders.reset_present()
         self._sleep(trial, seconds)
 
     def _refuse(self, trial, seconds):

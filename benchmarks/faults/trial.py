@@ -73,7 +73,8 @@ class Receiver(receiver.Receiver):
     """
 
     def __init__(self, sender, ledger, certificate):
-        super().__init__(self._reader, sender.is_datagram, certificate)
+        super().__init__(self._reader, certificate,
+                         is_datagram=sender.is_datagram)
         self.started_at = 0.0
         self._decoder = sender.decoder
         self._ledger = ledger

@@ -30,12 +30,12 @@ import tempfile
 import time
 
 from benchmarks.common import arguments
-from benchmarks.common import child
 from benchmarks.common import report
 from benchmarks.fleet import cluster
 from benchmarks.fleet import series
 from benchmarks.fleet import tables
 from benchmarks.fleet import trial
+from lab import child
 from lab import relay
 
 _FULL = trial.Plan(

@@ -19,10 +19,10 @@ import os
 
 import whisper
 
-from benchmarks.common import usage
 from benchmarks.fleet import connections
 from lab import graphite
 from lab import relay
+from lab import usage
 
 CACHES = 3
 # A file of one block.

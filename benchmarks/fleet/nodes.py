@@ -27,11 +27,11 @@ import time
 
 from ceilometer import publisher
 
-from benchmarks.common import child
 from benchmarks.common import senders
-from benchmarks.common import usage
 from benchmarks.fleet import series
+from lab import child
 from lab import process
+from lab import usage
 
 _OF_PROCESS = 125
 _LOOK_SECONDS = 0.1

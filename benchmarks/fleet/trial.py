@@ -18,13 +18,13 @@ import dataclasses
 import signal
 import time
 
-from benchmarks.common import usage
 from benchmarks.fleet import account as fleet_account
 from benchmarks.fleet import cluster
 from benchmarks.fleet import connections
 from benchmarks.fleet import nodes
 from benchmarks.fleet import series
 from lab import process
+from lab import usage
 
 _FILES_SECONDS = 600
 _HERD_SECONDS = 60

@@ -26,12 +26,12 @@ import tempfile
 import time
 
 from benchmarks.common import arguments
-from benchmarks.common import child
 from benchmarks.common import report
-from benchmarks.common import usage
 from benchmarks.fleet import nodes
 from benchmarks.fleet import series as fleet_series
+from lab import child
 from lab import process
+from lab import usage
 from lab import victoria
 
 _FLEET = "ceilometer[.].*"

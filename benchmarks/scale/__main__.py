@@ -27,10 +27,10 @@ import tempfile
 import time
 
 from benchmarks.common import arguments
-from benchmarks.common import child
 from benchmarks.common import report
 from benchmarks.scale import tables
 from benchmarks.scale import trial
+from lab import child
 from lab import process
 
 _INSTANCES = (10, 100, 1000, 5000)

@@ -11,11 +11,13 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Runs ceilometer-polling, and records what it hands to its driver.
+"""Runs ceilometer-polling, and says what it does.
 
-``python -m benchmarks.scale.probe FILE DRIVER ARGUMENTS``: the arguments are
-those of ceilometer-polling; each notification becomes a line of FILE that
-:mod:`~benchmarks.scale.records` reads. Nothing else of the agent is changed.
+``python -m benchmarks.scale.probe GO FILE DRIVER ARGUMENTS``: the arguments
+are those of ceilometer-polling. Before each polling cycle it appends the line
+``"ready"`` to FILE and waits for a byte of the FIFO named GO. Each
+notification becomes a line that :mod:`~benchmarks.scale.records` reads. The
+end of a cycle is ``"done"``. Nothing else of the agent is changed.
 """
 
 import functools
@@ -27,47 +29,71 @@ import threading
 import time
 
 from ceilometer.cmd import polling
+from ceilometer.polling import manager
 
 _GROUP = "oslo.messaging.notify.drivers"
 _SENDER = "graphite-sender"
 
 
-def _recorded(notify, path):
-    """A driver's ``notify``, with the CPU that its thread spends in it."""
-    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+class Probe:
+    """Wraps functions of the agent.
 
-    @functools.wraps(notify)
-    def call(driver, ctxt, message, priority, retry):
-        at = time.time()
-        cpu = time.thread_time()
-        try:
-            return notify(driver, ctxt, message, priority, retry)
-        finally:
-            cpu = time.thread_time() - cpu
-            os.write(file, _record(at, cpu, message["payload"]["samples"]))
-    return call
+    :param go: path of the FIFO
+    :param path: of the file
+    """
 
+    def __init__(self, go, path):
+        self._go = os.open(go, os.O_RDWR)
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
-def _record(at, cpu, samples):
-    return json.dumps({
-        "at": at, "cpu": cpu, "sender": _sender(),
-        "timestamp": samples[0]["timestamp"],
-        "meter": samples[0]["counter_name"],
-        "resources": [sample["resource_id"] for sample in samples],
-    }).encode() + b"\n"
+    def wrap_cycle(self, poll):
+        """Return ``PollingTask.poll_and_notify``, which waits first."""
+        @functools.wraps(poll)
+        def call(task):
+            self._write("ready")
+            os.read(self._go, 1)
+            try:
+                return poll(task)
+            finally:
+                self._write("done")
+        return call
+
+    def wrap_notify(self, notify):
+        """Return ``notify`` of a driver, with the CPU that it takes."""
+        @functools.wraps(notify)
+        def call(driver, ctxt, message, priority, retry):
+            at = time.time()
+            cpu = time.thread_time()
+            try:
+                return notify(driver, ctxt, message, priority, retry)
+            finally:
+                cpu = time.thread_time() - cpu
+                samples = message["payload"]["samples"]
+                self._write({
+                    "at": at, "cpu": cpu, "sender": _sender(),
+                    "timestamp": samples[0]["timestamp"],
+                    "meter": samples[0]["counter_name"],
+                    "resources": [each["resource_id"] for each in samples]})
+        return call
+
+    def _write(self, record):
+        os.write(self._file, json.dumps(record).encode() + b"\n")
 
 
 def _sender():
-    """The kernel's id of the publisher's thread, None without one."""
+    """Return the kernel's id of the publisher's thread, None without one."""
     return next((thread.native_id for thread in threading.enumerate()
                  if thread.name == _SENDER), None)
 
 
 def main():
-    path, name, *arguments = sys.argv[1:]
+    go, path, name, *arguments = sys.argv[1:]
+    probe = Probe(go, path)
     entry_point, = metadata.entry_points(group=_GROUP, name=name)
     driver = entry_point.load()
-    driver.notify = _recorded(driver.notify, path)
+    driver.notify = probe.wrap_notify(driver.notify)
+    task = manager.PollingTask
+    task.poll_and_notify = probe.wrap_cycle(task.poll_and_notify)
     sys.argv = ["ceilometer-polling", *arguments]
     polling.main()
 

@@ -18,8 +18,8 @@ import threading
 import time
 import typing
 
-from benchmarks.common import child
 from benchmarks.common import receiver
+from lab import child
 
 _HEAD = struct.Struct("dI")
 # What the publisher reports of itself is no sample.

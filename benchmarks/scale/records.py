@@ -16,7 +16,6 @@
 import collections
 import dataclasses
 import datetime
-import json
 import re
 import typing
 
@@ -34,6 +33,28 @@ _GAUGES = {"cpu": 2}
 
 class MismatchError(process.LabError):
     """Lines are missing, or are too many."""
+
+
+class Tail:
+    """Reads what is appended to a file.
+
+    :param path: of the file, which need not be there yet
+    """
+
+    def __init__(self, path):
+        self._path = path
+        self._offset = 0
+
+    def lines(self) -> list:
+        """Return the whole lines since the last call, as bytes."""
+        if not self._path.exists():
+            return []
+        with self._path.open("rb") as file:
+            file.seek(self._offset)
+            data = file.read()
+        end = data.rfind(b"\n") + 1
+        self._offset += end
+        return data[:end].splitlines()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,18 +77,14 @@ class Notification:
     meter: str
     resources: list
 
-    @classmethod
-    def parse(cls, line):
-        return cls(**json.loads(line))
-
     @property
-    def polled_at(self):
+    def polled_at(self) -> float:
         """Its timestamp in epoch seconds."""
         return datetime.datetime.fromisoformat(self.timestamp).replace(
             tzinfo=datetime.timezone.utc).timestamp()
 
     @property
-    def lines(self):
+    def lines(self) -> int:
         """How many lines have to come of it, but in the first cycle."""
         return len(self.resources) * (1 + _GAUGES.get(self.meter, 0))
 
@@ -83,8 +100,8 @@ class Latency(typing.NamedTuple):
     of_poll: float
 
 
-def by_key(lines):
-    """{(instance, meter and device, second): [line]}."""
+def by_key(lines: list) -> dict:
+    """Return {(instance, meter and device, second): [line]}."""
     found = collections.defaultdict(list)
     for line in lines:
         parts = line.path.split(".", _REST)
@@ -92,12 +109,11 @@ def by_key(lines):
     return found
 
 
-def latencies(notifications, lines):
-    """How long each sample of a cycle took.
+def latencies(notifications: list, lines: dict) -> list:
+    """Return the :class:`Latency` of each sample of a cycle.
 
     :param lines: of :func:`by_key`
-    :returns: a list of :class:`Latency`
-    :raises MismatchError: when not each sample became one line
+    :raises MismatchError: if a sample did not become one line
     """
     found = []
     for notification in notifications:
@@ -107,15 +123,6 @@ def latencies(notifications, lines):
             found.append(Latency(line.at - notification.at,
                                  line.at - polled_at))
     return found
-
-
-def is_there(notification, lines):
-    """Return whether each sample of a notification became a line."""
-    try:
-        latencies([notification], by_key(lines))
-    except MismatchError:
-        return False
-    return True
 
 
 def _line(meter, resource, second, lines):
@@ -131,11 +138,11 @@ def _line(meter, resource, second, lines):
     return found[0]
 
 
-def series(notifications, lines):
-    """The set of the paths that a cycle became.
+def series(notifications: list, lines: dict) -> set:
+    """Return the paths that a cycle became.
 
     :param lines: of :func:`by_key`
-    :raises MismatchError: when it became more or less lines than it has to
+    :raises MismatchError: if it became more or less lines than it has to
     """
     seconds = {int(notification.polled_at) for notification in notifications}
     paths = [line.path for (_, _, second), same in lines.items()
@@ -147,11 +154,11 @@ def series(notifications, lines):
     return set(paths)
 
 
-def check_same(what, cycles):
+def check_same(what: str, cycles: typing.Iterable) -> set:
     """Return the set that all cycles have; the empty set of no cycles.
 
     :param what: is in the sets, for the error
-    :raises MismatchError: when they differ
+    :raises MismatchError: if they differ
     """
     first = None
     for found in cycles:

@@ -88,7 +88,7 @@ _LATENCY_LEGEND = (
     "sample. From the driver: since the agent called its notification "
     "driver with the sample. From the poll: since the sample's timestamp, "
     "which is when the agent began to poll the meter, so this has the time "
-    "in which it polled the other instances. The other agents were stopped.")
+    "in which it polled the other instances. The other agents did not poll.")
 _MEMORY_LEGEND = (
     "MB of resident memory at the end, of the worker of each agent and of "
     "the broker.")

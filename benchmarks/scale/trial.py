@@ -17,20 +17,16 @@ import contextlib
 import dataclasses
 import time
 
-from benchmarks.common import usage
 from benchmarks.scale import agents as scale_agents
 from benchmarks.scale import bus as scale_bus
 from benchmarks.scale import figures
 from benchmarks.scale import receiver as scale_receiver
 from benchmarks.scale import records
 from lab import agent
-from lab import process
+from lab import usage
 
 NAMES = (figures.NOOP, figures.DIRECT, figures.BUS)
 _DIRECT_DRIVER = "ceilometer_pipeline"
-# Two cycles of 5,000 instances take some minutes on a machine that has more
-# to do.
-_WARM_SECONDS = 3600
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,7 +100,8 @@ class Trial(contextlib.ExitStack):
             and if lines are missing or too many
         """
         agents = {name: self._start(name) for name in self._names}
-        self._warm_up(agents.values())
+        for each in agents.values():
+            each.warm_up(self._plan.warm_up)
         idle = self._watch_idle()
         turns = self._take_turns(agents)
         latencies, series = _check(turns, agents)
@@ -113,17 +110,6 @@ class Trial(contextlib.ExitStack):
             rss_mb |= self._bus.rss_mb()
         return Result(self._instances, turns, latencies, series, rss_mb,
                       idle, self._bus and self._bus.version)
-
-    def _warm_up(self, agents):
-        def are_warm():
-            # Each has to be asked, whatever another answers.
-            waiting = [each for each in agents
-                       if not each.is_warm(self._plan.warm_up)]
-            return not waiting
-
-        process.wait_for(are_warm, _WARM_SECONDS, "the warm-up")
-        for each in agents:
-            each.settle()
 
     def _start(self, name):
         directory = self._directory / name
