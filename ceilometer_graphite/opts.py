@@ -133,11 +133,15 @@ GRAPHITE_OPTS = [
                       "one value for a second, so a repeated line changes "
                       "nothing there. 0 turns it off, for a relay that "
                       "aggregates."),
-    cfg.FloatOpt("reconnect_interval",
-                 default=0.0,
-                 min=0,
-                 help="Seconds after which a connection is made anew, so "
-                      "that a load balancer can move it; 0 is never."),
+    cfg.BoolOpt("confirm",
+                default=True,
+                help="Whether a line counts as delivered only when the "
+                     "receiver has closed the connection that it came by, "
+                     "which says that it has read all. Set it to false for "
+                     "a receiver that never closes a connection: then one "
+                     "is kept, and a line counts as delivered when the "
+                     "receiver's kernel has it and the connection has lived "
+                     "for another replay_seconds."),
     cfg.StrOpt("spool_dir",
                help="A folder for lines that no endpoint takes. They outlive "
                     "the agent there; without it they wait in memory only."),

@@ -13,22 +13,32 @@
 
 """The publisher ``graphite://``: samples to lines, lines to the sender."""
 
+import logging
 import os
 import reprlib
+import time
 import weakref
 
 import ceilometer
 from ceilometer import publisher
+from oslo_log import log
 
 from ceilometer_graphite import conversion
-from ceilometer_graphite import delivery
+from ceilometer_graphite import outbox
 from ceilometer_graphite import rates
+from ceilometer_graphite import sender
 from ceilometer_graphite import settings
 from ceilometer_graphite import shutdown
+from ceilometer_graphite import spool
 from ceilometer_graphite import stats
+from ceilometer_graphite import throttle
+from ceilometer_graphite import transports
 from ceilometer_graphite import wire
 
+LOG = log.getLogger(__name__)
+
 FAULT = "fault"
+_LOCK_SECONDS = 0.1
 # What is said of a sample by the reason that it was left out for.
 MEANINGS = {
     wire.NOT_A_NUMBER: "left out, its volume is not a number",
@@ -60,26 +70,145 @@ class GraphitePublisher(publisher.ConfigPublisherBase):
         _PUBLISHERS.add(self)
 
     def _start_over(self):
+        loaded = self._settings
         self.counts = stats.Counts()
-        self._converter = conversion.Converter(self._settings)
-        self._sender = delivery.make_sender(self._settings, self.counts)
-        shutdown.watch(self._sender)
+        self._throttle = throttle.Throttle(LOG)
+        self._converter = conversion.Converter(loaded)
+        self._sample_at = time.monotonic()
+        # A datagram that was sent is never sent again.
+        self._outbox = outbox.Outbox(
+            loaded.buffer_size,
+            0 if loaded.protocol == "udp" else loaded.replay_seconds,
+            self._dropped)
+        self._metrics = stats.SelfMetrics(
+            stats.namer(loaded, transports.Slot(loaded.url)))
+        self._sender = sender.Sender(
+            loaded, self._outbox,
+            transports.make(loaded, lambda: self._sender.patience()),
+            self.counts, self._report)
+        self._spool = loaded.spool_dir and spool.Spool(
+            loaded, self._outbox, self.counts, self._sender)
+        self._is_started = False
+        self._start()
+        shutdown.watch(self)
+
+    def _start(self):
+        """Start the threads, or try again with the next samples."""
+        try:
+            for part in filter(None, (self._sender, self._spool)):
+                part.start()
+            self._is_started = True
+        except RuntimeError as e:
+            self._throttle.log(logging.ERROR, "start", "No thread for the "
+                               "publisher to Graphite, lines wait: %s", e)
 
     def publish_samples(self, samples):
-        """Turn samples into lines and hand them to the sender.
+        """Turn samples into lines and hand them to the network thread.
 
         Never raises: a sample that cannot be published is counted and told
-        in the log, and costs nothing else. Never waits for the network, but
-        shortly after SIGTERM (:mod:`~ceilometer_graphite.shutdown`).
+        in the log, and costs nothing else. Never waits for network or disk,
+        but shortly after SIGTERM (:mod:`~ceilometer_graphite.shutdown`).
 
         :param samples: a list of ``ceilometer.sample.Sample``
         """
         lines, problems = self._converter.convert(samples)
+        self._sample_at = time.monotonic()
         if lines:
-            self._sender.submit("".join(lines).encode("ascii"), len(lines))
-            shutdown.wait_if_ending(self._sender)
+            self._outbox.put("".join(lines).encode("ascii"), len(lines))
+            self._wake()
+            shutdown.wait_if_ending(self)
         for problem in problems:
             self._tell(problem)
+
+    def close(self, timeout_seconds: float = shutdown.WAIT_SECONDS) -> int:
+        """Deliver what waits, or keep it on disk. Publish nothing after it.
+
+        :param timeout_seconds: after which what is left is lost, counted
+            and told in the log
+        :returns: how many lines were lost
+        """
+        until = time.monotonic() + timeout_seconds
+        self.hurry(until)
+        self._sender.close()
+        self._sender.join(until - time.monotonic())
+        if self._spool:
+            self._spool.close()
+            self._spool.join(until - time.monotonic())
+        return self.count_lost()
+
+    def hurry(self, until: float) -> None:
+        """Deliver what waits as fast as it goes, because an end is near.
+
+        Takes no lock, and so is safe in a signal handler.
+
+        :param until: when it comes, in monotonic seconds
+        """
+        self._sender.hurry(until)
+        if self._spool:
+            self._spool.hurry()
+
+    def is_done(self) -> bool:
+        """Whether all lines were confirmed, or are on disk.
+
+        Safe in a signal handler: where that interrupted a holder of the
+        lock, the answer is no.
+        """
+        return self._outbox.is_done(_LOCK_SECONDS)
+
+    def count_lost(self) -> int:
+        """Count lines that are neither confirmed nor on disk as lost.
+
+        :returns: how many
+        """
+        lost = self._outbox.unsaved_lines()
+        if lost:
+            self.counts.warn(
+                stats.DROPPED + "shutdown", lost, "%d lines were not "
+                "delivered to Graphite before the end of the process", lost)
+        return lost
+
+    def abandon(self) -> None:
+        """In a forked child: begin anew, without what is the parent's."""
+        for part in filter(None, (self._sender, self._spool)):
+            part.abandon()
+        self._start_over()
+
+    def _wake(self):
+        if not self._is_started:
+            self._start()
+        self._sender.wake()
+        if self._spool:
+            self._spool.wake()
+
+    def _dropped(self, count):
+        self.counts.warn(
+            stats.DROPPED + "buffer_full", count, "%d lines, the oldest, were "
+            "dropped: more than [graphite] buffer_size = %d bytes waited for "
+            "Graphite", count, self._settings.buffer_size)
+
+    def _report(self):
+        """Put the publisher's own series into the outbox.
+
+        :returns: the seconds to the next time; None for never
+        """
+        seconds = self._settings.self_metrics_interval
+        if not seconds:
+            return None
+        lines = self._metrics.lines(self.counts.totals(), self._levels())
+        self._outbox.put("".join(lines).encode("ascii"), len(lines))
+        return seconds
+
+    def _levels(self):
+        """How things stand now, as numbers by name."""
+        lines, size, oldest = self._outbox.waiting()
+        levels = {"buffer_bytes": size, "buffer_lines": lines,
+                  "connected": int(self._sender.is_connected),
+                  "lag_seconds": round(oldest, 3),
+                  "sample_age_seconds": round(
+                      time.monotonic() - self._sample_at, 3)}
+        if self._spool:
+            levels["spool_bytes"] = self._spool.bytes()
+        return levels
 
     def publish_events(self, events):
         """Events are no datapoints.
@@ -110,14 +239,14 @@ def _shown(value):
         return "of " + type(value).__name__
 
 
-_PUBLISHERS = weakref.WeakSet()
+_PUBLISHERS: weakref.WeakSet = weakref.WeakSet()
 
 
 def _start_over_after_fork():
     # Locks may be held by threads that a child does not have, and a socket
     # and the lines that wait for it are the parent's.
     for each in list(_PUBLISHERS):
-        each._start_over()
+        each.abandon()
 
 
 os.register_at_fork(after_in_child=_start_over_after_fork)

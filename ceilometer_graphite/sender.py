@@ -11,238 +11,471 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""From encoded lines to Graphite: the thread that waits for the network."""
+"""The network thread: lines go to Graphite in transactions."""
 
+import collections
+from collections.abc import Callable
 import logging
+import os
+import queue
+import random
+import select
+import socket
 import threading
 import time
+import typing
 
 from oslo_log import log
 
-from ceilometer_graphite import buffer
+from ceilometer_graphite import outbox
 from ceilometer_graphite import stats
 from ceilometer_graphite import throttle
 from ceilometer_graphite import transports
 
 LOG = log.getLogger(__name__)
 
-# One send is of at most so many bytes, or of one batch.
-CHUNK_BYTES = 65536
-# A connection with nothing to send is looked at so often.
-CHECK_SECONDS = 1.0
-# A pollster's batches come within a moment, and a send is for all of them.
+# A pollster's batches come within a moment, and one send is for all of them.
 LINGER_SECONDS = 0.2
-LOCK_SECONDS = 0.1
+# A transaction ends when nothing came for so long, or at that age or size.
+QUIET_SECONDS = 0.5
+AGE_SECONDS = 5.0
+MAX_TRANSACTION_BYTES = 4 * 1024 * 1024
+# One send is of about so many bytes.
+_SEND_BYTES = 65536
+# The backlog is sent in parts of what so many seconds allow.
+_BACKLOG_SECONDS = 0.25
+_FIRST_DELAY_SECONDS = 0.2
+# With several endpoints, one that hangs leaves time for others at the end.
+_LAST_PATIENCE_SECONDS = 1.5
+_FAULT_DELAY_SECONDS = 1.0
+_HURRIED_PAUSE_SECONDS = 0.05
+
+
+class Backoff:
+    """Delays that double up to a maximum, with jitter.
+
+    Each is drawn from the upper half of its range, so that many nodes whose
+    Graphite went away at one moment do not come back at one moment.
+    """
+
+    def __init__(self, maximum_seconds: float) -> None:
+        self._maximum = maximum_seconds
+        self._ceiling = _FIRST_DELAY_SECONDS
+
+    def next(self) -> float:
+        """The next delay in seconds."""
+        ceiling = min(self._ceiling, self._maximum)
+        self._ceiling = ceiling * 2
+        return random.uniform(ceiling / 2, ceiling)  # noqa: S311
+
+    def reset(self) -> None:
+        """Begin again with the shortest delay."""
+        self._ceiling = _FIRST_DELAY_SECONDS
+
+
+class Resolver:
+    """Looks names up in a thread, because that may take for ever."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, int], list] = {}
+        self._asked: dict[tuple[str, int], queue.SimpleQueue] = {}
+
+    def addresses(self, endpoint: tuple[str, int], kind: int,
+                  seconds: float) -> list:
+        """The addresses of an endpoint, the one that answered last first.
+
+        :param kind: of socket
+        :param seconds: after which those of the last time are given
+        :raises transports.TransportError: when there are none
+        """
+        known = self._known.get(endpoint, [])
+        try:
+            found = self._look_up(endpoint, kind, seconds)
+        except (OSError, ValueError) as e:
+            if known:
+                return known
+            raise transports.TransportError(
+                "its name cannot be looked up: %s" % (
+                    getattr(e, "strerror", None) or e)) from e
+        last = known[0] if known else None
+        found.sort(key=lambda address: address != last)
+        self._known[endpoint] = found
+        return found
+
+    def answered(self, endpoint: tuple[str, int], address: tuple) -> None:
+        """Try an address first the next time."""
+        self._known[endpoint].sort(key=lambda each: each != address)
+
+    def _look_up(self, endpoint, kind, seconds):
+        try:
+            return socket.getaddrinfo(*endpoint, type=kind,
+                                      flags=socket.AI_NUMERICHOST)
+        except socket.gaierror:
+            pass
+        if endpoint not in self._asked:
+            self._asked[endpoint] = queue.SimpleQueue()
+            threading.Thread(
+                target=_ask, args=(endpoint, kind, self._asked[endpoint]),
+                name="graphite-resolver", daemon=True).start()
+        try:
+            answer = self._asked[endpoint].get(timeout=seconds)
+        except queue.Empty:
+            raise TimeoutError("no answer in time") from None
+        del self._asked[endpoint]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def _ask(endpoint, kind, answer):
+    try:
+        answer.put(socket.getaddrinfo(*endpoint, type=kind))
+    except (OSError, ValueError) as e:
+        answer.put(e)
 
 
 class Sender:
-    """Delivers batches of lines from a thread of its own.
+    """Delivers the lines of an outbox from a thread of its own.
 
-    The thread starts with the first batch. Safe for concurrent callers, of
-    whom none ever waits for the network or the disk.
+    See the page on reliability for the rules. Nobody waits for it but
+    :meth:`close`.
 
-    :param connection: a :class:`~ceilometer_graphite.connection.Connection`
-    :param buffer_size: bytes of lines in memory at most
-    :param replay_seconds: that a connection has to outlive a line before it
-        counts as delivered
-    :param tally: a :class:`~ceilometer_graphite.stats.Counts`
-    :param make_backlog: gets the buffer and its lock; makes a
-        :class:`~ceilometer_graphite.backlog.Backlog`
-    :param metrics: a :class:`~ceilometer_graphite.stats.SelfMetrics`
+    :param settings: of :mod:`~ceilometer_graphite.settings`
+    :param box: the :class:`~ceilometer_graphite.outbox.Outbox`
+    :param transport: of :mod:`~ceilometer_graphite.transports`
+    :param counts: a :class:`~ceilometer_graphite.stats.Counts`
+    :param report: called when its thread should put the publisher's own
+        series into the outbox; returns the seconds to the next report, or
+        None for never
     :param clock: monotonic seconds
-    :param sleep: waits for some seconds
     """
 
-    def __init__(self, connection, buffer_size, replay_seconds, tally,
-                 make_backlog=None, metrics=None, clock=time.monotonic,
-                 sleep=time.sleep):
-        self._connection = connection
-        self._replay_seconds = replay_seconds
-        self._counts = tally
-        self._metrics = metrics
+    def __init__(self, settings, box: outbox.Outbox, transport,
+                 counts: stats.Counts,
+                 report: Callable[[], float | None],
+                 clock: Callable[[], float] = time.monotonic) -> None:
+        self._endpoints = collections.deque(settings.endpoints)
+        self._connect_seconds = settings.connect_timeout_seconds
+        self._send_seconds = settings.send_timeout_seconds
+        self._catch_up_rate = settings.catch_up_rate
+        self._confirms = settings.confirm
+        self._is_udp = settings.protocol == "udp"
+        self._box = box
+        self._transport = transport
+        self._counts = counts
+        self._report = report
         self._clock = clock
-        self._sleep = sleep
-        self._buffer = buffer.Buffer(buffer_size)
+        self._resolver = Resolver()
+        self._backoff = Backoff(settings.reconnect_delay_max_seconds)
         self._throttle = throttle.Throttle(LOG)
-        self._lock = threading.Lock()
-        self._wake = threading.Event()
-        self._backlog = make_backlog and make_backlog(
-            self._buffer, self._lock)
-        self._thread = None
-        self._prove_at = 0.0
-        self._closing = threading.Event()
-        self._close_by = None
-
-    def submit(self, lines, count):
-        """Take some whole lines, as bytes, for delivery; returns at once."""
-        batch = buffer.Batch(lines, count, self._clock())
-        with self._lock:
-            dropped = self._buffer.put(batch)
-            if self._thread is None:
-                self._try_to_start_locked()
-        self._counts.warn_buffer_full(dropped, self._buffer.size)
-        if not self._wake.is_set():
-            self._wake.set()
-        if self._backlog is not None:
-            self._backlog.wake()
-
-    def is_idle(self):
-        """Whether all that was submitted was sent, or is on disk.
-
-        Safe in a signal handler: where that interrupted a caller of this
-        sender, the answer is no.
-        """
-        if not self._lock.acquire(timeout=LOCK_SECONDS):
-            return False
-        try:
-            if self._backlog is not None:
-                return self._backlog.is_idle_locked()
-            return not self._buffer.lines and all(
-                chunk.end is not None for chunk in self._buffer.under_way())
-        finally:
-            self._lock.release()
-
-    def end(self):
-        """Have all that is not delivered on disk at once; takes no lock."""
-        if self._backlog is not None:
-            self._backlog.ending = True
-
-    def close(self, timeout_seconds):
-        """Send what waits, or keep it on disk; whether all of it was."""
-        self.end()
-        self._close_by = self._clock() + timeout_seconds
-        self._closing.set()
-        self._wake.set()
-        if self._thread is not None:
-            self._thread.join(timeout_seconds)
-        return self.is_idle()
-
-    def _try_to_start_locked(self):
-        thread = threading.Thread(
+        self._largest = min(MAX_TRANSACTION_BYTES, settings.buffer_size // 2)
+        self._limit = self._largest
+        self._state: tuple = ()
+        self._sent = 0  # bytes of this transaction
+        self._sends = 0
+        self._failures = 0
+        self._backlog_at = 0.0
+        self._report_at: float | None = clock()
+        self._ends_at: float | None = None
+        self._ending = threading.Event()
+        self._is_closing = False
+        self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._is_woken = False
+        self._thread = threading.Thread(
             target=self._run, name="graphite-sender", daemon=True)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the receiver is well, as far as is known."""
+        return self._state[:1] == (True,)
+
+    @property
+    def is_stalled(self) -> bool:
+        """Whether lines in flight have made no progress for a while."""
+        return self._transport.stalled_seconds() > QUIET_SECONDS
+
+    def start(self) -> None:
+        """Start the thread.
+
+        :raises RuntimeError: when the system gives none
+        """
+        self._thread.start()
+
+    def is_alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread.is_alive()
+
+    def wake(self) -> None:
+        """Say that there are lines in the outbox."""
+        if not self._is_woken:
+            self._is_woken = True
+            os.eventfd_write(self._wake_fd, 1)
+
+    def hurry(self, ends_at: float) -> None:
+        """Send all that waits as fast as it goes; takes no lock.
+
+        :param ends_at: when it should be sent, in monotonic seconds
+        """
+        self._ends_at = ends_at
+        self._ending.set()
+        os.eventfd_write(self._wake_fd, 1)
+
+    def close(self) -> None:
+        """After :meth:`hurry`: end the thread when all is sent, or then."""
+        self._is_closing = True
+        os.eventfd_write(self._wake_fd, 1)
+
+    def join(self, seconds: float) -> None:
+        """Wait for the end of the thread."""
+        if self._thread.ident is not None:
+            self._thread.join(max(0.0, seconds))
+
+    def abandon(self) -> None:
+        """In a forked child: let go of what is its parent's, unused."""
+        self._transport.close()
+        os.close(self._wake_fd)
+
+    def patience(self) -> float:
+        """The seconds that a peer may make no progress."""
+        if self._ends_at is None:
+            return self._send_seconds
+        left = max(0.1, self._ends_at - self._clock())
+        if len(self._endpoints) > 1:
+            left = min(left, _LAST_PATIENCE_SECONDS)
+        return min(self._send_seconds, left)
+
+    # The thread
+
+    def _run(self) -> None:
+        self._try(self._connect)
+        while not self._is_over():
+            self._try(self._step)
+        self._transport.close()
+
+    def _is_over(self) -> bool:
+        if not self._is_closing or self._ends_at is None:
+            return False
+        if self._clock() >= self._ends_at:
+            return True
+        # What is on disk is sent none the less while that works.
+        return self._box.is_done() and (
+            self._box.is_empty() or not self.is_connected)
+
+    def _try(self, action: Callable[[], typing.Any]) -> None:
+        error = None
         try:
-            if self._backlog is not None:
-                self._backlog.start()
-            thread.start()
-            self._thread = thread
-        except RuntimeError as e:
-            # Lines wait, and the next ones try again.
-            self._throttle.log(logging.ERROR, "start", "No thread for the "
-                               "sender to Graphite: %s", e)
-
-    def _run(self):
-        while not self._is_done():
-            try:
-                self._turn()
-            except Exception as e:
-                # A fault of this code: the lines stay, and so do we.
-                self._throttle.log(logging.ERROR, "fault", "%r in the "
-                                   "sender to Graphite", e, exc_info=True)
-                self._sleep(CHECK_SECONDS)
-        self._connection.close()
-
-    def _is_done(self):
-        return self._close_by is not None and (
-            self.is_idle() or self._clock() > self._close_by)
-
-    def _turn(self):
-        """Connect, send a chunk, or wait for one."""
-        if self._metrics is not None and self._metrics.is_due():
-            self._report()
-        if self._backlog is not None and self._backlog.ending:
-            self._backlog.wake()
-        if not self._connection.is_open:
-            self._open()
-            return
-        chunk = self._next_chunk()
-        try:
-            self._connection.check()
-            if chunk is not None:
-                self._send(chunk)
-            self._prove()
-            if self._connection.is_due:
-                self._connection.close()
-                self._recover()
+            action()
+        except transports.TransportError as e:
+            error = e
         except Exception as e:
-            delay = self._connection.lost(e)
-            self._recover()
-            self._say_state("Not connected to Graphite, next to try is")
-            self._sleep(delay)
-            if not isinstance(e, transports.TransportError):
+            # A fault of this code: the lines stay, and so do we.
+            self._throttle.log(
+                logging.ERROR, "fault", "The sender to Graphite met an "
+                "unexpected error and goes on: %r", e, exc_info=True)
+            error = transports.TransportError("an unexpected error")
+            self._pause(_FAULT_DELAY_SECONDS)
+        # Not above, where oslo.log would append the exception.
+        if error is not None:
+            self._failed(error)
+
+    def _step(self) -> None:
+        """Wait for lines and deliver them, or find out about the peer."""
+        self._put_report()
+        if self._box.is_empty():
+            self._idle()
+            return
+        if self._transport.fileno() < 0:
+            self._connect()
+        try:
+            self._transact()
+        except (transports.PeerClosedError, transports.PeerResetError) as e:
+            if not self._is_harmless(e):
                 raise
+            self._box.retry()
+            self._connect()
+            self._transact()
+
+    def _is_harmless(self, error: transports.TransportError) -> bool:
+        """Whether a peer has but closed a connection that was idle.
+
+        Alive, it takes the next connection. Dead, it may have lost what it
+        read last, which is sent again then.
+        """
+        if not self._box.has_recent():
+            return self._sends <= 1
+        return self._confirms and self._sends == 0 and isinstance(
+            error, transports.PeerClosedError)
+
+    def _put_report(self) -> None:
+        if self._report_at is not None and self._clock() >= self._report_at:
+            seconds = self._report()
+            self._report_at = None if seconds is None else (
+                self._clock() + seconds)
+
+    def _idle(self) -> None:
+        """Wait for lines, or for a peer that leaves."""
+        if self._wait(self._seconds_to_report()) or (
+                self._transport.fileno() < 0):
             return
-        if chunk is None and self._connection.is_open:
-            self._wait()
+        try:
+            self._transport.check()
+        except (transports.PeerClosedError, transports.PeerResetError) as e:
+            self._sends = 0
+            if not self._is_harmless(e):
+                raise
+            self._transport.close()
+            if self._box.has_recent():
+                self._connect()
 
-    def _open(self):
-        delay = self._connection.open()
-        if self._connection.is_open:
-            self._counts.add(stats.RECONNECTS, self._connection.is_again)
-            self._say_state("Connected to Graphite at")
-        else:
-            self._sleep(delay)
+    def _seconds_to_report(self) -> float | None:
+        if self._report_at is None:
+            return None
+        return max(0.0, self._report_at - self._clock())
 
-    def _say_state(self, what):
-        self._throttle.log(logging.INFO, what, "%s %s: %s", what,
-                           self._connection.endpoint, stats.text(
-                               {**self._levels(), **self._counts.totals()}))
-
-    def _levels(self):
-        """How things stand now, as numbers by name."""
-        with self._lock:
-            levels = {"buffer_bytes": self._buffer.bytes,
-                      "buffer_lines": self._buffer.lines,
-                      "connected": int(self._connection.is_open)}
-        spool_bytes = self._backlog and self._backlog.bytes()
-        if spool_bytes is not None:
-            levels["spool_bytes"] = spool_bytes
-        return levels
-
-    def _report(self):
-        lines = self._metrics.lines(self._counts.totals(), self._levels())
-        self.submit("".join(lines).encode("ascii"), len(lines))
-
-    def _next_chunk(self):
-        """What to send now: live lines, else some of those on disk."""
-        with self._lock:
-            batches = self._buffer.take(CHUNK_BYTES)
+    def _transact(self) -> None:
+        """Send what waits, and have it confirmed."""
+        started = quiet_since = self._clock()
+        self._sent = self._sends = 0
+        if self._ends_at is None:
+            self._pause(LINGER_SECONDS)
+        while True:
+            batches = self.take()
             if batches:
-                return self._buffer.begin(
-                    buffer.joined(batches, self._clock()))
-        return self._backlog and self._backlog.next_chunk()
+                self._send(batches)
+                quiet_since = self._clock()
+            if self._is_due(started, quiet_since):
+                break
+            if not batches:
+                self._wait(_BACKLOG_SECONDS)
+                self._transport.check()
+                if not self._sends and self._box.is_empty():
+                    return
+        self._commit()
 
-    def _send(self, chunk):
-        end = self._connection.send(chunk.lines)
-        with self._lock:
-            chunk.end = end
-        self._counts.add(stats.LINES_SENT, chunk.count)
-
-    def _prove(self):
-        """Let go of what the connection has outlived."""
+    def take(self) -> list[outbox.Batch]:
+        """What to send next; it is empty when nothing is to be sent now."""
+        limit = min(self._limit - self._sent, _SEND_BYTES)
+        if limit <= 0:
+            return []
+        live = self._box.take_live(limit)
+        if live:
+            return live
         now = self._clock()
-        if self._replay_seconds and now < self._prove_at:
-            return
-        self._prove_at = now + CHECK_SECONDS
-        read = self._connection.read_bytes(self._replay_seconds)
-        with self._lock:
-            proven = self._buffer.prove(read, now, self._replay_seconds)
-        if self._backlog is not None:
-            self._backlog.settle(proven, self._connection.arrived_bytes())
+        if self._ends_at is not None:
+            return self._box.take_backlog(limit, float("inf"))
+        # Time that was not used counts for a second at most.
+        self._backlog_at = max(self._backlog_at, now - 1.0)
+        seconds = now - self._backlog_at
+        if seconds < _BACKLOG_SECONDS:
+            return []
+        batches = self._box.take_backlog(limit, seconds * self._catch_up_rate)
+        self._backlog_at += sum(
+            batch.count for batch in batches) / self._catch_up_rate
+        return batches
 
-    def _recover(self):
-        """Let what the connection did not prove wait again."""
-        with self._lock:
-            dropped, again = self._buffer.recover(
-                only_unsent=not self._replay_seconds)
+    def _send(self, batches: list[outbox.Batch]) -> None:
+        lines = b"".join(batch.lines for batch in batches)
+        self._transport.send(lines)
+        self._sent += len(lines)
+        self._sends += 1
+        self._counts.add(stats.LINES_SENT,
+                         sum(batch.count for batch in batches))
+
+    def _is_due(self, started: float, quiet_since: float) -> bool:
+        """Whether it is time to commit."""
+        if not self._sends:
+            return False
+        now = self._clock()
+        return (self._sent >= self._limit or now - started >= AGE_SECONDS
+                or now - quiet_since >= QUIET_SECONDS
+                or self._ends_at is not None and self._box.is_empty())
+
+    def _commit(self) -> None:
+        started = self._clock()
+        if self._confirms or self._is_udp:
+            self._transport.commit()
+        else:
+            self._transport.drain()
+        self._box.confirm()
+        if self._clock() - started < self._send_seconds / 4:
+            # A peer that is slower would soon be too slow for more.
+            self._limit = min(self._largest,
+                              self._limit + max(1024, self._limit // 4))
+        self._failures = 0
+        self._backoff.reset()
+        self._say_connected()
+        if self._confirms and not self._is_udp and self._ends_at is None:
+            self._connect()
+
+    def _connect(self) -> None:
+        """Connect to the endpoint of now.
+
+        :raises transports.TransportError: when that cannot be
+        """
+        endpoint = self._endpoints[0]
+        deadline = self._clock() + min(self._connect_seconds,
+                                       self.patience())
+        addresses = self._resolver.addresses(
+            endpoint, self._transport.kind, deadline - self._clock())
+        address = self._transport.connect(
+            endpoint[0], addresses, max(0.1, deadline - self._clock()))
+        self._resolver.answered(endpoint, address)
+        if not self._state:
+            self._say_connected()
+
+    def _failed(self, error: transports.TransportError) -> None:
+        """Go on to the next endpoint, with what was not confirmed."""
+        self._transport.close()
+        if isinstance(error, transports.StalledError) and self._sent:
+            self._limit = max(1, min(self._limit, self._sent) // 2)
+        again = self._box.fail()
         self._counts.add(stats.LINES_REPLAYED, again)
-        self._counts.warn_buffer_full(dropped, self._buffer.size)
-        if self._backlog is not None:
-            self._backlog.rewind()
+        self._counts.add(stats.FAILURES)
+        self._say_failed(error)
+        self._endpoints.rotate(-1)
+        self._backlog_at = self._clock()
+        self._failures += 1
+        if self._failures % len(self._endpoints) == 0:
+            self._pause(self._backoff.next())
 
-    def _wait(self):
-        seconds = CHECK_SECONDS
-        if self._backlog is not None:
-            seconds = min(seconds, self._backlog.next_in())
-        if self._wake.wait(seconds):
-            self._closing.wait(LINGER_SECONDS)
-        self._wake.clear()
+    def _say_connected(self) -> None:
+        state = (True, self._endpoints[0])
+        if state != self._state:
+            self._state = state
+            LOG.info("Connected to Graphite at %s",
+                     transports.endpoint_text(self._endpoints[0]))
+
+    def _say_failed(self, error: transports.TransportError) -> None:
+        state = (False, self._endpoints[0], str(error))
+        waiting, _, _ = self._box.waiting()
+        message = "Graphite cannot be reached: %s: %s. %d lines wait%s"
+        args = (transports.endpoint_text(self._endpoints[0]), error, waiting,
+                error.hint and "; " + error.hint)
+        if self._state[:1] != (False,):
+            LOG.warning(message, *args)
+        else:
+            self._throttle.log(logging.WARNING, state, message, *args)
+        self._state = state
+
+    def _pause(self, seconds: float) -> None:
+        """Wait, unless the process is about to end."""
+        if self._ending.wait(seconds):
+            time.sleep(min(seconds, _HURRIED_PAUSE_SECONDS))
+
+    def _wait(self, seconds: float | None) -> bool:
+        """Wait for lines or for the peer.
+
+        :param seconds: at most; None is for ever
+        :returns: whether there may be lines
+        """
+        poll = select.poll()
+        poll.register(self._wake_fd, select.POLLIN)
+        if self._transport.fileno() >= 0:
+            poll.register(self._transport.fileno(), select.POLLIN)
+        found = poll.poll(None if seconds is None else seconds * 1000)
+        if self._wake_fd not in dict(found):
+            return False
+        os.eventfd_read(self._wake_fd)
+        # After that, so that no wake-up is lost.
+        self._is_woken = False
+        return True

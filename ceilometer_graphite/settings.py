@@ -87,7 +87,7 @@ class Settings:
     reconnect_delay_max_seconds: float
     buffer_size: int
     replay_seconds: float
-    reconnect_interval: float
+    confirm: bool
     spool_dir: str | None
     spool_size: int
     catch_up_rate: float
@@ -224,7 +224,7 @@ def _check_together(values):
                 % values["keyfile"]))
         try:
             transports.make_context(
-                **{name: values[name] for name in transports.OPTIONS})
+                **{name: values[name] for name in transports.TLS_OPTIONS})
         except transports.TransportError as e:
             problems.append(opts.Problem(str(e)))
     return problems

@@ -29,23 +29,23 @@ import weakref
 WAIT_SECONDS = 5.0
 _POLL_SECONDS = 0.01
 
-_senders = weakref.WeakSet()
+_publishers: weakref.WeakSet = weakref.WeakSet()
 _ends_by = None
 
 
-# The parent's senders are none of a child's.
-os.register_at_fork(after_in_child=_senders.clear)
+# The parent's publishers are none of a child's.
+os.register_at_fork(after_in_child=_publishers.clear)
 
 
-def watch(sender):
-    """Let the end of the process wait for a sender's lines.
+def watch(publisher):
+    """Let the end of the process wait for a publisher's lines.
 
     Does nothing but in the main thread of a process that handles SIGTERM,
     as each agent does.
     """
-    _senders.add(sender)
+    _publishers.add(publisher)
     handler = signal.getsignal(signal.SIGTERM)
-    if (callable(handler) and not hasattr(handler, "waits_for_senders")
+    if (callable(handler) and not hasattr(handler, "waits_for_publishers")
             and threading.current_thread() is threading.main_thread()):
         signal.signal(signal.SIGTERM, _waiting(handler))
 
@@ -55,19 +55,24 @@ def _waiting(handler):
         global _ends_by
         handler(number, frame)
         _ends_by = time.monotonic() + WAIT_SECONDS
-        for sender in list(_senders):
-            sender.end()
-        for sender in list(_senders):
-            wait_if_ending(sender)
-    wait_and_handle.waits_for_senders = True
+        for publisher in list(_publishers):
+            publisher.hurry(_ends_by)
+        for publisher in list(_publishers):
+            if not wait_if_ending(publisher):
+                publisher.count_lost()
+    wait_and_handle.waits_for_publishers = True
     return wait_and_handle
 
 
-def wait_if_ending(sender):
-    """After SIGTERM, wait until a sender has nothing left to send.
+def wait_if_ending(publisher):
+    """After SIGTERM, wait until a publisher has nothing left to send.
 
     Waits until ``WAIT_SECONDS`` after the signal at most.
+
+    :returns: whether it has nothing left, or there was no signal
     """
-    while (_ends_by is not None and not sender.is_idle()
-           and time.monotonic() < _ends_by):
+    while _ends_by is not None and not publisher.is_done():
+        if time.monotonic() >= _ends_by:
+            return False
         time.sleep(_POLL_SECONDS)
+    return True

@@ -11,240 +11,540 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Lines that wait on disk: the only user of files.
+"""The spool: copies on disk of lines that wait. The only user of the disk.
 
-One SQLite file for each set of endpoints, which several processes may share.
-It outlives a killed process and a reboot.
+A folder has one subfolder for each set of endpoints, with gzip files of plain
+lines, so that ``zcat *.lines.gz | nc graphite 2003`` sends them by hand. Each
+flush is one gzip member, whose header says how many lines it and the file
+before it hold. So a damaged member costs its own lines only, and they can be
+counted.
 """
 
+from collections.abc import Callable
+from collections.abc import Iterator
 import contextlib
 import fcntl
+import logging
 import os
-import sqlite3
+import re
+import secrets
+import struct
 import threading
+import time
 import typing
 import zlib
 
-BUSY_TIMEOUT_SECONDS = 2.0
-_PRAGMAS = """
-PRAGMA journal_mode = WAL;
-PRAGMA journal_size_limit = 1048576;
-PRAGMA synchronous = NORMAL;
-CREATE TABLE IF NOT EXISTS batches (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    count INTEGER NOT NULL,
-    crc INTEGER NOT NULL,
-    lines BLOB NOT NULL);
-INSERT INTO sqlite_sequence (name, seq)
-    SELECT 'batches', random() & ((1 << 61) - 1)
-    WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence);
-"""
-# What SQLite says of a file that is none of its own, or not any more.
-_BROKEN = ("malformed", "not a database", "no such table", "no such column",
-           "has no column", "datatype mismatch", "unsupported file format",
-           "is a view", "constraint failed")
+from oslo_log import log
+
+from ceilometer_graphite import outbox
+from ceilometer_graphite import sanitize
+from ceilometer_graphite import stats
+from ceilometer_graphite import throttle
+from ceilometer_graphite import transports
+from ceilometer_graphite import wire
+
+LOG = log.getLogger(__name__)
+
+# A line that waits for so long goes to disk, too.
+WAITED_SECONDS = 0.5
+# After a disk that took nothing.
+RETRY_SECONDS = 5.0
+# A file is closed at so many bytes of lines.
+FILE_BYTES = 1024 * 1024
+_SUFFIX = ".lines.gz"
+_NAME = re.compile(r"\d{20}\.(?P<owner>[0-9a-f]+)\.lines\.gz")
+_ENDPOINTS = "endpoints"
+
+# RFC 1952, 2.3: magic, deflate, FEXTRA, no time, fastest, Unix; the length of
+# the extra field; then our subfield with two numbers of lines.
+_HEADER = struct.Struct("<4s6sH2sHII")
+_MAGIC = b"\x1f\x8b\x08\x04"
+_ID = b"CG"
+_TRAILER = struct.Struct("<II")
 
 
-class SpoolError(Exception):
-    """The disk did not take or give lines; says why."""
+class Member(typing.NamedTuple):
+    """What one member of a file holds.
+
+    :ivar lines: bytes of them; empty for a damaged member
+    :ivar lost: how many lines could not be read before, or in it
+    """
+
+    lines: bytes
+    lost: int
 
 
-class BrokenSpoolError(SpoolError):
-    """The file was broken; it was set aside, and the next call has a new."""
+def pack(lines: bytes, count: int, before: int) -> bytes:
+    """Lines as one gzip member.
+
+    :param count: how many they are
+    :param before: how many lines are before them in their file
+    """
+    deflate = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return b"".join((
+        _HEADER.pack(_MAGIC, b"\0\0\0\0\4\3", 12, _ID, 8, count, before),
+        deflate.compress(lines), deflate.flush(),
+        _TRAILER.pack(zlib.crc32(lines), len(lines) & 0xffffffff)))
 
 
-class Row(typing.NamedTuple):
-    """One batch on disk; None and 1 where the disk changed it."""
+def unpack(data: bytes) -> Iterator[Member]:
+    """The members of a file; after a damaged one it goes on at the next."""
+    seen = total = 0
+    start = -1
+    while (start := data.find(_MAGIC, start + 1)) >= 0:
+        header = _header(data, start)
+        if header is None:
+            continue
+        count, before = header
+        total = before + count
+        member = _inflate(data, start + _HEADER.size)
+        if member is not None:
+            lines, end = member
+            yield Member(lines, before - seen)
+            seen = total
+            start = end - 1
+    if total > seen:
+        yield Member(b"", total - seen)
 
-    id: int
-    count: int
-    lines: bytes | None
+
+def _header(data: bytes, start: int) -> tuple[int, int] | None:
+    """How many lines a member holds, and those before it in its file."""
+    if len(data) < start + _HEADER.size:
+        return None
+    *_, name, _, count, before = _HEADER.unpack_from(data, start)
+    return (count, before) if name == _ID else None
+
+
+def _inflate(data: bytes, start: int) -> tuple[bytes, int] | None:
+    """The lines of a member and where it ends; None when it is damaged."""
+    inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        lines = inflate.decompress(data[start:])
+    except zlib.error:
+        return None
+    end = len(data) - len(inflate.unused_data)
+    if not inflate.eof or len(data) < end + _TRAILER.size or (
+            _TRAILER.unpack_from(data, end) != (
+                zlib.crc32(lines), len(lines) & 0xffffffff)):
+        return None
+    return lines, end + _TRAILER.size
+
+
+def count_lines(data: bytes) -> int:
+    """How many lines a file has, by the last header in it."""
+    start = len(data)
+    while (start := data.rfind(_MAGIC, 0, start)) >= 0:
+        header = _header(data, start)
+        if header:
+            return sum(header)
+    return 0
+
+
+class SpoolFile:
+    """A file of the spool.
+
+    :ivar size: bytes on disk
+    :ivar left: how many of its lines are not confirmed
+    :ivar pending: how many batches in memory it holds a copy of
+    :ivar incomplete: whether lines of it are in no batch in memory
+    """
+
+    def __init__(self, path: str, size: int = 0, left: int = 0) -> None:
+        self.path = path
+        self.size = size
+        self.left = left
+        self.pending = 0
+        self.incomplete = bool(size)
 
 
 class Spool:
-    """A bounded queue of batches in a file.
+    """Copies what waits to files, and brings back what left memory.
 
-    Safe for concurrent callers, also of other processes. Every method
-    raises :class:`SpoolError` for whatever the disk or the file does; a file
-    that turns out to be broken is renamed to end in ``.broken``, in the
-    place of an earlier such file, and a new one is begun, in which no id is
-    one of the old.
+    A thread of its own does all of it, and nobody waits for it. A file is
+    deleted when its lines are confirmed. What a process leaves behind is
+    taken over by the next one that sends to one of its endpoints.
 
-    :param directory: made when it is missing
-    :param name: of the file, without its ending
-    :param size: bytes of the file at most, but for one batch and SQLite's
-        own log beside it
+    :param settings: of :mod:`~ceilometer_graphite.settings`
+    :param box: the :class:`~ceilometer_graphite.outbox.Outbox`
+    :param counts: a :class:`~ceilometer_graphite.stats.Counts`
+    :param link: whose ``is_connected`` and ``is_stalled`` tell how the
+        receiver is, as :class:`~ceilometer_graphite.sender.Sender` does
+    :param clock: monotonic seconds
     """
 
-    def __init__(self, directory, name, size):
-        self.path = os.path.join(directory, name + ".sqlite")
-        self.size = size
-        self._lock = threading.Lock()
-        self._connection = None
-        self._file = None
-        self._checked = None
-        self._claim = None
+    def __init__(self, settings, box: outbox.Outbox, counts: stats.Counts,
+                 link, clock: Callable[[], float] = time.monotonic) -> None:
+        self._root = settings.spool_dir
+        self._endpoints = endpoints_text(settings.endpoints)
+        self._size = settings.spool_size
+        self._file_bytes = min(FILE_BYTES, settings.buffer_size // 4)
+        self._box = box
+        self._counts = counts
+        self._link = link
+        self._clock = clock
+        self._throttle = throttle.Throttle(LOG)
+        self._files: list[SpoolFile] = []  # oldest first
+        self._locks: list[Lock] = []
+        self._writer: Writer | None = None
+        self._wake = threading.Event()
+        self._is_ending = False
+        self._is_closing = False
+        self._thread = threading.Thread(
+            target=self._run, name="graphite-spool", daemon=True)
 
-    def append(self, batches):
-        """Write batches, and drop the oldest while the file is too large.
+    def start(self) -> None:
+        """Start the thread.
 
-        :param batches: a list of (lines, count)
-        :returns: the ids of their rows, and how many lines were dropped
+        :raises RuntimeError: when the system gives none
         """
-        ids, dropped = [], 0
-        with self._opened() as connection, connection:
-            for lines, count in batches:
-                ids.append(connection.execute(
-                    "INSERT INTO batches (count, crc, lines) "
-                    "VALUES (?, ?, ?)",
-                    (count, zlib.crc32(lines), lines)).lastrowid)
-                dropped += self._trim(connection)
-        return ids, dropped
+        self._thread.start()
 
-    def read(self, after_id, count, without=()):
-        """The oldest rows, of some lines together and one row at least.
+    def wake(self) -> None:
+        """Say that lines came."""
+        if not self._wake.is_set():
+            self._wake.set()
 
-        :param after_id: rows up to this id are left out
-        :param count: how many lines
-        :param without: ids that are left out as well
-        """
-        rows = []
-        with self._opened() as connection:
-            for row_id, in connection.execute(
-                    "SELECT id FROM batches WHERE id > ? ORDER BY id",
-                    (after_id,)):
-                if row_id in without:
-                    continue
-                row_count, crc, lines = connection.execute(
-                    "SELECT count, crc, lines FROM batches WHERE id = ?",
-                    (row_id,)).fetchone()
-                intact = (isinstance(lines, bytes)
-                          and zlib.crc32(lines) == crc
-                          and lines.count(b"\n") == row_count)
-                rows.append(Row(row_id, row_count, lines) if intact
-                            else Row(row_id, 1, None))
-                count -= rows[-1].count
-                if count <= 0:
-                    break
-        return rows
+    def hurry(self) -> None:
+        """Save all at once from now on; takes no lock."""
+        self._is_ending = True
+        self._wake.set()
 
-    def delete(self, ids):
-        """Forget rows, whose lines were delivered."""
-        with self._opened() as connection, connection:
-            connection.executemany("DELETE FROM batches WHERE id = ?",
-                                   [(row_id,) for row_id in ids])
-            if not self._waits(connection):
-                # The disk gets its space back; quick, as there is nothing.
-                connection.executescript("VACUUM; PRAGMA wal_checkpoint")
+    def close(self) -> None:
+        """After :meth:`hurry`: end when nothing is left to save."""
+        self._is_closing = True
+        self._wake.set()
 
-    def bytes(self):
-        """How much of the file is in use; 0 when no batch waits."""
-        with self._opened() as connection:
-            return self._used(connection) if self._waits(connection) else 0
+    def join(self, seconds: float) -> None:
+        """Wait for the end of the thread."""
+        if self._thread.ident is not None:
+            self._thread.join(max(0.0, seconds))
 
-    def claim(self):
-        """Whether this is the one, of all that share the file, to send it.
+    def abandon(self) -> None:
+        """In a forked child: let go of what is its parent's."""
+        while self._locks:
+            self._locks.pop().release(delete=False)
+        self._close_writer()
 
-        Once it is, it stays so until its process ends. Without a file to
-        lock each is, because lines that come twice are better than none.
-        """
-        if self._claim is None:
+    def bytes(self) -> int:
+        """How much of the disk is in use."""
+        return sum(file.size for file in tuple(self._files))
+
+    # The thread
+
+    def _run(self) -> None:
+        while not (self._is_closing and self._box.is_done()):
             try:
-                self._make_directory()
-                file = open(self.path + ".lock", "w")
+                self.step()
+                pause = WAITED_SECONDS / 2
+            except Exception as e:
+                self._failed(e)
+                pause = RETRY_SECONDS
+            if self._is_ending:
+                time.sleep(0.02)
+            elif self._files or not self._box.is_done():
+                time.sleep(pause)
+            else:
+                self._wake.wait()
+                self._wake.clear()
+                time.sleep(WAITED_SECONDS)
+        with contextlib.suppress(OSError):
+            self._clean()
+            self._unlock()
+
+    def _failed(self, error: Exception) -> None:
+        known = isinstance(error, OSError)
+        self._throttle.log(
+            logging.ERROR, type(error), "The spool in %s cannot be used, and "
+            "lines wait in memory: %s", self._root,
+            getattr(error, "strerror", None) or error,
+            exc_info=None if known else error)
+
+    def step(self) -> None:
+        """Save, delete and read what it is time for.
+
+        :raises OSError: when the disk does not take or give it
+        """
+        if not self._locks:
+            self._open()
+        since = self._clock() - (0 if self._is_ending else WAITED_SECONDS)
+        self._save(self._box.unsaved(
+            since, self._is_ending or self._link.is_stalled))
+        self._clean()
+        self._read()
+
+    def _open(self) -> None:
+        folder = folder_of(self._root, self._endpoints)
+        folder.make(self._endpoints)
+        self._own = Lock.make(folder.path)
+        self._locks.append(self._own)
+        mine = set(self._endpoints.split(","))
+        for other in folders(self._root):
+            if mine & set(other.endpoints()):
+                self._take_over(other)
+            else:
+                self._tell_of(other)
+
+    def _take_over(self, folder: "Folder") -> None:
+        """Adopt the files of processes that are gone."""
+        for owner, paths in folder.by_owner().items():
+            lock = Lock.take(folder.path, owner)
+            if lock is None:
+                continue
+            self._locks.append(lock)
+            for path in paths:
+                data = _read(path)
+                self._files.append(
+                    SpoolFile(path, len(data), count_lines(data)))
+        self._files.sort(key=lambda file: os.path.basename(file.path))
+
+    def _tell_of(self, folder: "Folder") -> None:
+        count = folder.count_lines()
+        if count:
+            LOG.warning(
+                "%s has %d lines for %s, which is no endpoint any more. Send "
+                "them with: ceilometer-graphite spool send %s graphite://%s",
+                folder.path, count, ",".join(folder.endpoints()),
+                os.path.basename(folder.path), self._endpoints)
+
+    def _save(self, batches: list[outbox.Batch]) -> None:
+        while batches:
+            if self._writer is None:
+                self._writer = Writer(os.path.dirname(self._own.path),
+                                      self._own.owner)
+                self._files.append(self._writer.file)
+            writer = self._writer
+            group = [batches.pop(0)]
+            while batches and writer.raw_bytes + sum(
+                    len(each.lines) for each in group) < self._file_bytes:
+                group.append(batches.pop(0))
+            try:
+                writer.append(group)
             except OSError:
-                return True
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                file.close()
-                return False
-            self._claim = file
-        return True
+                self._close_writer()
+                raise
+            self._box.saved(group, writer.file)
+            if writer.raw_bytes >= self._file_bytes:
+                self._close_writer()
 
-    @contextlib.contextmanager
-    def _opened(self):
-        with self._lock:
-            try:
-                if self._connection is None:
-                    self._connection = self._open()
-                elif self._identity() != self._file:
-                    raise sqlite3.DatabaseError("malformed: it was replaced")
-                yield self._connection
-            except (sqlite3.Error, OSError) as e:
-                self._close()
-                if any(word in str(e) for word in _BROKEN):
-                    self._set_aside(e)
-                raise SpoolError("%s: %s" % (self.path, e)) from e
+    def _close_writer(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
 
-    def _open(self):
-        self._make_directory()
-        self._file = self._identity()
-        connection = sqlite3.connect(
-            self.path, timeout=BUSY_TIMEOUT_SECONDS, check_same_thread=False)
+    def _clean(self) -> None:
+        """Delete what is delivered, and the oldest of what is too much."""
+        for file in list(self._files):
+            if not file.pending and not file.incomplete:
+                self._delete(file)
+        while self.bytes() > self._size and self._files:
+            file = self._files[0]
+            lost = file.left - self._box.forget(file)
+            self._delete(file)
+            if lost > 0:
+                self._counts.warn(
+                    stats.DROPPED + "spool_full", lost, "%d lines, the "
+                    "oldest, were dropped: more than [graphite] spool_size "
+                    "= %d bytes waited on disk", lost, self._size)
+
+    def _delete(self, file: SpoolFile) -> None:
+        if self._writer is not None and self._writer.file is file:
+            self._close_writer()
+        os.unlink(file.path)
+        self._files.remove(file)
+
+    def _read(self) -> None:
+        """Bring lines back that are in no memory, when they can be sent."""
+        file = next((file for file in self._files if file.incomplete
+                     and not file.pending), None)
+        if (file is None or not self._link.is_connected
+                or self._box.room() < self._file_bytes):
+            return
+        if self._writer is not None and self._writer.file is file:
+            self._close_writer()
+        batches, lost = [], 0
+        now = self._clock()
+        for member in unpack(_read(file.path)):
+            lost += member.lost
+            for piece in wire.datagrams(member.lines, outbox.BATCH_BYTES):
+                batches.append(outbox.Batch(
+                    piece, piece.count(b"\n"), now, file))
+        file.incomplete = False
+        file.left = sum(batch.count for batch in batches)
+        self._box.load(batches)
+        if lost:
+            self._counts.warn(
+                stats.DROPPED + "spool_corrupt", lost,
+                "%d lines were dropped: %s is damaged", lost, file.path)
+
+    def _unlock(self) -> None:
+        """Let go of files that remain, for the next process."""
+        self._close_writer()
+        left = {_owner(file.path) for file in self._files}
+        while self._locks:
+            lock = self._locks.pop()
+            lock.release(delete=lock.owner not in left)
+
+
+class Writer:
+    """Appends members to a new file.
+
+    :param folder: where
+    :param owner: of the lock of this process
+    """
+
+    def __init__(self, folder: str, owner: str) -> None:
+        path = os.path.join(
+            folder, "%020d.%s%s" % (time.time_ns(), owner, _SUFFIX))
+        self.fd = _open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        self.file = SpoolFile(path)
+        self.raw_bytes = 0
+        self._lines = 0
+
+    def append(self, batches: list[outbox.Batch]) -> None:
+        """Write batches as one member.
+
+        :raises OSError: when not all was written; the file is as before
+        """
+        lines = b"".join(batch.lines for batch in batches)
+        count = sum(batch.count for batch in batches)
+        data = memoryview(pack(lines, count, self._lines))
         try:
-            connection.text_factory = bytes
-            connection.executescript(_PRAGMAS)
-            self._file = self._identity()
-            # Once, as it reads the whole file.
-            if self._checked != self._file:
-                found, = next(connection.execute("PRAGMA quick_check(1)"))
-                if found != b"ok":
-                    raise sqlite3.DatabaseError("malformed: %r" % found)
-                self._checked = self._file
-        except BaseException:
-            connection.close()
+            while data:
+                data = data[os.write(self.fd, data):]
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self.fd, self.file.size)
             raise
-        return connection
+        self.file.size = os.lseek(self.fd, 0, os.SEEK_CUR)
+        self.raw_bytes += len(lines)
+        self._lines += count
 
-    def _identity(self):
-        """Which file it is, because another process may replace it."""
-        with contextlib.suppress(FileNotFoundError):
-            status = os.stat(self.path)
-            return status.st_dev, status.st_ino
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self.fd)
+
+
+class Lock:
+    """The lock of a process that has files in a folder.
+
+    :ivar owner: which process that is
+    """
+
+    def __init__(self, path: str, fd: int) -> None:
+        self.path = path
+        self.fd = fd
+        self.owner = os.path.basename(path).partition(".")[0]
+
+    @classmethod
+    def make(cls, folder: str) -> "Lock":
+        """The lock of this process."""
+        lock = cls.take(folder, secrets.token_hex(8))
+        assert lock is not None  # noqa: S101
+        return lock
+
+    @classmethod
+    def take(cls, folder: str, owner: str) -> "Lock | None":
+        """The lock of a process that is gone; None when it is not."""
+        path = os.path.join(folder, owner + ".lock")
+        fd = _open(path, os.O_RDWR | os.O_CREAT)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.stat(path).st_ino == os.fstat(fd).st_ino:
+                return cls(path, fd)
+        except (BlockingIOError, FileNotFoundError):
+            pass
+        os.close(fd)
         return None
 
-    def _make_directory(self):
-        os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
+    def release(self, delete: bool) -> None:
+        """Let the lock go.
 
-    def _close(self):
-        if self._connection is not None:
-            with contextlib.suppress(sqlite3.Error):
-                self._connection.close()
-            self._connection = None
+        :param delete: because no file needs it any more
+        """
+        if delete:
+            os.unlink(self.path)
+        os.close(self.fd)
 
-    def _set_aside(self, error):
-        broken = self.path + ".broken"
+
+class Folder:
+    """The files for one set of endpoints."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def make(self, endpoints: str) -> None:
+        """Make the folder, if need be, for nobody but this user.
+
+        :raises OSError: when it cannot be, or is somebody else's
+        """
+        os.makedirs(self.path, mode=0o700, exist_ok=True)
+        fd = os.open(self.path,
+                     os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
-            if self._identity() != self._file:
-                raise BrokenSpoolError("%s: %s" % (self.path, error))
-            for ending in ("-wal", "-shm", ""):
-                with contextlib.suppress(FileNotFoundError):
-                    os.replace(self.path + ending, broken + ending)
-        except OSError as e:
-            raise SpoolError("%s: %s; it cannot be set aside: %s" % (
-                self.path, error, e.strerror)) from error
-        raise BrokenSpoolError("%s: %s; it was set aside as %s" % (
-            self.path, error, broken)) from error
+            os.fchmod(fd, 0o700)
+        finally:
+            os.close(fd)
+        fd = _open(os.path.join(self.path, _ENDPOINTS),
+                   os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        with open(fd, "w", encoding="utf-8") as file:
+            file.write(endpoints + "\n")
 
-    def _trim(self, connection):
-        dropped = 0
-        while self._used(connection) > self.size:
-            oldest = connection.execute(
-                "SELECT id, CAST(count AS INTEGER) FROM batches "
-                "ORDER BY id LIMIT 1").fetchone()
-            if oldest is None:
-                break
-            connection.execute("DELETE FROM batches WHERE id = ?", oldest[:1])
-            dropped += oldest[1]
-        return dropped
+    def endpoints(self) -> list[str]:
+        """Each ``host:port`` that its lines are for."""
+        return _read(os.path.join(self.path, _ENDPOINTS)).decode(
+            "utf-8", "replace").strip().split(",")
 
-    @staticmethod
-    def _waits(connection):
-        return connection.execute("SELECT 1 FROM batches LIMIT 1").fetchone()
+    def by_owner(self) -> dict[str, list[str]]:
+        """The paths of its files, oldest first, by their process."""
+        found: dict[str, list[str]] = {}
+        for name in sorted(os.listdir(self.path)):
+            if _NAME.fullmatch(name):
+                found.setdefault(_owner(name), []).append(
+                    os.path.join(self.path, name))
+        return found
 
-    @staticmethod
-    def _used(connection):
-        return next(connection.execute(
-            "SELECT (page_count - freelist_count) * page_size FROM "
-            "pragma_page_count, pragma_freelist_count, pragma_page_size"))[0]
+    def bytes(self) -> int:
+        """How much of the disk they take."""
+        return sum(os.path.getsize(path)
+                   for paths in self.by_owner().values() for path in paths)
+
+    def count_lines(self) -> int:
+        """How many lines it has."""
+        return sum(count_lines(_read(path))
+                   for paths in self.by_owner().values() for path in paths)
+
+
+def folder_of(root: str, endpoints: str) -> Folder:
+    """The folder of a set of endpoints below a spool_dir."""
+    return Folder(os.path.join(root, sanitize.component(endpoints)))
+
+
+def folders(root: str) -> list[Folder]:
+    """All sets of endpoints below a spool_dir.
+
+    :raises OSError: when it cannot be read
+    """
+    return [Folder(entry.path)
+            for entry in sorted(os.scandir(root), key=lambda each: each.name)
+            if entry.is_dir(follow_symlinks=False)
+            and os.path.exists(os.path.join(entry.path, _ENDPOINTS))]
+
+
+def endpoints_text(endpoints: tuple) -> str:
+    """A set of endpoints as a text."""
+    return ",".join(map(transports.endpoint_text, endpoints))
+
+
+def _owner(path: str) -> str:
+    match = _NAME.fullmatch(os.path.basename(path))
+    assert match is not None  # noqa: S101
+    return match["owner"]
+
+
+def _open(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+
+
+def _read(path: str) -> bytes:
+    with open(_open(path, os.O_RDONLY), "rb") as file:
+        return file.read()

@@ -14,9 +14,11 @@
 """What is counted, and the publisher's own series that say so."""
 
 import collections
+import hashlib
 import logging
 import threading
 import time
+import urllib.parse
 
 from oslo_log import log
 
@@ -29,7 +31,7 @@ LOG = log.getLogger(__name__)
 
 LINES_SENT = "lines_sent"
 LINES_REPLAYED = "lines_replayed"
-RECONNECTS = "reconnects"
+FAILURES = "failures"
 DROPPED = "lines_dropped."
 SKIPPED = "samples_skipped."
 
@@ -61,17 +63,6 @@ class Counts:
         self._throttle.log(logging.WARNING, name, "%s: " + message, name,
                            *args, exc_info=exc_info)
 
-    def warn_buffer_full(self, dropped, size):
-        """Count lines, if any, that had no room in memory.
-
-        :param size: of the buffer, in bytes
-        """
-        if dropped:
-            self.warn(DROPPED + "buffer_full", dropped, "%d lines, the "
-                      "oldest, were dropped: more than [graphite] "
-                      "buffer_size = %d bytes waited for Graphite", dropped,
-                      size)
-
     def totals(self):
         """All counters by name."""
         with self._lock:
@@ -80,26 +71,37 @@ class Counts:
 
 BRANCH = "graphite_publisher"
 # Reported from the start, so that their graphs begin at 0.
-ALWAYS = (LINES_SENT, LINES_REPLAYED, RECONNECTS)
+ALWAYS = (LINES_SENT, LINES_REPLAYED, FAILURES)
 
 
-def namer(settings, endpoints):
+def namer(settings, slot="", endpoints=None):
     """What makes of a metric's name the name of its series.
 
-    ``{prefix}.{hostname}.graphite_publisher.ENDPOINTS.NAME``, or
-    ``{prefix}.graphite_publisher.NAME;host=HOST;endpoint=ENDPOINTS``.
+    ``{prefix}.HOST.graphite_publisher.PUBLISHER.NAME``, or
+    ``{prefix}.graphite_publisher.NAME;host=HOST;publisher=PUBLISHER``.
+    HOST is the whole name of the host. PUBLISHER is its endpoints, then a
+    hash of its URL's options, if it has any, then a number from 2, if other
+    processes of the host have a publisher with this URL.
 
-    :param endpoints: as one path component
+    :param slot: of this process among those; its text is that number
+    :param endpoints: in place of those of the publisher
     """
-    host = (sanitize.short_host(settings.host) if settings.append_hostname
-            else "")
+    host = sanitize.component(settings.host)
     head = naming.checked_prefix(settings.prefix)
+    parts = urllib.parse.urlsplit(settings.url)
+    publisher = sanitize.component(endpoints or ",".join(
+        "%s:%d" % endpoint for endpoint in settings.endpoints))
+    if parts.query:
+        publisher += "_" + hashlib.blake2b(
+            parts.query.encode(), digest_size=4).hexdigest()
+    if str(slot):
+        publisher += "_" + str(slot)
     if settings.naming == "tags":
-        tags = (";host=" + host if host else "") + ";endpoint=" + endpoints
+        tags = ";host=%s;publisher=%s" % (host, publisher)
         return lambda name: ".".join(filter(None, (
             head, BRANCH, name))) + tags
     return lambda name: ".".join(filter(None, (
-        head, host, BRANCH, endpoints, name)))
+        head, host, BRANCH, publisher, name)))
 
 
 class SelfMetrics:
@@ -109,23 +111,13 @@ class SelfMetrics:
     Carbon reports its own; a level as it is.
 
     :param name: makes of a metric's name the name of its series
-    :param interval_seconds: between two reports; 0 is never
-    :param clock: monotonic seconds
     :param now: seconds since 1970
     """
 
-    def __init__(self, name, interval_seconds, clock=time.monotonic,
-                 now=time.time):
+    def __init__(self, name, now=time.time):
         self._name = name
-        self._interval = interval_seconds
-        self._clock = clock
         self._now = now
-        self._due_at = clock() + interval_seconds
         self._last = {}
-
-    def is_due(self):
-        """Whether it is time for a report."""
-        return bool(self._interval) and self._clock() >= self._due_at
 
     def lines(self, totals, levels):
         """One report.
@@ -134,7 +126,6 @@ class SelfMetrics:
         :param levels: how things stand now, by name
         :returns: lines of the plaintext protocol
         """
-        self._due_at = self._clock() + self._interval
         grown = {name: totals.get(name, 0) - self._last.get(name, 0)
                  for name in {*ALWAYS, *totals}}
         self._last = totals

@@ -13,239 +13,108 @@
 
 """How bytes reach an endpoint: the only user of sockets."""
 
+from collections.abc import Callable
+from collections.abc import Iterable
 import contextlib
+import errno
 import fcntl
+import hashlib
+import os
 import select
 import socket
 import ssl
 import struct
 import termios
+import time
 
 from ceilometer_graphite import wire
 
+TLS_OPTIONS = ("cafile", "certfile", "keyfile", "tls_verify")
+# Of an endpoint, the next address is tried beside those before it after so
+# long (RFC 8305, 8: 250 ms), or sooner where there are many.
+_STAGGER_SECONDS = 0.25
+# How often a peer that takes nothing is asked whether it makes progress.
+_LOOK_SECONDS = 0.2
 _READ_BYTES = 4096
-_KEEPALIVE_IDLE_SECONDS = 30
-_KEEPALIVE_INTERVAL_SECONDS = 10
-_KEEPALIVE_PROBES = 3
-# linux/tcp.h: tcpi_snd_wnd of struct tcp_info, since Linux 5.4.
-_SND_WND_OFFSET = 228
-# What a far end does not read shows in its window, but for so much.
-UNSEEN_BYTES = 65536
+_SEND_BUFFER_BYTES = 65536
+_KEEPALIVE = ((socket.TCP_KEEPIDLE, 30), (socket.TCP_KEEPINTVL, 10),
+              (socket.TCP_KEEPCNT, 3))
+
+Address = tuple  # of socket.getaddrinfo
+Encode = Callable[[bytes], Iterable[bytes]]
 
 
 class TransportError(Exception):
-    """An endpoint could not be reached, or is gone; says which and why."""
+    """An endpoint cannot be used; says why, in words for an operator.
+
+    :ivar hint: a setting that may help, or an empty text
+    """
+
+    def __init__(self, reason: str, hint: str = "") -> None:
+        super().__init__(reason)
+        self.hint = hint
 
 
-def endpoint_text(endpoint):
+class PeerClosedError(TransportError):
+    """The peer closed the connection before it confirmed anything."""
+
+
+class PeerResetError(TransportError):
+    """The peer reset the connection; it may not have read all of it."""
+
+
+class StalledError(TransportError):
+    """The peer made no progress for too long."""
+
+
+def endpoint_text(endpoint: tuple[str, int]) -> str:
     """``host:port`` of a (host, port), with an IPv6 address in brackets."""
     host, port = endpoint
     return "%s:%d" % ("[%s]" % host if ":" in host else host, port)
 
 
-@contextlib.contextmanager
-def _mapped_errors(endpoint):
-    try:
-        yield
-    # ValueError: a host name that IDNA or TLS cannot encode.
-    except (OSError, ValueError) as e:
-        raise TransportError("%s: %s" % (
-            endpoint_text(endpoint),
-            getattr(e, "strerror", None) or e)) from e
+def make(settings, patience: Callable[[], float]):
+    """What carries lines as settings say, not connected yet.
+
+    :param settings: of :mod:`~ceilometer_graphite.settings`
+    :param patience: gives the seconds that a peer may make no progress
+    """
+    if settings.protocol == "udp":
+        return UdpTransport(settings.datagram_size)
+    encode = (wire.pickle_frames if settings.format == "pickle"
+              else lambda lines: (lines,))
+    if settings.protocol == "tls":
+        return TlsTransport(patience, {
+            name: getattr(settings, name) for name in TLS_OPTIONS}, encode)
+    return TcpTransport(patience, encode)
 
 
-class _SocketTransport:
-    """What TCP and UDP share. Unsafe for concurrent callers.
+class Slot:
+    """A number among the processes of this host that want the same name.
 
-    :param connect_timeout_seconds: for each address of an endpoint
-    :param send_timeout_seconds: for one :meth:`send`
+    The first has 1, whose text is empty. It is free again when the process
+    ends, because an abstract socket of that name is.
     """
 
-    _socket_kind = None
-
-    def __init__(self, connect_timeout_seconds, send_timeout_seconds):
-        self._connect_timeout = connect_timeout_seconds
-        self._send_timeout = send_timeout_seconds
-        self._endpoint = None
-        self._socket = None
-
-    def connect(self, endpoint):
-        """Connect to the first address of an endpoint that answers.
-
-        The name is resolved anew at each call, because a name outlives its
-        addresses: a Graphite that moved is found again without a restart.
-
-        :param endpoint: a (host, port)
-        :raises TransportError: says what the last of its addresses said
-        """
-        self.close()
-        self._endpoint = endpoint
-        with _mapped_errors(endpoint):
-            addresses = socket.getaddrinfo(*endpoint, type=self._socket_kind)
-            for number, (family, kind, proto, _, address) in enumerate(
-                    addresses, 1):
-                try:
-                    self._socket = self._connected(
-                        socket.socket(family, kind, proto), address)
-                    return
-                except OSError:
-                    if number == len(addresses):
-                        raise
-
-    def _connected(self, sock, address):
-        try:
-            self._prepare(sock)
-            sock.settimeout(self._connect_timeout)
-            sock.connect(address)
-            sock.settimeout(self._send_timeout)
-        except OSError:
-            sock.close()
-            raise
-        return sock
-
-    def _prepare(self, sock):
-        """Set what has to be set before a socket connects."""
-
-    def send(self, lines):
-        """Hand whole lines to the kernel.
-
-        :param lines: bytes of whole lines
-        :returns: how many bytes they were on the wire
-        :raises TransportError: when not all of them were taken in time; the
-            connection is of no more use
-        """
-        with _mapped_errors(self._endpoint):
-            return self._send(lines)
-
-    def unacknowledged(self):
-        """How many of the bytes sent did not arrive, as far as one knows."""
-        return 0
-
-    def unread(self):
-        """How many of the bytes sent the far end may not have read."""
-        return 0
-
-    def check(self):
-        """Notice a far end that is gone.
-
-        :raises TransportError: when it closed the connection
-        """
-        with _mapped_errors(self._endpoint):
-            poll = select.poll()
-            poll.register(self._socket, select.POLLIN)
-            if poll.poll(0) and not self._received():
-                raise ConnectionResetError(
-                    None, "the far end closed the connection")
-
-    def _received(self):
-        return self._socket.recv(_READ_BYTES)
-
-    def close(self):
-        """Close the connection, if there is one."""
-        if self._socket is not None:
+    def __init__(self, name: str) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        digest = hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
+        for self.number in range(1, 256):
             with contextlib.suppress(OSError):
-                self._socket.close()
-            self._socket = None
+                self._socket.bind("\0ceilometer-graphite-%s-%d" % (
+                    digest, self.number))
+                break
+
+    def close(self) -> None:
+        """Let others have the number."""
+        self._socket.close()
+
+    def __str__(self) -> str:
+        return "" if self.number == 1 else str(self.number)
 
 
-class TcpTransport(_SocketTransport):
-    """A TCP connection that is kept.
-
-    :param encode: makes of lines the pieces, of bytes, that travel
-    """
-
-    _socket_kind = socket.SOCK_STREAM
-
-    def __init__(self, connect_timeout_seconds, send_timeout_seconds,
-                 encode=lambda lines: (lines,)):
-        super().__init__(connect_timeout_seconds, send_timeout_seconds)
-        self._encode = encode
-        self._largest_window = 0
-
-    def connect(self, endpoint):
-        self._largest_window = 0
-        super().connect(endpoint)
-
-    def unread(self):
-        """How many of the bytes sent the far end may not have read.
-
-        That a kernel acknowledged them says little: it takes megabytes for
-        an application that reads nothing. But then the window that it
-        offers becomes smaller than it was, by what is not read.
-        """
-        queued = self.unacknowledged()
-        with _mapped_errors(self._endpoint):
-            info = self._socket.getsockopt(
-                socket.IPPROTO_TCP, socket.TCP_INFO, _SND_WND_OFFSET + 4)
-        if len(info) < _SND_WND_OFFSET + 4:
-            return queued + UNSEEN_BYTES
-        window, = struct.unpack_from("I", info, _SND_WND_OFFSET)
-        self._largest_window = max(self._largest_window, window)
-        # A window that still grows hides up to about its own size.
-        unseen = max(UNSEEN_BYTES, self._largest_window)
-        return queued + unseen + self._largest_window - window
-
-    def unacknowledged(self):
-        """How many of the bytes sent the far end's kernel has not taken."""
-        with _mapped_errors(self._endpoint):
-            queued, = struct.unpack("i", fcntl.ioctl(
-                self._socket, termios.TIOCOUTQ, bytes(4)))
-        return queued
-
-    def _prepare(self, sock):
-        # A far end that vanished without a word is noticed: when idle by
-        # the probes, with lines under way by their acknowledgements.
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for option, value in (
-                (socket.TCP_KEEPIDLE, _KEEPALIVE_IDLE_SECONDS),
-                (socket.TCP_KEEPINTVL, _KEEPALIVE_INTERVAL_SECONDS),
-                (socket.TCP_KEEPCNT, _KEEPALIVE_PROBES),
-                (socket.TCP_USER_TIMEOUT, int(self._send_timeout * 1000))):
-            sock.setsockopt(socket.IPPROTO_TCP, option, value)
-
-    def _send(self, lines):
-        sent = 0
-        for piece in self._encode(lines):
-            sent += len(piece)
-            rest = memoryview(piece)
-            while rest:
-                rest = rest[self._send_some(rest):]
-        return sent
-
-    def _send_some(self, data):
-        """How much the kernel took; a far end that is slow is waited for."""
-        while True:
-            queued = self.unacknowledged()
-            try:
-                return self._socket.send(data)
-            except TimeoutError:
-                if self.unacknowledged() >= queued:
-                    raise
-
-
-class UdpTransport(_SocketTransport):
-    """Datagrams of whole lines.
-
-    :param datagram_size: bytes of a datagram at most
-    """
-
-    _socket_kind = socket.SOCK_DGRAM
-
-    def __init__(self, connect_timeout_seconds, send_timeout_seconds,
-                 datagram_size):
-        super().__init__(connect_timeout_seconds, send_timeout_seconds)
-        self._datagram_size = datagram_size
-
-    def _send(self, lines):
-        for datagram in wire.datagrams(lines, self._datagram_size):
-            self._socket.send(datagram)
-        return len(lines)
-
-
-OPTIONS = ("cafile", "certfile", "keyfile", "tls_verify")
-
-
-def make_context(cafile, certfile, keyfile, tls_verify):
+def make_context(cafile: str | None, certfile: str | None,
+                 keyfile: str | None, tls_verify: bool) -> ssl.SSLContext:
     """A context of TLS 1.2 at least, from files in PEM.
 
     :raises TransportError: names the file that cannot be used
@@ -267,8 +136,263 @@ def make_context(cafile, certfile, keyfile, tls_verify):
     return context
 
 
+def _explained(error: Exception) -> TransportError:
+    """An error of the operating system or of TLS, in words."""
+    if isinstance(error, TransportError):
+        return error
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return TransportError(
+            "its certificate is not trusted: %s" % error.verify_message,
+            "set [graphite] cafile to the CA that signed it")
+    if isinstance(error, ssl.SSLError):
+        return _explained_tls(error)
+    if isinstance(error, (ConnectionResetError, BrokenPipeError)) or (
+            getattr(error, "errno", None) == errno.ENOTCONN):
+        return PeerResetError("it reset the connection")
+    if isinstance(error, TimeoutError):
+        return TransportError("no answer in time")
+    number = getattr(error, "errno", None)
+    return TransportError(
+        os.strerror(number) if number else "its name cannot be used")
+
+
+def _explained_tls(error: ssl.SSLError) -> TransportError:
+    reason = (error.reason or "").replace("_", " ").lower()
+    if "wrong version number" in reason or not reason:
+        return TransportError("it does not speak TLS", "set [graphite] "
+                              "protocol = tcp, or name its port for TLS")
+    return TransportError(
+        "TLS failed: " + reason, "set [graphite] certfile to a certificate "
+        "that it trusts" if "certificate" in reason else "")
+
+
+@contextlib.contextmanager
+def _explain():
+    try:
+        yield
+    # ValueError: a host name that IDNA or TLS cannot encode.
+    except (OSError, ValueError) as e:
+        raise _explained(e) from e
+
+
+class _Progress:
+    """How long a peer has taken nothing.
+
+    :param patience: gives the seconds that it may, which may change
+    """
+
+    def __init__(self, sock: socket.socket, patience: Callable[[], float],
+                 clock: Callable[[], float]) -> None:
+        self._socket = sock
+        self._patience = patience
+        self._clock = clock
+        self._queued = self.queued()
+        self._since = clock()
+
+    def queued(self) -> int:
+        """How many bytes the peer's kernel has not acknowledged."""
+        return struct.unpack("i", fcntl.ioctl(
+            self._socket, termios.TIOCOUTQ, bytes(4)))[0]
+
+    def seconds(self) -> float:
+        """How long there was none."""
+        return self._clock() - self._since
+
+    def check(self) -> None:
+        """Look once.
+
+        :raises StalledError: when there was none for too long
+        """
+        queued = self.queued()
+        if queued < self._queued:
+            self._since = self._clock()
+        self._queued = queued
+        if self.seconds() >= self._patience():
+            seconds = self.seconds()
+            if queued:
+                raise StalledError("it took no more lines for %.3g s"
+                                   % seconds)
+            raise StalledError(
+                "it did not confirm for %.3g s" % seconds, "if it never "
+                "closes a connection, set [graphite] confirm = false")
+
+
+class TcpTransport:
+    """One TCP connection after the other. Unsafe for concurrent callers.
+
+    A connection is a transaction: :meth:`commit` ends our side, and the
+    peer confirms by ending its own. A kernel that closes a socket with
+    unread data sends a reset instead (RFC 2525, 2.17).
+
+    :param patience: gives the seconds that a peer may make no progress
+    :param encode: makes of lines the pieces, of bytes, that travel
+    :param clock: monotonic seconds
+    """
+
+    kind = socket.SOCK_STREAM
+
+    def __init__(self, patience: Callable[[], float],
+                 encode: Encode = lambda lines: (lines,),
+                 clock: Callable[[], float] = time.monotonic) -> None:
+        self._patience = patience
+        self._encode = encode
+        self._clock = clock
+        self._socket: socket.socket | None = None
+        self._progress: _Progress | None = None
+        self._answer = b""
+
+    def fileno(self) -> int:
+        """The connection, for ``select.poll``; -1 when there is none."""
+        return self._socket.fileno() if self._socket else -1
+
+    def stalled_seconds(self) -> float:
+        """How long the peer has made no progress; 0 when it is not asked."""
+        progress = self._progress
+        return progress.seconds() if progress else 0.0
+
+    def connect(self, host: str, addresses: list[Address],
+                seconds: float) -> Address:
+        """Connect to the first address that answers.
+
+        :param host: the name that they are of
+        :param addresses: of one endpoint, as ``socket.getaddrinfo`` has them
+        :param seconds: for all of them together
+        :returns: that address
+        :raises TransportError: when none did
+        """
+        self.close()
+        self._answer = b""
+        with _explain():
+            ends_at = self._clock() + seconds
+            sock, address = _race(addresses, ends_at, self._clock)
+            try:
+                self._socket = self._prepared(sock, host, ends_at)
+            except BaseException:
+                sock.close()
+                raise
+        return address
+
+    def _prepared(self, sock: socket.socket, host: str,
+                  ends_at: float) -> socket.socket:
+        """A connected socket, ready for lines."""
+        return sock
+
+    def send(self, lines: bytes) -> None:
+        """Hand whole lines to the kernel.
+
+        :raises TransportError: when the connection is of no more use
+        """
+        with _explain():
+            self._progress = _Progress(
+                self._connected(), self._patience, self._clock)
+            try:
+                for piece in self._encode(lines):
+                    self._send(memoryview(piece))
+            finally:
+                self._progress = None
+
+    def _send(self, rest: memoryview) -> None:
+        assert self._progress is not None  # noqa: S101
+        while rest:
+            self.check()
+            try:
+                rest = rest[self._connected().send(rest):]
+            except (BlockingIOError, ssl.SSLWantWriteError,
+                    ssl.SSLWantReadError):
+                self._wait(select.POLLIN | select.POLLOUT)
+                self._progress.check()
+
+    def check(self) -> None:
+        """Notice a peer that is gone.
+
+        :raises PeerClosedError: when it ended its side
+        :raises PeerResetError: when it reset the connection
+        """
+        with _explain():
+            if self._has_ended():
+                raise PeerClosedError(
+                    "it closed the connection", self._closed_hint())
+
+    def commit(self) -> None:
+        """End our side, and wait until the peer has read all and ends its.
+
+        :raises TransportError: when it does not
+        """
+        with _explain():
+            self._progress = _Progress(
+                self._connected(), self._patience, self._clock)
+            try:
+                self._end()
+                while not self._has_ended():
+                    self._progress.check()
+                    self._wait(select.POLLIN)
+            finally:
+                self._progress = None
+        self.close()
+
+    def drain(self) -> None:
+        """Wait until the peer's kernel has all, and keep the connection.
+
+        :raises TransportError: when it does not take it
+        """
+        with _explain():
+            self._progress = _Progress(
+                self._connected(), self._patience, self._clock)
+            try:
+                while self._progress.queued():
+                    self.check()
+                    self._progress.check()
+                    self._wait(select.POLLIN)
+            finally:
+                self._progress = None
+
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                self._socket.close()
+            self._socket = None
+
+    def _end(self) -> None:
+        """End our side of the connection."""
+        self._connected().shutdown(socket.SHUT_WR)
+
+    def _has_ended(self) -> bool:
+        """Whether the peer has ended its side."""
+        while True:
+            try:
+                data = self._connected().recv(_READ_BYTES)
+            except (BlockingIOError, ssl.SSLWantReadError,
+                    ssl.SSLWantWriteError):
+                return False
+            except ssl.SSLEOFError:
+                return True
+            if not data:
+                return True
+            self._answer = self._answer or data
+
+    def _wait(self, events: int) -> None:
+        poll = select.poll()
+        poll.register(self._connected(), events)
+        seconds = min(_LOOK_SECONDS, self._patience())
+        poll.poll(max(1, int(seconds * 1000)))
+
+    def _closed_hint(self) -> str:
+        if self._answer.startswith(b"HTTP/"):
+            return "it is a web server; name the port for Carbon's lines"
+        if self._answer.startswith(b"\x15\x03"):
+            return "it expects TLS: set [graphite] protocol = tls"
+        return ("does the port expect what [graphite] protocol and format "
+                "say?")
+
+    def _connected(self) -> socket.socket:
+        if self._socket is None:
+            raise PeerClosedError("there is no connection")
+        return self._socket
+
+
 class TlsTransport(TcpTransport):
-    """A TCP connection that is encrypted and, by default, verified.
+    """As :class:`TcpTransport`, encrypted and, by default, verified.
 
     The files are read anew at each connect, because certificates expire and
     are replaced.
@@ -276,28 +400,165 @@ class TlsTransport(TcpTransport):
     :param files: the arguments of :func:`make_context`
     """
 
-    def __init__(self, *args, files, **kwargs):
-        super().__init__(*args, **kwargs)
+    def __init__(self, patience: Callable[[], float], files: dict,
+                 encode: Encode = lambda lines: (lines,),
+                 clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(patience, encode, clock)
         self._files = files
 
-    def _connected(self, sock, address):
-        sock = super()._connected(sock, address)
-        try:
-            sock.settimeout(self._connect_timeout)
-            encrypted = make_context(**self._files).wrap_socket(
-                sock, server_hostname=self._endpoint[0])
-            encrypted.settimeout(self._send_timeout)
-        except BaseException:
-            sock.close()
-            raise
-        return encrypted
+    def _prepared(self, sock, host, ends_at):
+        encrypted = make_context(**self._files).wrap_socket(
+            sock, server_hostname=host, do_handshake_on_connect=False)
+        poll = select.poll()
+        poll.register(encrypted, select.POLLIN)
+        while True:
+            try:
+                encrypted.do_handshake()
+                return encrypted
+            except ssl.SSLWantReadError:
+                left = ends_at - self._clock()
+                if left <= 0 or not poll.poll(left * 1000):
+                    raise TimeoutError("no handshake in time") from None
 
-    def _received(self):
-        # What there is to read may be of TLS's own, with nothing for us.
-        self._socket.settimeout(0)
-        try:
-            return super()._received()
-        except ssl.SSLWantReadError:
-            return True
-        finally:
-            self._socket.settimeout(self._send_timeout)
+    def _end(self):
+        """Send close_notify before our side ends.
+
+        HAProxy drops what it has read on a bare end of the stream.
+        """
+        encrypted = self._connected()
+        while True:
+            try:
+                encrypted.unwrap()
+                break
+            except ssl.SSLWantWriteError:
+                self._progress.check()
+                self._wait(select.POLLOUT)
+            except (ssl.SSLWantReadError, ssl.SSLEOFError):
+                break  # close_notify is sent
+        # What follows is read as bytes, with the peer's close_notify.
+        encrypted.shutdown(socket.SHUT_WR)
+
+
+class UdpTransport:
+    """Datagrams of whole lines. A datagram that is sent is delivered.
+
+    :param datagram_size: bytes of a datagram at most
+    """
+
+    kind = socket.SOCK_DGRAM
+
+    def __init__(self, datagram_size: int) -> None:
+        self._datagram_size = datagram_size
+        self._socket: socket.socket | None = None
+
+    def fileno(self) -> int:
+        """None of interest: -1."""
+        return -1
+
+    def stalled_seconds(self) -> float:
+        """None: sending never waits."""
+        return 0.0
+
+    def connect(self, host: str, addresses: list[Address],
+                seconds: float) -> Address:
+        """Use the first address that there is a route to.
+
+        :raises TransportError: when there is none
+        """
+        self.close()
+        error: OSError | None = None
+        for address in addresses:
+            sock = socket.socket(*address[:3])
+            try:
+                sock.connect(address[4])
+            except OSError as e:
+                sock.close()
+                error = e
+            else:
+                self._socket = sock
+                return address
+        raise _explained(error or OSError())
+
+    def send(self, lines: bytes) -> None:
+        """Send lines.
+
+        :raises TransportError: when the receiver's host refused the last
+            ones, or there is no route
+        """
+        with _explain():
+            if self._socket is None:
+                raise OSError(errno.ENOTCONN, "")
+            for datagram in wire.datagrams(lines, self._datagram_size):
+                self._socket.send(datagram)
+
+    def check(self) -> None:
+        """Notice that the receiver's host has refused a datagram.
+
+        :raises TransportError: when it has
+        """
+        with _explain(), contextlib.suppress(BlockingIOError):
+            if self._socket is not None:
+                self._socket.recv(1, socket.MSG_DONTWAIT)
+
+    def commit(self) -> None:
+        """Let go of the address, so that the name is looked up again."""
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the address."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+
+def _race(addresses: list[Address], ends_at: float,
+          clock: Callable[[], float]) -> tuple[socket.socket, Address]:
+    """Try each address a moment after the one before, beside it.
+
+    :returns: the first that is connected, and its address
+    :raises OSError: what the last of them said, or TimeoutError
+    """
+    error: OSError = TimeoutError()
+    wait = min(_STAGGER_SECONDS,
+               (ends_at - clock()) / (len(addresses) + 1))
+    trying: dict[int, tuple[socket.socket, Address]] = {}
+    left = list(addresses)
+    poll = select.poll()
+    try:
+        while (left or trying) and clock() < ends_at:
+            if left:
+                error = _start(left.pop(0), trying, poll) or error
+            until = ends_at if not left else clock() + wait
+            seconds = max(0.0, min(until, ends_at) - clock())
+            for number, _ in poll.poll(seconds * 1000) if trying else ():
+                sock, address = trying.pop(number)
+                poll.unregister(number)
+                failed = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                if not failed:
+                    return sock, address
+                sock.close()
+                error = OSError(failed, os.strerror(failed))
+    finally:
+        for sock, _ in trying.values():
+            sock.close()
+    raise TimeoutError if trying else error
+
+
+def _start(address: Address, trying: dict, poll: "select.poll",
+           ) -> OSError | None:
+    """Begin to connect; returns what failed at once."""
+    family, kind, proto, _, target = address
+    sock = socket.socket(family, kind, proto)
+    sock.setblocking(False)
+    # So that little of a transaction hides in this kernel.
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in _KEEPALIVE:
+        sock.setsockopt(socket.IPPROTO_TCP, option, value)
+    failed = sock.connect_ex(target)
+    if failed not in (0, errno.EINPROGRESS):
+        sock.close()
+        return OSError(failed, os.strerror(failed))
+    trying[sock.fileno()] = sock, address
+    poll.register(sock, select.POLLOUT)
+    return None

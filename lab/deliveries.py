@@ -174,7 +174,7 @@ class Delivery:
             self._publisher.publish_samples(batch)
 
     def close(self):
-        self._publisher._sender.close(1)
+        self._publisher.close(1)
 
     def has_arrived(self, found):
         """Whether there is nothing to wait for any more."""

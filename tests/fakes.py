@@ -17,9 +17,6 @@ import contextlib
 import queue
 import socket
 import threading
-import time
-
-from ceilometer_graphite import transports
 
 
 class Clock:
@@ -33,91 +30,6 @@ class Clock:
 
     def advance(self, seconds):
         self.now += seconds
-
-
-class Pauses:
-    """A sleep that ends when it is told to.
-
-    So a test knows where a thread is: :meth:`reached` waits for its next
-    pause, and whatever comes before that pause in the code is done then.
-    """
-
-    def __init__(self):
-        self._reached = queue.Queue()
-        self._may_go = threading.Semaphore(0)
-        self._over = threading.Event()
-
-    def __call__(self, seconds):
-        if self._over.is_set():
-            time.sleep(0.01)
-            return
-        self._reached.put(seconds)
-        self._may_go.acquire()
-
-    def reached(self):
-        """How long the pause is meant to be that was reached next."""
-        return self._reached.get(timeout=20)
-
-    def go(self):
-        """End one pause."""
-        self._may_go.release()
-
-    def go_on(self):
-        """End this pause and make those after it short."""
-        self._over.set()
-        self.go()
-
-
-class FakeTransport:
-    """A transport that fails as often as it is told to.
-
-    :param connect_failures: how many calls of ``connect`` fail, first
-    :param send_errors: what the first calls of ``send`` raise; None is a
-        call that succeeds
-    """
-
-    def __init__(self, connect_failures=0, send_errors=()):
-        self._connect_failures = connect_failures
-        self._send_errors = list(send_errors)
-        self.connects = []
-        self.sent = queue.Queue()
-        self.may_send = threading.Event()
-        self.may_send.set()
-        self.is_sending = threading.Event()
-        self.is_gone = False
-        self.unread_bytes = 0
-        self.unacknowledged_bytes = 0
-        self.unread_asked = queue.Queue()
-
-    def connect(self, endpoint):
-        self.connects.append(endpoint)
-        if self._connect_failures:
-            self._connect_failures -= 1
-            raise transports.TransportError("no way to %s" % (endpoint,))
-        self.is_gone = False
-
-    def send(self, lines):
-        self.is_sending.set()
-        self.may_send.wait()
-        error = self._send_errors.pop(0) if self._send_errors else None
-        if error is not None:
-            raise error
-        self.sent.put(lines)
-        return len(lines)
-
-    def unread(self):
-        self.unread_asked.put(None)
-        return self.unread_bytes
-
-    def unacknowledged(self):
-        return self.unacknowledged_bytes
-
-    def check(self):
-        if self.is_gone:
-            raise transports.TransportError("gone")
-
-    def close(self):
-        pass
 
 
 class Receiver:
@@ -145,6 +57,8 @@ class Receiver:
         with contextlib.suppress(OSError), connection.makefile("rb") as file:
             for line in file:
                 self.lines.put(line)
+        # Which confirms them.
+        connection.close()
 
     def take(self, count, timeout_seconds=20):
         """The next ``count`` lines, waited for."""

@@ -39,7 +39,8 @@ ROOT = pathlib.Path(__file__).absolute().parent.parent.parent
 POINTS_A_SERIES = 1000
 PATH = re.compile(r"ceilometer\.compute-1\.p\.[\w-]+\.load")
 # Short, so that twenty faults do not take minutes.
-OPTIONS = {"self_metrics_interval": 0, "reconnect_delay_max_seconds": 0.2}
+OPTIONS = {"self_metrics_interval": 0, "reconnect_delay_max_seconds": 0.2,
+           "catch_up_rate": 100000}
 
 
 def agent_conf():
@@ -195,7 +196,7 @@ class FaultsTestCase(base.BaseTestCase):
 
     def make_publisher(self, *ports, **options):
         made = make_publisher(self.conf, self.url(*ports, **options))
-        self.addCleanup(lambda: made._sender.close(0.1))
+        self.addCleanup(lambda: made.close(0.1))
         return made
 
     def start_child(self, *ports, within=(), options=None, **arguments):

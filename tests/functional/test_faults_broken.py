@@ -34,7 +34,7 @@ class BrokenTest(test_faults_spool.SpoolTestCase):
         for _ in range(LINES // ROW_LINES):
             load.publish(publisher, ROW_LINES)
             process.wait_for(publisher._sender.is_idle, 20, "a spool")
-        publisher._sender.close(5)
+        publisher.close(5)
         path, = self.spool_dir.glob("*.sqlite")
         # As after a kill -9: complete, with no one who has it open.
         copy = self.directory / "copy.sqlite"

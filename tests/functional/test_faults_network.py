@@ -57,19 +57,6 @@ class FarEndTest(faults.FaultsTestCase):
                 dies.start()
         self.assert_all_arrive(load.lines, first, second)
 
-    def test_new_connections_now_and_then_lose_nothing(self):
-        """May be lost: nothing, with and without replay."""
-        for seconds in (0, 10):
-            reader = self.start_receiver(name=f"replay{seconds}")
-            publisher = self.make_publisher(
-                reader.port, reconnect_interval=0.1, replay_seconds=seconds)
-            load = faults.Load()
-            with self.loading(publisher, load):
-                process.wait_for(
-                    lambda: reader.connections() > 10,  # noqa: B023
-                    30, "some connections")
-            self.assert_all_arrive(load.lines, reader)
-
     def test_a_reader_of_one_byte_a_second_that_heals_gets_all(self):
         """May be lost: nothing."""
         reader = self.start_receiver(receiver.READS_SLOWLY)

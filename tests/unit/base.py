@@ -24,6 +24,7 @@ from oslo_config import cfg
 from oslo_utils import netutils
 from oslotest import base
 
+from ceilometer_graphite import opts
 from tests import fakes
 
 FIXTURES = pathlib.Path(__file__).parent.parent / "fixtures"
@@ -68,6 +69,9 @@ class AgentTestCase(base.BaseTestCase):
         super().setUp()
         self.conf = service.prepare_service(
             ["test"], config_files=[], conf=cfg.ConfigOpts())
+        opts.register_opts(self.conf)
+        # So that receivers get what tests publish, and nothing else.
+        self.conf.set_default("self_metrics_interval", 0.0, "graphite")
         # After the service, which sets up a log of its own.
         self.log = self.useFixture(fixtures.FakeLogger())
         self.receiver = fakes.Receiver()

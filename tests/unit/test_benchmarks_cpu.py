@@ -42,7 +42,7 @@ class FloorTest(base.AgentTestCase):
         made = publisher.get_publisher(
             self.conf, self.url("?counters=raw&definitions_file=" + no_gauges),
             "ceilometer.sample.publisher")
-        self.addCleanup(made._sender.close, 10)
+        self.addCleanup(made.close, 10)
         for batch in self.batches:
             made.publish_samples(batch)
         self.assertEqual(

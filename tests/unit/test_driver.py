@@ -85,7 +85,7 @@ class PipelineDriverTest(base.AgentTestCase):
                 self.conf, topics=["notifications"], transport=None)
         for pipeline in made._pipelines:
             for each in pipeline.publishers:
-                self.addCleanup(each._sender.close, 10)
+                self.addCleanup(each.close, 10)
         return made
 
     def notify_all(self, made):

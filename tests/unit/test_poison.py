@@ -135,14 +135,17 @@ class Carbon:
 
 
 class Capture:
-    """A sender that keeps what it is given."""
+    """An outbox that keeps what it is given."""
 
     def __init__(self):
         self.lines = []
 
-    def submit(self, lines, count):
+    def put(self, lines, count):
         assert count == lines.count(b"\n")
         self.lines.append(lines)
+
+    def unsaved_lines(self):
+        return 0
 
     def take(self):
         taken, self.lines[:] = list(self.lines), []
@@ -154,7 +157,8 @@ class PoisonTestCase(base.AgentTestCase):
     def make(self, query):
         made = publisher.GraphitePublisher(
             self.conf, self.parsed_url("?self_metrics_interval=0" + query))
-        made._sender = self.sender = Capture()
+        self.addCleanup(made.close, 0)
+        made._outbox = self.sender = Capture()
         return made
 
     def skipped(self, made):
@@ -369,7 +373,7 @@ class BulkPoisonTest(PoisonTestCase):
             for sample in batch:
                 alone.publish_samples([sample])
             lines, expected = (
-                collections.Counter(b"".join(made._sender.take()).split(b"\n"))
+                collections.Counter(b"".join(made._outbox.take()).split(b"\n"))
                 for made in (together, alone))
             self.assertEqual(({}, {}), (expected - lines, lines - expected))
             self.assertEqual(alone.counts.totals(), together.counts.totals())

@@ -33,7 +33,7 @@ class GraphitePublisherTest(base.AgentTestCase):
 
     def make(self, query=""):
         made = publisher.GraphitePublisher(self.conf, self.parsed_url(query))
-        self.addCleanup(made._sender.close, 10)
+        self.addCleanup(made.close, 10)
         return made
 
     def lines(self, made, samples):
@@ -204,7 +204,7 @@ class GraphitePublisherTest(base.AgentTestCase):
 
         def publish():
             made.publish_samples([base.make_sample(volume=2)])
-            return made._sender.close(10)
+            return made.close(10) == 0
         self.assertTrue(base.in_child(publish))
         self.assertEqual([HEAD + b"power.state 2 %d\n" % SECOND],
                          self.receiver.take(1))

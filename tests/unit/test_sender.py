@@ -11,487 +11,404 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-import logging
-import os
+import contextlib
 import queue
+import socket
 import threading
+import time
 import types
 
 import fixtures
 from oslotest import base
 
-from ceilometer_graphite import backlog
-from ceilometer_graphite import connection
+from ceilometer_graphite import outbox
 from ceilometer_graphite import sender
-from ceilometer_graphite import spool
 from ceilometer_graphite import stats
 from ceilometer_graphite import transports
 from tests import fakes
 
-A = ("a", 2003)
-B = ("b", 2003)
-GONE = transports.TransportError("gone")
+A, B = b"a 1 1\n", b"b 2 2\n"
+
+
+class Peer:
+    """A listener whose connections a test serves by hand."""
+
+    def __init__(self, port=0):
+        self._server = socket.create_server(("127.0.0.1", port))
+        self.endpoint = self._server.getsockname()
+        self.connections = queue.Queue()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._server.accept()
+                connection.settimeout(20)
+                self.connections.put(connection)
+                # Or it would not be closed when the test closes it.
+                del connection
+
+    def next(self):
+        """The next connection."""
+        return self.connections.get(timeout=20)
+
+    def close(self):
+        """End it, and refuse connections from now on."""
+        with contextlib.suppress(OSError):
+            self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()
+        while not self.connections.empty():
+            self.connections.get().close()
+
+
+def read(connection):
+    """All that comes by a connection."""
+    data = b""
+    while received := connection.recv(65536):
+        data += received
+    return data
+
+
+def confirm(connection):
+    """Read all, and close the connection then."""
+    with connection:
+        return read(connection)
 
 
 class SenderTestCase(base.BaseTestCase):
 
     def setUp(self):
         super().setUp()
-        self.log = self.useFixture(fixtures.FakeLogger(level=logging.INFO))
-        self.delays = []
-
-    def make(self, transport, endpoints=(A,), buffer_size=1 << 20,
-             replay_seconds=0, reconnect_interval=0, **kwargs):
-        settings = types.SimpleNamespace(
-            endpoints=endpoints, reconnect_delay_max_seconds=1.0,
-            reconnect_interval=reconnect_interval)
+        self.log = self.useFixture(fixtures.FakeLogger())
         self.counts = stats.Counts()
-        clocks = {"clock": kwargs["clock"]} if "clock" in kwargs else {}
+        self.reports = queue.Queue()
+
+    def peer(self, *args):
+        peer = Peer(*args)
+        self.addCleanup(peer.close)
+        return peer
+
+    def refused(self):
+        """An endpoint that refuses connections."""
+        peer = Peer()
+        peer.close()
+        return peer.endpoint
+
+    def report(self):
+        self.reports.put(None)
+
+    def make(self, *endpoints, report=None, **options):
+        settings = types.SimpleNamespace(**{
+            "endpoints": endpoints, "connect_timeout_seconds": 5,
+            "send_timeout_seconds": 10, "catch_up_rate": 1000,
+            "confirm": True, "protocol": "tcp", "format": "plaintext",
+            "reconnect_delay_max_seconds": 0.1, "buffer_size": 1 << 20,
+            "replay_seconds": 10, **options})
+        self.box = outbox.Outbox(
+            settings.buffer_size, settings.replay_seconds, self.fail)
         made = sender.Sender(
-            connection.Connection(settings, transport, **clocks), buffer_size,
-            replay_seconds, self.counts, sleep=self.delays.append, **kwargs)
-        self.addCleanup(made.close, 10)
-        self.addCleanup(transport.may_send.set)
+            settings, self.box,
+            transports.make(settings, lambda: made.patience()), self.counts,
+            report or self.report)
+        made.start()
+        self.addCleanup(self.end, made)
         return made
 
-    def take(self, transport):
-        return transport.sent.get(timeout=10)
+    def end(self, made, seconds=0):
+        made.hurry(time.monotonic() + seconds)
+        made.close()
+        made.join(20)
+        self.assertFalse(made.is_alive())
 
-    def send(self, made, transport, lines):
-        """Submit lines and wait until they, and no others, are sent."""
-        made.submit(lines, lines.count(b"\n"))
-        self.assertEqual(lines, self.take(transport))
+    def put(self, made, *lines):
+        for line in lines:
+            self.box.put(line, line.count(b"\n"))
+        made.wake()
 
-    def all_sent(self, transport):
-        lines = b""
-        while not transport.sent.empty():
-            lines += transport.sent.get()
-        return lines
+    def wait_for(self, condition):
+        until = time.monotonic() + 20
+        while not condition():
+            self.assertLess(time.monotonic(), until)
+            time.sleep(0.01)
+
+    def wait_for_log(self, text):
+        self.wait_for(lambda: text in self.log.output)
+
+    def warnings(self):
+        return self.log.output.count("cannot be reached")
 
 
 class SenderTest(SenderTestCase):
 
-    def test_lines_are_sent(self):
-        transport = fakes.FakeTransport()
-        self.make(transport).submit(b"a 1 1\nb 1 1\n", 2)
-        self.assertEqual(b"a 1 1\nb 1 1\n", self.take(transport))
+    def test_lines_are_delivered_and_confirmed(self):
+        peer = self.peer()
+        made = self.make(peer.endpoint)
+        self.put(made, A, B)
+        self.assertEqual(A + B, confirm(peer.next()))
+        self.wait_for(self.box.is_done)
+        self.assertEqual(2, self.counts[stats.LINES_SENT])
 
-    def test_no_thread_and_no_connection_before_the_first_lines(self):
-        before = threading.active_count()
-        transport = fakes.FakeTransport()
-        self.make(transport)
-        self.assertEqual(before, threading.active_count())
-        self.assertEqual([], transport.connects)
+    def test_it_connects_and_reports_before_there_are_lines(self):
+        peer = self.peer()
+        self.make(peer.endpoint)
+        peer.next()
+        self.reports.get(timeout=20)
+        self.wait_for_log("Connected to Graphite at 127.0.0.1:%d"
+                          % peer.endpoint[1])
 
-    def test_submit_does_not_wait_for_a_send_that_blocks(self):
-        transport = fakes.FakeTransport()
-        transport.may_send.clear()
-        made = self.make(transport)
-        for number in range(100):
-            made.submit(b"a %d 1\n" % number, 1)
-        self.assertTrue(transport.sent.empty())
-        transport.may_send.set()
-        self.assertTrue(made.close(10))
-        self.assertEqual(100, self.counts[stats.LINES_SENT])
+    def test_it_reports_again_when_it_is_time(self):
+        peer = self.peer()
+        self.make(peer.endpoint, report=lambda: self.reports.put(None) or 0.01)
+        for _ in range(5):
+            self.reports.get(timeout=20)
 
-    def test_what_a_broken_connection_did_not_take_is_sent_again(self):
-        transport = fakes.FakeTransport(send_errors=[None, GONE])
-        made = self.make(transport)
-        made.submit(b"a 1 1\n", 1)
-        self.assertEqual(b"a 1 1\n", self.take(transport))
-        made.submit(b"b 1 1\n", 1)
-        self.assertEqual(b"b 1 1\n", self.take(transport))
-        self.assertEqual([A, A], transport.connects)
+    def test_nothing_is_confirmed_before_the_peer_closes(self):
+        peer = self.peer()
+        made = self.make(peer.endpoint)
+        self.put(made, A)
+        connection = peer.next()
+        self.assertEqual(A, read(connection))
+        self.assertFalse(self.box.is_done())
+        connection.close()
+        self.wait_for(self.box.is_done)
 
-    def test_lines_keep_their_order_over_a_broken_connection(self):
-        transport = fakes.FakeTransport(send_errors=[GONE, GONE, GONE])
-        made = self.make(transport)
-        for number in range(1000):
-            made.submit(b"a %d 1\n" % number, 1)
-        self.assertTrue(made.close(10))
-        sent = b""
-        while not transport.sent.empty():
-            sent += transport.sent.get()
-        self.assertEqual([b"a %d 1" % n for n in range(1000)],
-                         sent.splitlines())
+    def test_the_next_connection_is_made_at_once(self):
+        peer = self.peer()
+        made = self.make(peer.endpoint)
+        self.put(made, A)
+        confirm(peer.next())
+        second = peer.next()
+        self.put(made, B)
+        self.assertEqual(B, confirm(second))
 
-    def test_a_closed_connection_is_noticed_before_the_next_send(self):
-        transport = fakes.FakeTransport()
-        made = self.make(transport)
-        made.submit(b"a 1 1\n", 1)
-        self.take(transport)
-        transport.is_gone = True
-        made.submit(b"b 1 1\n", 1)
-        self.assertEqual(b"b 1 1\n", self.take(transport))
-        self.assertEqual(2, len(transport.connects))
+    def test_what_comes_within_a_moment_is_one_transaction(self):
+        peer = self.peer()
+        made = self.make(peer.endpoint)
+        self.put(made, A)
+        connection = peer.next()
+        self.assertEqual(A, connection.recv(100))
+        self.put(made, B)
+        self.assertEqual(B, confirm(connection))
 
-    def test_a_closed_connection_is_noticed_without_a_send(self):
-        transport = fakes.FakeTransport()
-        connected_again = threading.Event()
-        connect = transport.connect
+    def test_lines_that_keep_coming_do_not_put_it_off_for_ever(self):
+        peer = self.peer()
+        made = self.make(peer.endpoint)
+        ends = threading.Event()
 
-        def noting_connect(endpoint):
-            connect(endpoint)
-            if len(transport.connects) == 2:
-                connected_again.set()
-        transport.connect = noting_connect
-        made = self.make(transport)
-        made.submit(b"a 1 1\n", 1)
-        self.take(transport)
-        transport.is_gone = True
-        self.assertTrue(connected_again.wait(10))
+        def publish():
+            while not ends.wait(0.05):
+                self.put(made, A)
+        thread = threading.Thread(target=publish)
+        thread.start()
+        self.assertIn(A, confirm(peer.next()))
+        ends.set()
+        thread.join()
 
-    def test_it_goes_on_to_the_next_endpoint_without_a_delay(self):
-        transport = fakes.FakeTransport(connect_failures=1)
-        self.make(transport, (A, B)).submit(b"a 1 1\n", 1)
-        self.take(transport)
-        self.assertEqual([A, B], transport.connects)
-        self.assertEqual([], self.delays)
+    def test_a_large_transaction_is_committed(self):
+        peer = self.peer()
+        made = self.make(peer.endpoint, buffer_size=1 << 17)
+        self.put(made, *[A * 1000] * 20)
+        self.assertLessEqual(len(confirm(peer.next())), (1 << 16) + 16384)
 
-    def test_it_stays_with_an_endpoint_that_works(self):
-        transport = fakes.FakeTransport(connect_failures=1)
-        made = self.make(transport, (A, B))
-        for _ in range(10):
-            made.submit(b"a 1 1\n", 1)
-            self.take(transport)
-        self.assertEqual([A, B], transport.connects)
-
-    def test_delays_between_rounds_grow_to_the_maximum(self):
-        transport = fakes.FakeTransport(connect_failures=20)
-        self.make(transport, (A, B)).submit(b"a 1 1\n", 1)
-        self.take(transport)
-        self.assertEqual(10, len(self.delays))
-        self.assertTrue(all(0 < d <= 1.0 for d in self.delays))
-        self.assertLessEqual(self.delays[0], 0.2)
-        self.assertGreaterEqual(self.delays[-1], 0.5)
-
-    def test_the_oldest_lines_are_dropped_and_counted_when_full(self):
-        transport = fakes.FakeTransport()
-        transport.may_send.clear()
-        made = self.make(transport, buffer_size=100)
-        for number in range(100):
-            made.submit(b"a %02d 1\n" % number, 1)
-        transport.may_send.set()
-        self.assertTrue(made.close(10))
-        sent = b""
-        while not transport.sent.empty():
-            sent += transport.sent.get()
-        lines = sent.splitlines()
-        self.assertEqual(b"a 99 1", lines[-1])
-        self.assertEqual(sorted(lines), lines)
-        dropped = self.counts[stats.DROPPED + "buffer_full"]
-        self.assertEqual(100, len(lines) + dropped)
-        self.assertIn("buffer_size = 100 bytes", self.log.output)
-
-    def test_a_fault_of_the_transport_keeps_the_lines(self):
-        transport = fakes.FakeTransport(send_errors=[ZeroDivisionError()])
-        self.make(transport).submit(b"a 1 1\n", 1)
-        self.assertEqual(b"a 1 1\n", self.take(transport))
-        self.assertIn("ZeroDivisionError", self.log.output)
-
-    def test_an_outage_is_told_once_with_its_reason(self):
-        transport = fakes.FakeTransport(connect_failures=50)
-        self.make(transport).submit(b"a 1 1\n", 1)
-        self.take(transport)
-        self.assertEqual(1, self.log.output.count("cannot be reached"))
-        self.assertIn("no way to ('a', 2003)", self.log.output)
-
-    def test_closing_gives_up_at_its_time_when_nothing_answers(self):
-        transport = fakes.FakeTransport(connect_failures=1 << 30)
-        made = self.make(transport)
-        made.submit(b"a 1 1\n", 1)
-        self.assertFalse(made.close(0.1))
-        self.assertRaises(queue.Empty, transport.sent.get, block=False)
-
-
-class ReplayTest(SenderTestCase):
-
-    def setUp(self):
-        super().setUp()
-        self.clock = fakes.Clock()
-        self.transport = fakes.FakeTransport()
-
-    def make(self, replay_seconds=10, **kwargs):
-        return super().make(self.transport, replay_seconds=replay_seconds,
-                            clock=self.clock, **kwargs)
-
-    def send_and_prove(self, made, lines):
-        """Send lines in a turn that looks at what is proven."""
-        while not self.transport.unread_asked.empty():
-            self.transport.unread_asked.get()
-        self.clock.advance(sender.CHECK_SECONDS)
-        self.send(made, self.transport, lines)
-        self.transport.unread_asked.get(timeout=10)
-
-    def sent_after_a_break(self, made, endpoint_count=2):
-        self.transport.is_gone = True
-        made.submit(b"last 1 1\n", 1)
-        lines = b""
-        while not lines.endswith(b"last 1 1\n"):
-            lines += self.take(self.transport)
-        self.assertEqual(endpoint_count, len(self.transport.connects))
-        return lines.splitlines()
-
-    def test_a_broken_connection_replays_what_it_had_not_proven(self):
-        made = self.make()
-        for lines in (b"a 1 1\n", b"b 1 1\n"):
-            self.send(made, self.transport, lines)
-        self.assertEqual([b"a 1 1", b"b 1 1", b"last 1 1"],
-                         self.sent_after_a_break(made))
-        self.assertEqual(2, self.counts[stats.LINES_REPLAYED])
-
-    def test_what_is_being_sent_is_replayed_with_what_was_sent(self):
-        self.transport = fakes.FakeTransport(send_errors=[None, GONE])
-        made = self.make()
-        self.send(made, self.transport, b"a 1 1\n")
-        made.submit(b"b 1 1\n", 1)
-        self.assertEqual(b"a 1 1\nb 1 1\n", self.take(self.transport))
-
-    def test_what_the_connection_outlived_is_not_replayed(self):
-        made = self.make()
-        self.send_and_prove(made, b"a 1 1\n")
-        self.clock.advance(10)
-        self.send_and_prove(made, b"b 1 1\n")
-        self.assertEqual([b"b 1 1", b"last 1 1"],
-                         self.sent_after_a_break(made))
-
-    def test_nothing_is_proven_before_its_time(self):
-        made = self.make()
-        self.send_and_prove(made, b"a 1 1\n")
-        self.clock.advance(8)
-        self.send_and_prove(made, b"b 1 1\n")
-        self.assertEqual([b"a 1 1", b"b 1 1", b"last 1 1"],
-                         self.sent_after_a_break(made))
-
-    def test_what_the_far_end_may_not_have_read_is_never_proven(self):
-        self.transport.unread_bytes = 12
-        made = self.make()
-        for lines in (b"a 1 1\n", b"b 1 1\n", b"c 1 1\n"):
-            self.send_and_prove(made, lines)
-            self.clock.advance(100)
-        self.send_and_prove(made, b"d 1 1\n")
-        self.clock.advance(100)
-        self.send_and_prove(made, b"e 1 1\n")
-        self.assertEqual([b"c 1 1", b"d 1 1", b"e 1 1", b"last 1 1"],
-                         self.sent_after_a_break(made))
-
-    def test_without_replay_nothing_that_was_sent_is_sent_again(self):
-        made = self.make(replay_seconds=0)
-        self.transport.unread_bytes = 1000
-        self.send(made, self.transport, b"a 1 1\n")
-        self.assertEqual([b"last 1 1"], self.sent_after_a_break(made))
+    def test_a_connection_that_is_closed_while_idle_is_no_event(self):
+        peer = self.peer()
+        made = self.make(peer.endpoint)
+        self.put(made, A)
+        confirm(peer.next())
+        for _ in range(3):
+            peer.next().close()
+        connection = peer.next()
+        self.put(made, B)
+        self.assertEqual(B, confirm(connection))
+        self.assertEqual(0, self.warnings())
         self.assertEqual(0, self.counts[stats.LINES_REPLAYED])
 
-    def test_what_is_kept_for_replay_is_bounded(self):
-        made = self.make(buffer_size=100)
+    def test_without_recent_lines_it_does_not_even_connect_again(self):
+        peer = self.peer()
+        made = self.make(peer.endpoint)
+        peer.next().close()
+        self.put(made, A)
+        self.assertEqual(A, confirm(peer.next()))
+        self.assertEqual(0, self.warnings())
+
+    def test_what_a_dead_receiver_has_read_lately_goes_to_the_next(self):
+        first, second = self.peer(), self.peer()
+        made = self.make(first.endpoint, second.endpoint)
+        self.put(made, A)
+        confirm(first.next())
+        tripwire = first.next()
+        first.close()
+        tripwire.close()
+        self.assertEqual(A, confirm(second.next()))
+        self.assertEqual(1, self.counts[stats.LINES_REPLAYED])
+
+    def test_a_reset_means_that_the_receiver_died(self):
+        peer = self.peer()
+        made = self.make(peer.endpoint)
+        self.put(made, A)
+        confirm(peer.next())
+        tripwire = peer.next()
+        tripwire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                            b"\1\0\0\0\0\0\0\0")
+        tripwire.close()
+        self.assertEqual(A, confirm(peer.next()))
+
+    def test_a_peer_that_ends_its_side_first_confirms_nothing(self):
+        first, second = self.peer(), self.peer()
+        made = self.make(first.endpoint, second.endpoint)
+        self.put(made, A)
+        for _ in range(2):  # once it may have been an idle connection
+            connection = first.next()
+            self.assertEqual(A, connection.recv(100))
+            connection.close()
+        self.assertEqual(A, confirm(second.next()))
+        self.assertEqual(1, self.warnings())
+        self.assertIn("protocol and format", self.log.output)
+
+    def test_an_endpoint_that_refuses_is_left_at_once(self):
+        peer = self.peer()
+        made = self.make(self.refused(), peer.endpoint)
+        self.put(made, A)
+        self.assertEqual(A, confirm(peer.next()))
+        self.wait_for_log("Connected")
+        self.assertEqual(1, self.warnings())
+        self.assertIn("Connection refused", self.log.output)
+
+    def test_an_endpoint_that_hangs_is_left(self):
+        first, second = self.peer(), self.peer()
+        made = self.make(first.endpoint, second.endpoint,
+                         send_timeout_seconds=0.3)
+        self.put(made, A)
+        self.assertEqual(A, confirm(second.next()))
+        self.wait_for(self.box.is_done)
+        self.assertEqual(1, self.warnings())
+        self.assertIn("confirm = false", self.log.output)
+
+    def test_after_a_timeout_transactions_are_smaller(self):
+        peer = self.peer()
+        made = self.make(peer.endpoint, send_timeout_seconds=0.3)
+        self.put(made, *[A * 1000] * 10)
+        held = [peer.next()]
+        sizes = [len(read(held[-1]))]
+        while len(sizes) < 3:
+            held.append(peer.next())
+            sizes.append(len(read(held[-1])))
+        self.assertEqual(60000, sizes[0])
+        self.assertLessEqual(sizes[1], 30000)
+        self.assertLessEqual(sizes[2], 15000)
+        self.assertGreaterEqual(sizes[2], 6000)
+
+    def test_the_change_of_state_is_always_logged(self):
+        peer = self.peer()
+        made = self.make(peer.endpoint)
+        for number in range(1, 4):
+            self.put(made, A)
+            confirm(peer.next())
+            self.wait_for(self.box.is_done)
+            tripwire = peer.next()
+            peer.close()
+            tripwire.close()
+            self.wait_for(lambda n=number: self.warnings() >= n)
+            peer = self.peer(peer.endpoint[1])
+            confirm(peer.next())
+            self.wait_for(lambda n=number: self.log.output.count(
+                "Connected") == n + 1)
+            self.assertIn("Connected", self.log.output.splitlines()[-1])
+
+    def test_live_lines_go_before_the_backlog(self):
+        peer = self.peer()
+        endpoint = peer.endpoint
+        peer.close()
+        made = self.make(endpoint, catch_up_rate=10)
         for number in range(100):
-            self.send(made, self.transport, b"a %02d 1\n" % number)
-        lines = self.sent_after_a_break(made)
-        self.assertLessEqual(len(b"".join(lines)) + len(lines), 100)
-        self.assertEqual([b"a 98 1", b"a 99 1", b"last 1 1"], lines[-3:])
-        self.assertEqual(0, self.counts["lines_dropped.buffer_full"])
+            self.put(made, b"old.%d 1 1\n" % number * 500)
+        self.wait_for(self.warnings)
+        # All of them wait since before the failure.
+        self.put(made, B)
+        self.box.fail()
+        self.put(made, A)
+        peer = self.peer(endpoint[1])
+        self.assertEqual(A, peer.next().recv(6))
 
-    def test_a_connection_is_made_anew_after_its_interval(self):
-        made = self.make(reconnect_interval=60, endpoints=(A, B))
-        self.send(made, self.transport, b"a 1 1\n")
-        self.clock.advance(53)
-        self.send(made, self.transport, b"b 1 1\n")
-        self.assertEqual([A], self.transport.connects)
-        self.clock.advance(14)
-        self.send(made, self.transport, b"c 1 1\n")
-        self.assertEqual(b"c 1 1\n", self.take(self.transport))
-        self.assertEqual([A, A], self.transport.connects)
+    def test_the_backlog_is_paced(self):
+        clock = fakes.Clock()
+        settings = types.SimpleNamespace(
+            endpoints=(("x", 1),), connect_timeout_seconds=1,
+            send_timeout_seconds=1, catch_up_rate=100, confirm=True,
+            protocol="tcp", reconnect_delay_max_seconds=1,
+            buffer_size=1 << 24)
+        box = outbox.Outbox(1 << 24, 0, self.fail, clock)
+        made = sender.Sender(settings, box, None, self.counts, None, clock)
+        for _ in range(100):
+            box.put((b"%04096d\n" % 1) * 10, 10)
+        box.fail()
+        taken = 0
+        for _ in range(100):
+            taken += sum(batch.count for batch in made.take())
+            clock.advance(0.05)
+        # 5 s of 100 lines a second, and the second that was saved up.
+        self.assertLess(abs(taken - 600), 50)
 
-    def test_a_connection_made_anew_doubles_nothing_without_replay(self):
-        made = self.make(reconnect_interval=60, replay_seconds=0)
-        self.send(made, self.transport, b"a 1 1\n")
-        self.clock.advance(67)
-        self.send(made, self.transport, b"b 1 1\n")
-        self.send(made, self.transport, b"c 1 1\n")
-        self.assertTrue(made.close(10))
-        self.assertEqual([A, A], self.transport.connects)
-        self.assertTrue(self.transport.sent.empty())
+    def test_a_kept_connection_confirms_what_the_kernel_has(self):
+        peer = self.peer()
+        made = self.make(peer.endpoint, confirm=False)
+        connection = peer.next()
+        for line in (A, B):
+            self.put(made, line)
+            self.assertEqual(line, connection.recv(100))
+            self.wait_for(self.box.is_done)
+        connection.close()
+        self.assertEqual(A + B, peer.next().recv(100))
 
-    def test_no_connection_is_made_anew_without_an_interval(self):
-        made = self.make()
-        self.send(made, self.transport, b"a 1 1\n")
-        self.clock.advance(1 << 20)
-        self.send(made, self.transport, b"b 1 1\n")
-        self.assertTrue(made.close(10))
-        self.assertEqual([A], self.transport.connects)
+    def test_an_unexpected_error_does_not_end_it(self):
+        peer = self.peer()
+        errors = [ZeroDivisionError("why")]
 
-    def test_it_reports_on_itself_through_the_same_path(self):
-        made = self.make(metrics=stats.SelfMetrics(
-            lambda name: "me." + name, 60, self.clock, lambda: 7))
-        self.send(made, self.transport, b"a 1 1\nb 1 1\n")
-        self.clock.advance(60)
-        made.submit(b"c 1 1\n", 1)
-        lines = b""
-        while b"c 1 1\n" not in lines or b"me." not in lines:
-            lines += self.take(self.transport)
-        self.assertIn(b"me.connected 1 7\n", lines)
-        self.assertIn(b"me.lines_sent 2 7\n", lines)
+        def report():
+            raise errors.pop()
+        made = self.make(
+            peer.endpoint, report=lambda: report() if errors else None)
+        self.put(made, A)
+        self.wait_for_log("ZeroDivisionError")
+        while A not in (data := confirm(peer.next())):
+            self.assertEqual(b"", data)
 
+    def test_a_hurry_sends_and_confirms_at_once(self):
+        peer = self.peer()
+        made = self.make(peer.endpoint, catch_up_rate=1)
+        connection = peer.next()
+        for _ in range(50):
+            self.put(made, A * 1000)
+        self.box.fail()
+        made.hurry(time.monotonic() + 20)
+        self.assertEqual(A * 50000, confirm(connection))
+        self.wait_for(self.box.is_done)
 
-class SpoolingTest(SenderTestCase):
+    def test_a_hurry_leaves_an_endpoint_that_hangs(self):
+        first, second = self.peer(), self.peer()
+        made = self.make(first.endpoint, second.endpoint,
+                         send_timeout_seconds=600)
+        self.put(made, A)
+        held = first.next()
+        self.assertEqual(A, read(held))
+        made.hurry(time.monotonic() + 20)
+        self.assertEqual(A, confirm(second.next()))
 
-    def setUp(self):
-        super().setUp()
-        self.clock = fakes.Clock()
-        self.pauses = fakes.Pauses()
-        self.directory = os.path.join(
-            self.useFixture(fixtures.TempDir()).path, "spool")
-        self.store = spool.Spool(self.directory, "a", 1 << 20)
-        self.transport = fakes.FakeTransport()
+    def test_the_end_comes_in_time_with_a_peer_that_hangs(self):
+        peer = self.peer()
+        made = self.make(peer.endpoint, send_timeout_seconds=600)
+        self.put(made, A)
+        peer.next()
+        self.end(made, 0.2)
+        self.assertEqual(1, self.box.unsaved_lines())
 
-    def make(self, replay_seconds=10, catch_up_rate=100.0, pause=None,
-             **kwargs):
-        def make_backlog(waiting, lock):
-            return backlog.Backlog(
-                spool.Spool(self.directory, "a", 1 << 20), waiting, lock,
-                catch_up_rate, self.counts, clock=self.clock,
-                sleep=pause or self.short_pause)
-        return super().make(
-            self.transport, replay_seconds=replay_seconds, clock=self.clock,
-            make_backlog=make_backlog, **kwargs)
-
-    def short_pause(self, seconds):
-        threading.Event().wait(0.001)
-
-    def on_disk(self):
-        return [row.lines for row in self.store.read(0, 1 << 30)]
-
-    def rows(self, *lines):
-        self.store.append([(each, each.count(b"\n")) for each in lines])
-
-    def test_at_the_end_unsent_lines_are_on_disk(self):
-        self.transport = fakes.FakeTransport(connect_failures=1 << 30)
-        made = self.make()
-        for number in range(100):
-            made.submit(b"a %02d 1\n" % number, 1)
-        self.assertTrue(made.close(10))
-        self.assertEqual(b"".join(b"a %02d 1\n" % n for n in range(100)),
-                         b"".join(self.on_disk()))
-
-    def test_at_the_end_unproven_lines_are_on_disk(self):
-        made = self.make()
-        self.send(made, self.transport, b"a 1 1\n")
-        self.assertFalse(made.is_idle())
-        self.assertTrue(made.close(10))
-        self.assertEqual([b"a 1 1\n"], self.on_disk())
-
-    def test_at_the_end_lines_whose_send_hangs_are_on_disk(self):
-        self.transport.may_send.clear()
-        made = self.make()
-        made.submit(b"a 1 1\n", 1)
-        made.submit(b"b 1 1\n", 1)
-        made.end()
-        while not made.is_idle():
-            self.short_pause(0)
-        self.assertEqual(b"a 1 1\nb 1 1\n",
-                         b"".join(sorted(self.on_disk())))
-
-    def test_without_replay_nothing_that_was_sent_is_on_disk(self):
-        made = self.make(replay_seconds=0)
-        self.send(made, self.transport, b"a 1 1\n")
-        self.assertTrue(made.close(10))
-        self.assertEqual([], self.on_disk())
-
-    def test_lines_on_disk_are_sent_and_forgotten_once_proven(self):
-        self.rows(b"a 1 1\n")
-        made = self.make()
-        self.send(made, self.transport, b"b 1 1\n")
-        self.assertEqual(b"a 1 1\n", self.take(self.transport))
-        self.assertEqual([b"a 1 1\n"], self.on_disk())
-        for number in range(3):
-            self.clock.advance(10)
-            self.send(made, self.transport, b"c %d 1\n" % number)
-        self.assertEqual([], self.on_disk())
-
-    def test_lines_on_disk_stay_when_their_connection_breaks(self):
-        self.rows(b"a 1 1\n")
-        made = self.make()
-        self.send(made, self.transport, b"b 1 1\n")
-        self.take(self.transport)
-        self.transport.is_gone = True
-        made.submit(b"c 1 1\n", 1)
-        lines = b""
-        while b"a 1 1\n" not in lines:
-            lines += self.take(self.transport)
-            self.clock.advance(2)
-            made.submit(b"d 1 1\n", 1)
-        self.assertEqual([b"a 1 1\n"], self.on_disk())
-
-    def test_live_lines_go_before_those_on_disk(self):
-        self.rows(b"old 1 1\n")
-        self.transport.may_send.clear()
-        made = self.make()
-        made.submit(b"a 1 1\n", 1)
-        made.submit(b"b 1 1\n", 1)
-        self.transport.may_send.set()
-        lines = b""
-        while not lines.endswith(b"old 1 1\n"):
-            lines += self.take(self.transport)
-        self.assertEqual(b"a 1 1\nb 1 1\nold 1 1\n", lines)
-
-    def test_lines_on_disk_come_no_faster_than_the_rate(self):
-        self.rows(b"old 1 1\n" * 100, b"old 2 1\n" * 100)
-        made = self.make(catch_up_rate=100.0)
-        self.send(made, self.transport, b"a 1 1\n")
-        self.assertEqual(b"old 1 1\n" * 100, self.take(self.transport))
-        self.clock.advance(0.9)
-        for number in range(10):
-            self.send(made, self.transport, b"b %d 1\n" % number)
-        self.clock.advance(0.4)
-        self.send(made, self.transport, b"c 1 1\n")
-        self.assertEqual(b"old 2 1\n" * 100, self.take(self.transport))
-
-    def test_lines_wait_in_memory_when_the_disk_takes_none(self):
-        with open(self.directory, "w"):
-            pass
-        self.transport.may_send.clear()
-        made = self.make(pause=self.pauses)
-        made.submit(b"a 1 1\n", 1)
-        self.assertEqual(backlog.WAITED_SECONDS, self.pauses.reached())
-        self.assertTrue(self.transport.is_sending.wait(10))
-        made.submit(b"b 1 1\n", 1)
-        self.clock.advance(1)
-        self.pauses.go()
-        self.assertEqual(backlog.RETRY_SECONDS, self.pauses.reached())
-        self.assertIn("The spool failed", self.log.output)
-        self.transport.may_send.set()
-        lines = b""
-        while not lines.endswith(b"b 1 1\n"):
-            lines += self.take(self.transport)
-        self.assertEqual(b"a 1 1\nb 1 1\n", lines)
-        os.unlink(self.directory)
-        self.pauses.go_on()
-
-    def test_a_send_that_hangs_does_not_keep_lines_from_the_disk(self):
-        self.transport.may_send.clear()
-        made = self.make(pause=self.pauses)
-        made.submit(b"a 1 1\n", 1)
-        self.pauses.reached()
-        self.assertTrue(self.transport.is_sending.wait(10))
-        self.clock.advance(1)
-        self.pauses.go()
-        self.pauses.reached()
-        self.assertEqual([b"a 1 1\n"], self.on_disk())
-        self.pauses.go_on()
-
-    def test_what_hung_and_was_sent_after_all_is_sent_once(self):
-        self.transport.may_send.clear()
-        made = self.make(pause=self.pauses, replay_seconds=0)
-        made.submit(b"a 1 1\n", 1)
-        self.pauses.reached()
-        self.assertTrue(self.transport.is_sending.wait(10))
-        self.clock.advance(1)
-        self.pauses.go()
-        self.pauses.reached()
-        self.transport.may_send.set()
-        self.assertEqual(b"a 1 1\n", self.take(self.transport))
-        self.clock.advance(10)
-        for number in range(3):
-            self.send(made, self.transport, b"b %d 1\n" % number)
-        self.assertEqual([], self.on_disk())
-        self.pauses.go_on()
+    def test_datagrams_need_no_confirmation(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+            server.bind(("127.0.0.1", 0))
+            server.settimeout(20)
+            made = self.make(server.getsockname(), protocol="udp",
+                             replay_seconds=0, datagram_size=1400)
+            for line in (A, B):
+                self.put(made, line)
+                self.assertEqual(line, server.recv(100))
+                self.wait_for(self.box.is_done)

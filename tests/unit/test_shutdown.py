@@ -23,22 +23,25 @@ from ceilometer_graphite import shutdown
 from tests.unit import base as unit_base
 
 
-class FakeSender:
-    """One that is idle when it was asked so often, and was told to end."""
+class FakePublisher:
+    """One that is done when it was asked so often, and was told to hurry."""
 
-    def __init__(self, idle_after=0):
-        self._idle_after = idle_after
+    def __init__(self, done_after=0):
+        self._done_after = done_after
         self.asked = 0
         self.ends = 0
-        self.asked_before_end = False
+        self.asked_before_hurry = False
 
-    def is_idle(self):
+    def is_done(self):
         self.asked += 1
-        self.asked_before_end |= not self.ends
-        return self.asked > self._idle_after
+        self.asked_before_hurry |= not self.ends
+        return self.asked > self._done_after
 
-    def end(self):
+    def hurry(self, until):
         self.ends += 1
+
+    def count_lost(self):
+        self.counted = True
 
 
 class ShutdownTest(base.BaseTestCase):
@@ -52,75 +55,75 @@ class ShutdownTest(base.BaseTestCase):
 
     def test_the_end_waits_until_all_is_sent(self):
         def ends():
-            signals, senders = [], [FakeSender(10), FakeSender(20)]
+            signals, publishers = [], [FakePublisher(10), FakePublisher(20)]
             self.handled(signals)
-            for sender in senders:
-                shutdown.watch(sender)
+            for publisher in publishers:
+                shutdown.watch(publisher)
             self.end()
             return (signals == [signal.SIGTERM]
-                    and [sender.asked for sender in senders] == [11, 21])
+                    and [each.asked for each in publishers] == [11, 21])
         self.assertTrue(unit_base.in_child(ends))
 
-    def test_all_senders_are_told_before_one_is_waited_for(self):
+    def test_all_publishers_are_told_before_one_is_waited_for(self):
         def ends():
-            senders = [FakeSender(10), FakeSender(10)]
+            publishers = [FakePublisher(10), FakePublisher(10)]
             self.handled([])
-            for sender in senders:
-                shutdown.watch(sender)
+            for publisher in publishers:
+                shutdown.watch(publisher)
             self.end()
-            return all(sender.ends == 1 and not sender.asked_before_end
-                       for sender in senders)
+            return all(publisher.ends == 1 and not publisher.asked_before_hurry
+                       for publisher in publishers)
         self.assertTrue(unit_base.in_child(ends))
 
     def test_the_wait_is_bounded(self):
         def ends():
             shutdown.WAIT_SECONDS = 0.2
             self.handled([])
-            sender = FakeSender(1 << 30)
-            shutdown.watch(sender)
+            publisher = FakePublisher(1 << 30)
+            shutdown.watch(publisher)
             began = time.monotonic()
             self.end()
             seconds = time.monotonic() - began
             # And what is published after that does not wait once more.
-            shutdown.wait_if_ending(sender)
+            shutdown.wait_if_ending(publisher)
             return 0.2 <= seconds and time.monotonic() - began < 2
         self.assertTrue(unit_base.in_child(ends))
 
     def test_what_is_published_after_the_signal_waits_as_well(self):
         def ends():
             self.handled([])
-            shutdown.watch(FakeSender())
+            shutdown.watch(FakePublisher())
             self.end()
-            late = FakeSender(5)
+            late = FakePublisher(5)
             shutdown.wait_if_ending(late)
             return late.asked == 6
         self.assertTrue(unit_base.in_child(ends))
 
     def test_nothing_waits_before_the_signal(self):
         def publishes():
-            sender = FakeSender(1 << 30)
+            publisher = FakePublisher(1 << 30)
             self.handled([])
-            shutdown.watch(sender)
-            shutdown.wait_if_ending(sender)
-            return not sender.asked
+            shutdown.watch(publisher)
+            shutdown.wait_if_ending(publisher)
+            return not publisher.asked
         self.assertTrue(unit_base.in_child(publishes))
 
-    def test_many_senders_wrap_the_handler_once(self):
+    def test_many_publishers_wrap_the_handler_once(self):
         def ends():
             signals = []
             self.handled(signals)
-            sender = FakeSender()
+            publisher = FakePublisher()
             for _ in range(5):
-                shutdown.watch(sender)
+                shutdown.watch(publisher)
             self.end()
-            return len(signals) == 1 and sender.ends == 1
+            return len(signals) == 1 and publisher.ends == 1
         self.assertTrue(unit_base.in_child(ends))
 
     def test_a_process_that_does_not_handle_the_signal_is_left_alone(self):
         def watches():
             for handler in (signal.SIG_DFL, signal.SIG_IGN):
                 signal.signal(signal.SIGTERM, handler)
-                shutdown.watch(FakeSender())
+                shutdown.watch(FakePublisher())
                 if signal.getsignal(signal.SIGTERM) != handler:
                     return False
             return True
@@ -134,7 +137,7 @@ class ShutdownTest(base.BaseTestCase):
 
             def watch():
                 try:
-                    shutdown.watch(FakeSender())
+                    shutdown.watch(FakePublisher())
                 except ValueError as e:
                     errors.append(e)
             thread = threading.Thread(target=watch)
@@ -144,12 +147,12 @@ class ShutdownTest(base.BaseTestCase):
                     and signal.getsignal(signal.SIGTERM) is handler)
         self.assertTrue(unit_base.in_child(watches))
 
-    def test_a_sender_that_nobody_has_any_more_is_not_waited_for(self):
+    def test_a_publisher_that_nobody_has_any_more_is_not_waited_for(self):
         def ends():
             self.handled([])
-            sender = FakeSender(1 << 30)
-            shutdown.watch(sender)
-            del sender
+            publisher = FakePublisher(1 << 30)
+            shutdown.watch(publisher)
+            del publisher
             gc.collect()
             began = time.monotonic()
             self.end()

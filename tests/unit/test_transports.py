@@ -11,25 +11,32 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+import contextlib
 import socket
+import struct
+import threading
+import types
 
 from oslotest import base
 
+from ceilometer_graphite import sender
 from ceilometer_graphite import transports
 from tests import fakes
 
 
-def closed_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
+def addresses(endpoint, kind=socket.SOCK_STREAM):
+    return sender.Resolver().addresses(endpoint, kind, 10)
+
+
+def connect(transport, endpoint, seconds=10):
+    return transport.connect(
+        endpoint[0], addresses(endpoint, transport.kind), seconds)
 
 
 class TcpTransportTest(base.BaseTestCase):
 
-    def make(self, **timeouts):
-        transport = transports.TcpTransport(
-            **{"connect_timeout_seconds": 5, "send_timeout_seconds": 5,
-               **timeouts})
+    def make(self, patience=10.0):
+        transport = transports.TcpTransport(lambda: patience)
         self.addCleanup(transport.close)
         return transport
 
@@ -38,82 +45,151 @@ class TcpTransportTest(base.BaseTestCase):
         self.addCleanup(receiver.close)
         return receiver
 
-    def test_lines_arrive(self):
-        receiver = self.receiver()
-        transport = self.make()
-        transport.connect(receiver.endpoint)
-        transport.send(b"a 1 1\nb 2 2\n")
-        self.assertEqual([b"a 1 1\n", b"b 2 2\n"], receiver.take(2))
-
-    def test_lines_arrive_over_ipv6(self):
-        receiver = self.receiver("::1")
-        transport = self.make()
-        transport.connect(receiver.endpoint)
-        transport.send(b"a 1 1\n")
-        self.assertEqual([b"a 1 1\n"], receiver.take(1))
-
-    def test_every_address_of_a_name_is_tried(self):
-        addresses = {info[4][0] for info in socket.getaddrinfo(
-            "localhost", None, type=socket.SOCK_STREAM)}
-        for address in sorted(addresses):
-            receiver = self.receiver(address)
-            transport = self.make()
-            transport.connect(("localhost", receiver.endpoint[1]))
-            transport.send(b"a 1 1\n")
-            self.assertEqual([b"a 1 1\n"], receiver.take(1))
-
-    def test_a_refused_connection_names_endpoint_and_reason(self):
-        port = closed_port()
-        error = self.assertRaises(
-            transports.TransportError, self.make().connect,
-            ("127.0.0.1", port))
-        self.assertEqual("127.0.0.1:%d: Connection refused" % port,
-                         str(error))
-
-    def test_a_name_that_does_not_resolve_is_a_transport_error(self):
-        error = self.assertRaises(
-            transports.TransportError, self.make().connect,
-            ("no-such-host.invalid", 2003))
-        self.assertIn("no-such-host.invalid:2003: ", str(error))
-
-    def test_a_name_that_cannot_be_one_is_a_transport_error(self):
-        self.assertRaises(transports.TransportError, self.make().connect,
-                          ("a" * 70 + ".example.org", 2003))
-
-    def test_a_far_end_that_reads_nothing_ends_the_send_in_time(self):
+    def accepted(self, transport):
+        """The other end of a connection of a transport."""
         with socket.create_server(("127.0.0.1", 0)) as server:
-            transport = self.make(send_timeout_seconds=0.2)
-            transport.connect(server.getsockname())
-            error = self.assertRaises(transports.TransportError,
-                                      transport.send, b"x" * (64 << 20))
-            self.assertIn("timed out", str(error))
-
-    def test_a_far_end_that_closed_is_noticed_without_a_send(self):
-        receiver = self.receiver()
-        transport = self.make()
-        transport.connect(receiver.endpoint)
-        transport.send(b"a 1 1\n")
-        receiver.take(1)
-        transport.check()
-        receiver.close_connections()
-        error = self.assertRaises(transports.TransportError,
-                                  self.check_until_it_fails, transport)
-        self.assertIn("the far end closed the connection", str(error))
+            connect(transport, server.getsockname())
+            connection, _ = server.accept()
+        self.addCleanup(connection.close)
+        connection.settimeout(10)
+        return connection
 
     def check_until_it_fails(self, transport):
         while True:
             transport.check()
 
-    def test_bytes_from_the_far_end_are_no_trouble(self):
-        with socket.create_server(("127.0.0.1", 0)) as server:
+    def test_lines_arrive_and_are_confirmed(self):
+        for host in ("127.0.0.1", "::1"):
+            receiver = self.receiver(host)
             transport = self.make()
-            transport.connect(server.getsockname())
-            connection, _ = server.accept()
-            with connection:
-                connection.sendall(b"hello")
-                transport.check()
-                transport.send(b"a 1 1\n")
-                self.assertEqual(b"a 1 1\n", connection.recv(100))
+            connect(transport, receiver.endpoint)
+            transport.send(b"a 1 1\nb 2 2\n")
+            transport.commit()
+            self.assertEqual([b"a 1 1\n", b"b 2 2\n"], receiver.take(2))
+            self.assertEqual(-1, transport.fileno())
+
+    def test_a_peer_that_closes_before_it_has_read_all_confirms_nothing(self):
+        transport = self.make()
+        connection = self.accepted(transport)
+        transport.send(b"a 1 1\n" * 1000)
+        connection.recv(10)
+        connection.close()
+        self.assertRaises(transports.PeerResetError, transport.commit)
+
+    def test_a_peer_that_ends_its_side_first_confirms_nothing(self):
+        transport = self.make()
+        connection = self.accepted(transport)
+        transport.send(b"a 1 1\n")
+        connection.recv(10)
+        connection.shutdown(socket.SHUT_WR)
+        self.assertRaises(transports.PeerClosedError,
+                          self.check_until_it_fails, transport)
+
+    def test_a_peer_that_never_closes_confirms_nothing(self):
+        transport = self.make(patience=0.3)
+        connection = self.accepted(transport)
+        transport.send(b"a 1 1\n")
+        connection.recv(10)
+        error = self.assertRaises(transports.StalledError, transport.commit)
+        self.assertIn("it did not confirm", str(error))
+        self.assertIn("confirm = false", error.hint)
+
+    def test_a_peer_that_reads_nothing_ends_the_send(self):
+        transport = self.make(patience=0.3)
+        self.accepted(transport)
+        error = self.assertRaises(transports.StalledError, transport.send,
+                                  b"a 1 1\n" * (1 << 21))
+        self.assertIn("it took no more lines", str(error))
+
+    def test_a_peer_that_reads_slowly_is_waited_for(self):
+        transport = self.make(patience=1.0)
+        connection = self.accepted(transport)
+        data = b"a 1 1\n" * (1 << 20)
+        read = []
+
+        def read_slowly():
+            pause = threading.Event()
+            while received := connection.recv(1 << 20):
+                read.append(received)
+                pause.wait(0.1)
+            connection.close()
+        thread = threading.Thread(target=read_slowly)
+        thread.start()
+        transport.send(data)
+        transport.commit()
+        thread.join()
+        self.assertEqual(data, b"".join(read))
+
+    def test_a_kept_connection_is_drained_and_goes_on(self):
+        transport = self.make()
+        connection = self.accepted(transport)
+        for _ in range(2):
+            transport.send(b"a 1 1\n")
+            transport.drain()
+            self.assertEqual(b"a 1 1\n", connection.recv(10))
+
+    def test_a_peer_that_dies_resets(self):
+        transport = self.make()
+        connection = self.accepted(transport)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                              struct.pack("ii", 1, 0))
+        connection.close()
+        self.assertRaises(transports.PeerResetError,
+                          self.check_until_it_fails, transport)
+
+    def test_bytes_from_the_peer_tell_what_it_is(self):
+        for answer, hint in ((b"HTTP/1.1 400 Bad Request\r\n", "web server"),
+                             (b"\x15\x03\x01\0\x02\x02\x46", "TLS"),
+                             (b"", "protocol and format")):
+            transport = self.make()
+            connection = self.accepted(transport)
+            connection.sendall(answer)
+            connection.close()
+            error = self.assertRaises(
+                transports.PeerClosedError, self.check_until_it_fails,
+                transport)
+            self.assertIn(hint, error.hint)
+
+    def test_a_refused_connection_says_so(self):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            endpoint = server.getsockname()
+        error = self.assertRaises(transports.TransportError, connect,
+                                  self.make(), endpoint)
+        self.assertEqual("Connection refused", str(error))
+
+    def test_dead_addresses_cost_one_deadline_together(self):
+        """A listener whose queue is full drops what else wants in."""
+        dead = socket.socket()
+        self.addCleanup(dead.close)
+        dead.bind(("127.0.0.1", 0))
+        dead.listen(0)
+        with contextlib.ExitStack() as stack:
+            for _ in range(3):
+                full = stack.enter_context(socket.socket())
+                full.setblocking(False)
+                full.connect_ex(dead.getsockname())
+            receiver = self.receiver()
+            found = (addresses(dead.getsockname()) * 10
+                     + addresses(receiver.endpoint))
+            transport = self.make()
+            self.assertEqual(found[-1], transport.connect("x", found, 10))
+            self.assertRaises(transports.TransportError, transport.connect,
+                              "x", found[:10], 0.2)
+
+    def test_the_address_that_answered_last_is_tried_first(self):
+        resolver = sender.Resolver()
+        endpoint = ("localhost", 2003)
+        found = resolver.addresses(endpoint, socket.SOCK_STREAM, 10)
+        resolver.answered(endpoint, found[-1])
+        again = resolver.addresses(endpoint, socket.SOCK_STREAM, 10)
+        self.assertEqual(found[-1], again[0])
+        self.assertCountEqual(found, again)
+
+    def test_a_name_that_does_not_resolve_is_told(self):
+        for host in ("no-such-host.invalid", "a" * 70 + ".example.org"):
+            error = self.assertRaises(transports.TransportError, addresses,
+                                      (host, 2003))
+            self.assertIn("its name cannot be looked up", str(error))
 
     def test_endpoints_are_written_with_brackets_where_needed(self):
         self.assertEqual("[::1]:2003",
@@ -129,9 +205,9 @@ class UdpTransportTest(base.BaseTestCase):
         self.server.bind(("127.0.0.1", 0))
         self.server.settimeout(10)
         self.addCleanup(self.server.close)
-        self.transport = transports.UdpTransport(5, 5, datagram_size=300)
+        self.transport = transports.UdpTransport(datagram_size=300)
         self.addCleanup(self.transport.close)
-        self.transport.connect(self.server.getsockname())
+        connect(self.transport, self.server.getsockname())
 
     def test_datagrams_hold_whole_lines(self):
         lines = b"".join(b"path.%03d %d 1\n" % (n, n) for n in range(100))
@@ -151,5 +227,29 @@ class UdpTransportTest(base.BaseTestCase):
 
     def send_until_it_fails(self):
         while True:
-            self.transport.check()
             self.transport.send(b"a 1 1\n")
+
+
+class SlotTest(base.BaseTestCase):
+
+    def test_publishers_of_one_name_get_numbers_that_are_freed(self):
+        name = self.id()
+        first, second = transports.Slot(name), transports.Slot(name)
+        self.assertEqual(("", "2"), (str(first), str(second)))
+        first.close()
+        self.assertEqual("", str(transports.Slot(name)))
+
+
+class MakeTest(base.BaseTestCase):
+
+    def make(self, **settings):
+        return transports.make(types.SimpleNamespace(**{
+            "protocol": "tcp", "format": "plaintext", "datagram_size": 300,
+            "cafile": None, "certfile": None, "keyfile": None,
+            "tls_verify": True, **settings}), lambda: 10)
+
+    def test_the_protocol_says_what_carries_lines(self):
+        for protocol, kind in (("tcp", transports.TcpTransport),
+                               ("tls", transports.TlsTransport),
+                               ("udp", transports.UdpTransport)):
+            self.assertIs(kind, type(self.make(protocol=protocol)))

@@ -19,7 +19,7 @@ import socket
 import ssl
 import time
 
-from ceilometer_graphite import delivery
+from ceilometer_graphite import sender
 from ceilometer_graphite import transports
 from ceilometer_graphite.cli.check import results
 
@@ -68,9 +68,12 @@ def connected(settings, endpoint):
 
     :raises transports.TransportError: when it cannot be
     """
-    transport = delivery.make_transport(settings)
+    transport = transports.make(
+        settings, lambda: settings.send_timeout_seconds)
+    seconds = settings.connect_timeout_seconds
     try:
-        transport.connect(endpoint)
+        transport.connect(endpoint[0], sender.Resolver().addresses(
+            endpoint, transport.kind, seconds), seconds)
         yield transport
     finally:
         transport.close()
@@ -110,13 +113,16 @@ def why(error, settings):
         return ("its name cannot be resolved: %s" % (
             getattr(cause, "strerror", None) or cause),
             "correct the name, this node's DNS or its /etc/hosts")
+    if isinstance(error, transports.StalledError):
+        return str(error), error.hint
     if isinstance(cause, ConnectionRefusedError):
         return ("the connection is refused",
                 "start what listens there, or correct the port; a firewall "
                 "may refuse too")
     if isinstance(cause, TimeoutError):
         return _why_late(cause, settings)
-    if isinstance(cause, ConnectionError):
+    if isinstance(error, (transports.PeerClosedError,
+                          transports.PeerResetError)):
         return ("it takes the connection and ends it",
                 "look for a load balancer with no server behind it, another "
                 "service on that port, or a far end that wants a certfile")

@@ -17,7 +17,6 @@ import email.utils
 import time
 import typing
 
-from ceilometer_graphite import sanitize
 from ceilometer_graphite import stats
 from ceilometer_graphite import transports
 from ceilometer_graphite import wire
@@ -50,8 +49,7 @@ def send(state):
     """
     for settings, endpoint in state.reached:
         text = transports.endpoint_text(endpoint)
-        series = stats.namer(
-            settings, sanitize.component(text))(SERIES)
+        series = stats.namer(settings, endpoints=text)(SERIES)
         # The value tells it from those of other runs.
         value = int(time.time())
         line = wire.line(series, value, value).encode("ascii")
@@ -59,6 +57,8 @@ def send(state):
             with endpoints.connected(settings, endpoint) as transport:
                 transport.send(line)
                 endpoints.settle(transport)
+                if settings.confirm:
+                    transport.commit()
         except transports.TransportError as e:
             yield results.error(
                 "send to " + text, *endpoints.why(e, settings))

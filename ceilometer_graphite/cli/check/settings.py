@@ -84,7 +84,7 @@ def _tls_that_is_off(found):
             yield ("nobody verifies who takes the lines",
                    "set tls_verify = true, and cafile")
         return
-    names = [name for name in transports.OPTIONS
+    names = [name for name in transports.TLS_OPTIONS
              if name != "tls_verify" and getattr(found, name)]
     if names:
         yield ("%s is set, but nothing is encrypted" % " and ".join(names),

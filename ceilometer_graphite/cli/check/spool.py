@@ -16,9 +16,7 @@
 import os
 import tempfile
 
-from ceilometer_graphite import sanitize
 from ceilometer_graphite import spool
-from ceilometer_graphite import transports
 from ceilometer_graphite.cli import common
 from ceilometer_graphite.cli.check import results
 from ceilometer_graphite.cli.check import user as check_user
@@ -40,6 +38,7 @@ def spools(state: results.State) -> results.Results:
                 name, *problem)
         else:
             yield _room(name, settings)
+            yield from _left(settings)
 
 
 def _not_writable(settings):
@@ -58,17 +57,34 @@ def _not_writable(settings):
     except OSError as e:
         return ("%s cannot write to %s: %s" % (
             user, folder, e.strerror or common.one_line(e)), hint)
-    path = _path(settings)
-    if os.path.exists(path) and not os.access(path, os.R_OK | os.W_OK):
+    path = _folder(settings).path
+    if os.path.exists(path) and not os.access(
+            path, os.R_OK | os.W_OK | os.X_OK):
         return ("%s may not write %s" % (user, path),
-                "chown %s %s*" % (user, path))
+                "chown -R %s %s" % (user, path))
     return None
 
 
-def _path(settings):
-    return spool.Spool(settings.spool_dir, sanitize.component(",".join(
-        map(transports.endpoint_text, settings.endpoints))),
-        settings.spool_size).path
+def _folder(settings):
+    return spool.folder_of(settings.spool_dir,
+                           spool.endpoints_text(settings.endpoints))
+
+
+def _left(settings):
+    """A warning for each set of endpoints that has lines and no publisher."""
+    if not os.path.isdir(settings.spool_dir):
+        return
+    mine = set(spool.endpoints_text(settings.endpoints).split(","))
+    for folder in spool.folders(settings.spool_dir):
+        if mine & set(folder.endpoints()):
+            continue
+        count = folder.count_lines()
+        if count:
+            yield results.warning(
+                "spool " + folder.path, "%d lines wait for %s, which is no "
+                "endpoint any more" % (count, ",".join(folder.endpoints())),
+                "send them: ceilometer-graphite spool send %s graphite://%s"
+                % (os.path.basename(folder.path), ",".join(sorted(mine))))
 
 
 def _existing(folder):
@@ -80,10 +96,10 @@ def _existing(folder):
 
 
 def _room(name, settings):
-    path = _path(settings)
+    folder = _folder(settings)
     disk = os.statvfs(_existing(settings.spool_dir))
     free = disk.f_bavail * disk.f_frsize
-    used = os.path.getsize(path) if os.path.exists(path) else 0
+    used = folder.bytes() if os.path.isdir(folder.path) else 0
     if free + used < settings.spool_size:
         return results.warning(
             name, "%s has %d MiB free, and spool_size is %d MiB" % (

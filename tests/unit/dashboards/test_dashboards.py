@@ -37,7 +37,7 @@ except ImportError:  # Grafana's SDK needs Python 3.11
 ROOT = pathlib.Path(__file__).parent.parent.parent.parent
 PAGES = description.load()
 REPORTED = (
-    stats.LINES_SENT, stats.LINES_REPLAYED, stats.RECONNECTS,
+    stats.LINES_SENT, stats.LINES_REPLAYED, stats.FAILURES,
     stats.DROPPED + "*", stats.SKIPPED + "*", "buffer_bytes",
     "buffer_lines", "spool_bytes", "connected")
 

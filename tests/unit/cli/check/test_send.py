@@ -34,7 +34,7 @@ class SendTest(checks.CheckTestCase):
         self.arguments.send = True
         host, port = self.receiver.endpoint
         self.endpoint = "%s:%d" % (host, port)
-        self.series = ("ceilometer.compute-1.graphite_publisher."
+        self.series = ("ceilometer.compute-1_example_org.graphite_publisher."
                        "127_0_0_1_%d.check" % port)
 
     def test_one_datapoint_goes_to_a_series_of_its_own(self):
@@ -66,7 +66,7 @@ class SendTest(checks.CheckTestCase):
         self.find(*SEND)
         self.assertRegex(
             self.receiver.take(1)[0].decode(),
-            r"^lab\.graphite_publisher\.check;host=compute-1;endpoint=127_")
+            r"^lab\.graphite_publisher\.check;host=compute-1_example_org;publisher=127_")
 
     def test_udp_to_a_port_that_nobody_listens_on_is_an_error(self):
         port, = process.free_ports(1)

@@ -77,7 +77,7 @@ class SameAsTheAgentTest(base.AgentTestCase, recorded.PreviewTestCase):
             made.notify(**entry)
         lines = self.receiver.take(count)
         for publisher in made._pipelines[0].publishers:
-            publisher._sender.close(10)
+            publisher.close(10)
         return [line.decode() for line in lines]
 
     def test_the_lines_are_those_that_the_driver_sends(self):
@@ -93,7 +93,7 @@ class SameAsTheAgentTest(base.AgentTestCase, recorded.PreviewTestCase):
         made = stevedore_driver.DriverManager(
             driver.NAMESPACE, driver.NAME).driver(
                 self.conf, topics=["notifications"], transport=None)
-        self.addCleanup(made._pipelines[0].publishers[0]._sender.close, 10)
+        self.addCleanup(made._pipelines[0].publishers[0].close, 10)
         made._pipelines[0].publishers[:] = [publisher]
         for entry in base.recorded("polling-27.0.0.json"):
             made.notify(**entry)
