@@ -17,16 +17,22 @@ It takes the place of the message bus: what the polling agent notifies goes
 through ``pipeline.yaml`` within the agent, as it did until Kilo.
 """
 
+from collections.abc import Callable
 import functools
+import itertools
 import logging
+import typing
 
+from ceilometer import sample as ceilometer_sample
 from ceilometer.pipeline import sample as sample_pipeline
 from ceilometer.telemetry import notifications
 from oslo_log import log
 from oslo_messaging.notify import notifier
 from stevedore import driver as stevedore_driver
 
+from ceilometer_graphite import lanes
 from ceilometer_graphite import opts
+from ceilometer_graphite import publisher
 from ceilometer_graphite import settings
 from ceilometer_graphite import throttle
 
@@ -35,6 +41,7 @@ LOG = log.getLogger(__name__)
 POLLING = "telemetry.polling"
 NAMESPACE = "oslo.messaging.notify.drivers"
 NAME = "ceilometer_pipeline"
+FORWARD_DROPPED = "forward_dropped."
 _METERS = 4096
 
 
@@ -72,8 +79,38 @@ class _PipelineManager(sample_pipeline.SamplePipelineManager):
     pm_sink = _Sink
 
 
+def sample_builder(conf, failed: Callable[[dict, Exception], typing.Any],
+                   ) -> Callable[[list], list[ceilometer_sample.Sample]]:
+    """What makes Ceilometer's samples of the payload of a notification.
+
+    It adds the monotonic time, which Ceilometer leaves out.
+
+    :param conf: the agent's ``ConfigOpts``
+    :param failed: called with the fields of a sample that cannot be made,
+        and the error; it costs no other sample
+    :returns: a function of a list of dicts, one for each sample
+    """
+    build = notifications.TelemetryIpc(conf, None).build_sample
+
+    def build_one(fields):
+        try:
+            sample, = build({"payload": {"samples": [fields]}})
+            sample.monotonic_time = fields.get("monotonic_time")
+        except Exception as e:
+            failed(fields, e)
+            return None
+        return sample
+
+    return lambda found: [sample for sample in map(build_one, found)
+                          if sample is not None]
+
+
 class PipelineDriver(notifier.Driver):
     """Runs the sample pipeline on what an agent notifies.
+
+    Publishers of ``graphite://`` run in the agent's thread, since they never
+    wait. Each sink with other publishers and each of the forward drivers has
+    a lane of its own.
 
     Never raises: the agent drops a driver whose constructor does, with all
     its samples, and logs each payload whose notification does. What is
@@ -85,10 +122,17 @@ class PipelineDriver(notifier.Driver):
         opts.register_opts(conf)
         self._throttle = throttle.Throttle(LOG)
         self._pipelines = self._load_pipelines()
-        self._forward = [forward for forward in map(
-            self._load_forward, conf[opts.PIPELINE_GROUP].forward_drivers)
-            if forward is not None]
-        self._build = notifications.TelemetryIpc(conf, None).build_sample
+        # Each of our publishers, with the pipelines that lead to it.
+        self._ours: dict = {}
+        self._others = []
+        for pipeline in self._pipelines:
+            self._sort(pipeline)
+        self._forward = [self._lane(name, forward.notify) for name, forward
+                         in map(self._load_forward, dict.fromkeys(
+                             conf[opts.PIPELINE_GROUP].forward_drivers))
+                         if forward is not None]
+        self._build = sample_builder(conf, lambda fields, e: self._fault(
+            "sample", "The sample %.200r" % (fields,), e))
 
     def notify(self, ctxt, message, priority, retry):
         """Publish the samples of one ``telemetry.polling`` notification.
@@ -98,52 +142,49 @@ class PipelineDriver(notifier.Driver):
         """
         try:
             if message.get("event_type") == POLLING:
-                self._publish(message)
+                self._publish(self._build(message["payload"]["samples"]))
         except Exception as e:
             self._fault("publish", "A notification", e)
-        for name, forward in self._forward:
-            try:
-                forward.notify(ctxt, message, priority, retry)
-            except Exception as e:
-                self._fault(name, "The forward driver %s" % name, e)
+        for lane in self._forward:
+            lane.put(ctxt, message, priority, retry)
 
-    def _publish(self, message):
-        samples = self._samples(message)
-        for pipeline in self._pipelines:
-            try:
-                pipeline.publish_data(samples)
-            except Exception:
-                # It looks at all samples before it publishes any.
-                self._publish_each(pipeline, samples)
+    def _publish(self, samples):
+        for each, pipelines in self._ours.items():
+            wanted = [sample for sample in samples
+                      if self._is_wanted(sample, pipelines)]
+            if wanted:
+                each.publish_samples(wanted)
+        for lane in self._others:
+            lane.put(samples)
 
-    def _publish_each(self, pipeline, samples):
-        for sample in samples:
-            try:
-                pipeline.publish_data([sample])
-            except Exception as e:
-                self._fault("pipeline", "The sample %.200r" % (sample,), e)
-
-    def _samples(self, message):
-        """Ceilometer's own samples, with the clock that it leaves out."""
-        found = message["payload"]["samples"]
+    def _is_wanted(self, sample, pipelines):
+        """Whether a source takes a sample; two that do are as good as one."""
         try:
-            return self._built(found)
-        except Exception:
-            return [sample for fields in found
-                    for sample in self._built_alone(fields)]
-
-    def _built_alone(self, fields):
-        try:
-            return self._built([fields])
+            return any(each.supported(sample) for each in pipelines)
         except Exception as e:
-            self._fault("sample", "The sample %.200r" % (fields,), e)
-            return []
+            self._fault("pipeline", "The sample %.200r" % (sample,), e)
+            return False
 
-    def _built(self, found):
-        samples = list(self._build({"payload": {"samples": found}}))
-        for sample, fields in zip(samples, found, strict=True):
-            sample.monotonic_time = fields.get("monotonic_time")
-        return samples
+    def _sort(self, pipeline):
+        """Tell our publishers of a pipeline from those that may wait."""
+        ours = [each for each in pipeline.publishers
+                if isinstance(each, publisher.GraphitePublisher)]
+        for each in ours:
+            self._ours.setdefault(each, []).append(pipeline)
+        others = [each for each in pipeline.publishers if each not in ours]
+        if others:
+            def publish(samples):
+                for each in others:
+                    each.publish_samples(
+                        [sample for sample in samples
+                         if self._is_wanted(sample, [pipeline])])
+            self._others.append(self._lane(str(pipeline), publish))
+
+    def _lane(self, name, call):
+        def dropped(count):
+            for each in itertools.islice(self._ours, 1):
+                each.counts.add(FORWARD_DROPPED + name, count)
+        return lanes.Lane(name, call, dropped)
 
     def _load_pipelines(self):
         path = self.conf.pipeline_cfg_file
@@ -179,7 +220,7 @@ class PipelineDriver(notifier.Driver):
         except Exception as e:
             LOG.error("[%s] forward_drivers: %s cannot be used, and gets "
                       "nothing: %s", opts.PIPELINE_GROUP, name, e)
-            return None
+            return name, None
 
     def _fault(self, kind, what, error):
         self._throttle.log(logging.ERROR, kind, "%s failed: %r", what, error,

@@ -27,6 +27,7 @@ from ceilometer.polling import plugin_base
 from oslo_config import cfg
 from stevedore import extension
 
+from ceilometer_graphite import driver
 from ceilometer_graphite.cli import common
 from ceilometer_graphite.cli import recordings
 
@@ -107,7 +108,7 @@ class Hypervisor:
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         self._conf = conf
-        self._build = recordings.builder(conf)
+        self._build = driver.sample_builder(conf, recordings.fail)
         self._notified: list[tuple] = []  # context, event type and payload
         connect(conf, self)
         self._notes = _Notes()

@@ -17,8 +17,6 @@
 import json
 import re
 
-from ceilometer.telemetry import notifications
-
 from ceilometer_graphite import driver
 from ceilometer_graphite.cli import common
 
@@ -35,22 +33,6 @@ class _Unknown(ValueError):
     """JSON that is neither notifications nor samples."""
 
 
-def builder(conf):
-    """What makes Ceilometer's samples of the payload of a notification.
-
-    :returns: a function of a list of dicts, one for each sample
-    """
-    build = notifications.TelemetryIpc(conf, None).build_sample
-
-    def built(found):
-        samples = list(build({"payload": {"samples": found}}))
-        for sample, fields in zip(samples, found, strict=True):
-            sample.monotonic_time = fields.get("monotonic_time")
-        return samples
-
-    return built
-
-
 def read(path, conf):
     """The samples in a file.
 
@@ -59,7 +41,7 @@ def read(path, conf):
     :returns: a list of lists of samples, as they were published together
     :raises common.CommandError: names the file and the line
     """
-    build, batches = builder(conf), []
+    build, batches = driver.sample_builder(conf, fail), []
     for line, document in _documents(path):
         try:
             batches += [build(found) for found in _payloads(document)]
@@ -72,6 +54,11 @@ def read(path, conf):
     if not any(batches):
         raise common.CommandError("%s holds no samples" % path, _HINT)
     return batches
+
+
+def fail(fields: dict, error: Exception) -> None:
+    """Raise the error of a sample that cannot be made."""
+    raise error
 
 
 def _error(path, line, problem):

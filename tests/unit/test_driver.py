@@ -13,7 +13,10 @@
 
 import copy
 import pathlib
+import queue
 import re
+import threading
+import time
 
 import fixtures
 from oslo_messaging.notify import notifier
@@ -38,6 +41,13 @@ sources:
 sinks:
   - {name: graphite, publishers: %s}
 """
+TWICE = """
+sources:
+  - {name: all, meters: ["*"], sinks: [graphite]}
+  - {name: cpu, meters: ["cpu"], sinks: [graphite]}
+sinks:
+  - {name: graphite, publishers: %s}
+"""
 NO_SAMPLES = (None, {}, [], "cpu", {"counter_name": "cpu"})
 
 
@@ -51,13 +61,22 @@ class CountedMeters(list):
         return super().__iter__()
 
 
+class HangingDriver(notifier.Driver):
+    """A driver whose bus does not answer."""
+
+    ends = threading.Event()
+
+    def notify(self, ctxt, message, priority, retry):
+        self.ends.wait()
+
+
 class RecordingDriver(notifier.Driver):
     """A driver that is forwarded to."""
 
-    calls = []
+    calls: queue.Queue = queue.Queue()
 
     def notify(self, ctxt, message, priority, retry):
-        self.calls.append((ctxt, message, priority, retry))
+        self.calls.put((ctxt, message, priority, retry))
         if message.get("fails"):
             raise ValueError("no bus")
 
@@ -69,7 +88,8 @@ class PipelineDriverTest(base.AgentTestCase):
         self.entries = base.recorded("polling-27.0.0.json")
         self.directory = pathlib.Path(
             self.useFixture(fixtures.TempDir()).path)
-        RecordingDriver.calls = []
+        RecordingDriver.calls = queue.Queue()
+        HangingDriver.ends = threading.Event()
 
     def make(self, pipeline=None, forward=()):
         """The driver as an agent loads it, by its name."""
@@ -85,7 +105,8 @@ class PipelineDriverTest(base.AgentTestCase):
                 self.conf, topics=["notifications"], transport=None)
         for pipeline in made._pipelines:
             for each in pipeline.publishers:
-                self.addCleanup(each.close, 10)
+                if hasattr(each, "counts"):
+                    self.addCleanup(each.close, 10)
         return made
 
     def notify_all(self, made):
@@ -143,20 +164,6 @@ class PipelineDriverTest(base.AgentTestCase):
         self.assertEqual(129, len(self.receiver.take(129)))
         self.assertIn("The sample {'counter_name': 'cpu'} failed",
                       self.log.output)
-
-    def test_the_samples_of_a_notification_are_built_at_once(self):
-        made = self.make()
-        build, sizes = made._build, []
-
-        def counted(message):
-            sizes.append(len(message["payload"]["samples"]))
-            return build(message)
-
-        made._build = counted
-        self.notify_all(made)
-        self.assertEqual(
-            [len(entry["message"]["payload"]["samples"])
-             for entry in self.entries], sizes)
 
     def test_wherever_it_is_a_sample_that_is_none_costs_nothing_else(self):
         expected = self.lines()
@@ -251,32 +258,85 @@ class PipelineDriverTest(base.AgentTestCase):
         self.assertEqual(129, len(self.receiver.take(129)))
         self.assertIn("forward_drivers = messagingv2", self.log.output)
 
+    def forward_to(self, made, each):
+        lane = made._lane("recording", each.notify)
+        made._forward = [lane]
+        return lane
+
     def test_notifications_are_forwarded_as_they_came(self):
         made = self.make(forward=["noop"])
-        self.assertEqual(["noop"], [name for name, _ in made._forward])
-        made._forward = [("recording", RecordingDriver(None, [], None))]
+        self.assertEqual(1, len(made._forward))
+        self.forward_to(made, RecordingDriver(None, [], None))
         self.notify_all(made)
         self.assertEqual(
             [tuple(entry[key] for key in (
                 "ctxt", "message", "priority", "retry"))
-             for entry in self.entries], RecordingDriver.calls)
+             for entry in self.entries],
+            [RecordingDriver.calls.get(timeout=20) for _ in self.entries])
+
+    def test_what_is_no_polling_is_forwarded_all_the_same(self):
+        made = self.make()
+        self.forward_to(made, RecordingDriver(None, [], None))
+        made.notify({}, {"event_type": "other"}, "SAMPLE", -1)
+        self.assertEqual(({}, {"event_type": "other"}, "SAMPLE", -1),
+                         RecordingDriver.calls.get(timeout=20))
 
     def test_the_driver_of_the_bus_can_be_forwarded_to(self):
         made = self.make(forward=["messagingv2"])
-        (name, forward), = made._forward
+        name, forward = made._load_forward("messagingv2")
         self.assertEqual(
             ("messagingv2", made.topics, made.transport),
             (name, forward.topics, forward.transport))
 
     def test_a_forward_driver_that_fails_is_told_and_costs_nothing(self):
         made = self.make()
-        made._forward = [("recording", RecordingDriver(None, [], None))]
+        self.forward_to(made, RecordingDriver(None, [], None))
         for entry in self.entries:
             entry["message"]["fails"] = True
         self.notify_all(made)
         self.assertEqual(129, len(self.receiver.take(129)))
-        self.assertEqual(
-            1, self.log.output.count("The forward driver recording failed"))
+        RecordingDriver.calls.get(timeout=20)
+        while "recording did not get" not in self.log.output:
+            time.sleep(0.01)
+        ours, = made._ours
+        self.assertEqual(1, ours.counts["forward_dropped.recording"])
+
+    def test_a_forward_driver_that_hangs_costs_nothing(self):
+        made = self.make()
+        self.forward_to(made, HangingDriver(None, [], None))
+        self.addCleanup(HangingDriver.ends.set)
+        for _ in range(10):
+            self.notify_all(made)
+        self.assertEqual(129, len(set(self.receiver.take(129))))
+        ours, = made._ours
+        self.assertEqual(10 * len(self.entries) - 201,
+                         ours.counts["forward_dropped.recording"])
+
+    def test_other_publishers_run_on_a_lane_of_their_own(self):
+        made = self.make(PIPELINE % [self.url(), "test://"])
+        self.notify_all(made)
+        self.assertEqual(129, len(self.receiver.take(129)))
+        other = made._pipelines[0].publishers[1]
+        count = sum(len(entry["message"]["payload"]["samples"])
+                    for entry in self.entries)
+        while len(other.samples) < count:
+            time.sleep(0.01)
+
+    def test_a_sample_that_two_sources_take_is_one_line(self):
+        expected = self.lines()
+        self.notify_all(self.make(TWICE % [self.url()]))
+        self.assertEqual(expected, sorted(self.receiver.take(129)))
+        self.assertTrue(self.receiver.lines.empty())
+
+    def test_a_volume_that_is_no_number_is_counted(self):
+        made = self.make()
+        sample = self.entries[0]["message"]["payload"]["samples"][0]
+        for volume in (None, "text"):
+            made.notify({}, {"event_type": driver.POLLING, "payload": {
+                "samples": [{**sample, "counter_volume": volume}]}},
+                "SAMPLE", -1)
+        ours, = made._ours
+        self.assertEqual(2, ours.counts["samples_skipped.not_a_number"])
 
     def test_a_forward_driver_that_does_not_exist_is_told(self):
         self.make(forward=["no_such_driver"])

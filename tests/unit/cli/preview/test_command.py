@@ -90,12 +90,9 @@ class SameAsTheAgentTest(base.AgentTestCase, recorded.PreviewTestCase):
         path = str(self.directory / "samples.jsonl")
         publisher = file.FilePublisher(
             self.conf, netutils.urlsplit("file://%s?json" % path))
-        made = stevedore_driver.DriverManager(
-            driver.NAMESPACE, driver.NAME).driver(
-                self.conf, topics=["notifications"], transport=None)
-        self.addCleanup(made._pipelines[0].publishers[0].close, 10)
-        made._pipelines[0].publishers[:] = [publisher]
+        build = driver.sample_builder(self.conf, self.fail)
         for entry in base.recorded("polling-27.0.0.json"):
-            made.notify(**entry)
+            publisher.publish_samples(
+                build(entry["message"]["payload"]["samples"]))
         self.assertEqual(sorted(self.lines(recorded.RECORDING)),
                          sorted(self.lines(path)))

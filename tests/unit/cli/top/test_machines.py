@@ -17,6 +17,7 @@ import copy
 import fixtures
 
 from ceilometer_graphite import definitions
+from ceilometer_graphite import driver
 from ceilometer_graphite import opts
 from ceilometer_graphite.cli import hypervisor
 from ceilometer_graphite.cli import recordings
@@ -34,7 +35,7 @@ class MachinesTest(base.AgentTestCase):
     def setUp(self):
         super().setUp()
         opts.register_opts(self.conf)
-        build = recordings.builder(self.conf)
+        build = driver.sample_builder(self.conf, recordings.fail)
         samples = [build(entry["message"]["payload"]["samples"])
                    for entry in base.recorded("polling-27.0.0.json")]
         self.polls = [self.with_instances(sum(batches, []))

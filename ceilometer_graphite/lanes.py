@@ -1,0 +1,158 @@
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""A thread of its own for whatever may wait and is not ours."""
+
+import collections
+from collections.abc import Callable
+import logging
+import os
+import threading
+import typing
+import weakref
+
+from oslo_log import log
+
+from ceilometer_graphite import throttle
+
+LOG = log.getLogger(__name__)
+
+# Notifications of at most 50 samples each, some 100 kB: at most some 20 MB.
+QUEUED_CALLS = 200
+_FIRST_DELAY_SECONDS = 1.0
+_MAX_DELAY_SECONDS = 60.0
+# oslo.messaging logs what it cannot send, whole, and raises nothing.
+_MESSAGING = "oslo_messaging.notify"
+
+
+class _Failures(logging.Filter):
+    """Keeps a logger's errors of one thread from the log, and notes them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.thread: int | None = None
+        self.noted: str | None = None
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if (record.thread != self.thread or record.levelno < logging.ERROR):
+            return True
+        error = record.exc_info[1] if record.exc_info else None
+        self.noted = str(error or "it could not send")
+        return False
+
+
+class Lane:
+    """Calls a function in a thread of its own, and never makes one wait.
+
+    A few calls wait for those before them; when more do, the oldest are
+    dropped. While calls fail, the next one waits longer each time, up to a
+    minute. What was dropped or failed is gone. A forked child has an empty
+    lane.
+
+    :param name: of what is called, for the log
+    :param call: may wait, and may raise
+    :param dropped: called with how many calls were dropped or failed
+    """
+
+    def __init__(self, name: str, call: Callable[..., typing.Any],
+                 dropped: Callable[[int], typing.Any]) -> None:
+        self._name = name
+        self._call = call
+        self._dropped = dropped
+        self._throttle = throttle.Throttle(LOG)
+        self._start_over()
+        _lanes.add(self)
+
+    def _start_over(self) -> None:
+        self._waiting: collections.deque = collections.deque()
+        self._condition = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._is_busy = False
+
+    def put(self, *args: typing.Any) -> None:
+        """Have the function called with these, after those before them."""
+        with self._condition:
+            is_full = len(self._waiting) == QUEUED_CALLS
+            if is_full:
+                self._waiting.popleft()
+            self._waiting.append(args)
+            if self._thread is None:
+                self._start_locked()
+            self._condition.notify()
+        if is_full:
+            self._lost("it is behind by %d calls" % QUEUED_CALLS)
+
+    def is_idle(self) -> bool:
+        """Whether no call waits or is under execution."""
+        return not self._waiting and not self._is_busy
+
+    def _start_locked(self) -> None:
+        thread = threading.Thread(
+            target=self._run, name="graphite-lane", daemon=True)
+        try:
+            thread.start()
+            self._thread = thread
+        except RuntimeError as e:
+            self._throttle.log(logging.ERROR, "start", "No thread for %s, "
+                               "its calls wait: %s", self._name, e)
+
+    def _run(self) -> None:
+        failures = _Failures()
+        failures.thread = threading.get_ident()
+        for name in (_MESSAGING, _MESSAGING + ".messaging"):
+            logging.getLogger(name).addFilter(failures)
+        delay = _FIRST_DELAY_SECONDS
+        while True:
+            with self._condition:
+                while not self._waiting:
+                    self._condition.wait()
+                args = self._waiting.popleft()
+                self._is_busy = True
+            problem = self._try(args, failures)
+            if problem is None:
+                delay = _FIRST_DELAY_SECONDS
+            else:
+                self._lost(problem)
+                _pause(delay)
+                delay = min(delay * 2, _MAX_DELAY_SECONDS)
+            self._is_busy = False
+
+    def _try(self, args: tuple, failures: _Failures) -> str | None:
+        """Call once; what was wrong, or None."""
+        failures.noted = None
+        try:
+            self._call(*args)
+        except Exception as e:
+            return str(e) or type(e).__name__
+        return failures.noted
+
+    def _lost(self, problem: str) -> None:
+        self._dropped(1)
+        self._throttle.log(
+            logging.WARNING, "lost", "%s did not get what was meant for it: "
+            "%s. Graphite gets its lines none the less", self._name, problem)
+
+
+def _pause(seconds: float) -> None:
+    threading.Event().wait(seconds)
+
+
+_lanes: "weakref.WeakSet[Lane]" = weakref.WeakSet()
+
+
+def _start_over_after_fork() -> None:
+    for lane in list(_lanes):
+        lane._start_over()
+
+
+os.register_at_fork(after_in_child=_start_over_after_fork)
