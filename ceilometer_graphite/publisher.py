@@ -44,7 +44,7 @@ MEANINGS = {
     wire.NOT_A_NUMBER: "left out, its volume is not a number",
     wire.NOT_FINITE: "left out, its volume is not finite",
     wire.BAD_TIMESTAMP: "left out, its timestamp is no time that "
-                            "Graphite can store",
+    "Graphite can store",
     wire.LINE_TOO_LONG: "left out, its line is too long for Graphite",
     rates.TABLE_FULL: "published without a rate, [graphite] "
                       "rate_max_series counters are known already",

@@ -451,10 +451,9 @@ class Sender:
         message = "Graphite cannot be reached: %s: %s. %d lines wait%s"
         args = (transports.endpoint_text(self._endpoints[0]), error, waiting,
                 error.hint and "; " + error.hint)
-        if self._state[:1] != (False,):
-            LOG.warning(message, *args)
-        else:
-            self._throttle.log(logging.WARNING, state, message, *args)
+        say = (self._throttle.log if self._state[:1] == (False,)
+               else self._throttle.log_always)
+        say(logging.WARNING, state, message, *args)
         self._state = state
 
     def _pause(self, seconds: float) -> None:

@@ -51,6 +51,12 @@ class Throttle:
             args += (held_back,)
         self._log.log(level, message, *args, **kwargs)
 
+    def log_always(self, level, kind, message, *args, **kwargs):
+        """As :meth:`log`, whether ``kind`` was logged lately or not."""
+        with self._lock:
+            self._kinds.pop(kind, None)
+        self.log(level, kind, message, *args, **kwargs)
+
     def _admit(self, kind):
         now = self._clock()
         with self._lock:

@@ -96,5 +96,5 @@ class Machine(process.Process):
         """Write a file that all may read."""
         subprocess.run(
             self.inside("bash", "-ec", 'mkdir -p "${0%/*}"; cat > "$0"',
-                         str(path)),
+                        str(path)),
             input=text, text=True, check=True)

@@ -212,9 +212,9 @@ def judged(idle, counters, by_file):
         *(report.Target("RSS of %s, idle, in MiB" % kind, of.rss_mb, 5)
           for kind, of in idle.items()),
         *(report.Target("wake-ups a second of %s, idle" % kind, of.wake_ups,
-                         1) for kind, of in idle.items()),
+                        1) for kind, of in idle.items()),
         report.Target("bytes for each counter, all in",
-                       sum(by_file.values()) / counters, 400)]
+                      sum(by_file.values()) / counters, 400)]
 
 
 def main():

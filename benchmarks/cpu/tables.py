@@ -142,6 +142,6 @@ def flat_targets(results):
     times = [_times(turns, ours[0]) for turns in ours]
     return [
         report.Target("CPU a sample, the most of all sizes of nodes times "
-                       "the least", max(times) / min(times), 1.15),
+                      "the least", max(times) / min(times), 1.15),
         report.Target("CPU a sample, the largest node times the smallest",
-                       times[-1], 1.15)]
+                      times[-1], 1.15)]

@@ -133,14 +133,14 @@ def _another_schema(path):
 @_case
 def _a_view_for_a_table(path):
     run(path, "DROP TABLE batches",
-         "CREATE VIEW batches AS SELECT 1 id, 1 count, 1 crc, 'x' lines")
+        "CREATE VIEW batches AS SELECT 1 id, 1 count, 1 crc, 'x' lines")
 
 
 @_case
 def _a_stricter_schema(path):
     run(path, "DROP TABLE batches",
-         "CREATE TABLE batches (id INTEGER PRIMARY KEY, count INTEGER, "
-         "crc INTEGER, lines BLOB, colour TEXT NOT NULL)")
+        "CREATE TABLE batches (id INTEGER PRIMARY KEY, count INTEGER, "
+        "crc INTEGER, lines BLOB, colour TEXT NOT NULL)")
 
 
 @_case

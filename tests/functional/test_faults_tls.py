@@ -65,7 +65,7 @@ class RelayTest(TlsTestCase):
         stranger = certificates.Authority(self.directory / "stranger")
         certificate = stranger.certificate("relay")
         killed, lines = self.check_refused(
-            "certificate verify failed", certificate)
+            "is not trusted", certificate)
         killed.kill()
         certificate.write_text(
             self.authority.certificate("relay").read_text())

@@ -555,7 +555,7 @@ class HostileBatchTest(ConverterTestCase):
             samples = [self.sample(DEVICE, number, step * 2, float(step), {
                 "metadata": {"display_name": "x" * (200 if number == 1
                                                     else 1)}})
-                for number in range(3)]
+                       for number in range(3)]
             lines, problems = made.convert(samples)
             self.assertEqual(expected, [line.split()[1] for line in lines])
             self.assert_problems([(samples[1], wire.LINE_TOO_LONG)],
@@ -773,9 +773,9 @@ class BoundsTest(ConverterTestCase):
     def allocated(self):
         """Bytes that the two modules hold, without the caches of texts."""
         return sum(statistic.size for statistic in tracemalloc.take_snapshot(
-            ).filter_traces([tracemalloc.Filter(True, module.__file__)
-                             for module in (naming, conversion)]
-                            ).statistics("filename"))
+        ).filter_traces([tracemalloc.Filter(True, module.__file__)
+                         for module in (naming, conversion)]
+                        ).statistics("filename"))
 
     def assert_memory_is_bounded(self, made, batch):
         """``batch(numbers)`` makes samples that were never seen before."""

@@ -159,7 +159,7 @@ class UrlTest(OptsTestCase):
 
     def test_an_empty_definitions_file_is_the_packaged_one(self):
         loaded = self.load("definitions_file=",
-                             "definitions_file = /does/not/exist")
+                           "definitions_file = /does/not/exist")
         self.assertEqual("cpu_util",
                          loaded.definitions.rate("cpu", "ns").name)
 
@@ -185,7 +185,7 @@ class DeprecatedNameTest(OptsTestCase):
 
     def test_the_old_name_in_the_url_overrides_ceilometer_conf(self):
         loaded = self.load("hypervisor_in_prefix=true",
-                             "append_hostname = false")
+                           "append_hostname = false")
         self.assertIs(True, loaded.append_hostname)
 
     def test_the_old_and_the_new_name_cannot_both_stand_in_the_url(self):
@@ -335,7 +335,6 @@ class BadValueTest(OptsTestCase):
             "definitions_file: %s, entry 1 of rates: 'nam' is not one of "
             "meter, name, unit, scale, per" % path,
             self.error(conf_text="definitions_file = " + path))
-
 
     def test_a_size_with_a_unit_is_refused_with_the_number_to_type(self):
         for text, hint in (("64M", "buffer_size = 67108864 is 64 MiB"),

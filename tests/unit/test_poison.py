@@ -99,10 +99,9 @@ def is_understood(sample):
         metadata = {}
     try:
         hash((sample.name, sample.unit, sample.type))
-        for value in (sample.name, sample.project_id, metadata.get(
-                "instance_id") or sample.resource_id, *(metadata.get(key)
-                for key in ("instance_host", "disk_name", "vnic_name"))):
-            str(value)
+        str((sample.name, sample.project_id, sample.resource_id))
+        for key in ("instance_id", "instance_host", "disk_name", "vnic_name"):
+            str(metadata.get(key))
     except (TypeError, ValueError):  # no key, or a number of 5000 digits
         return False
     return True

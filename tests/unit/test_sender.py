@@ -274,6 +274,12 @@ class SenderTest(SenderTestCase):
         self.assertEqual(1, self.warnings())
         self.assertIn("Connection refused", self.log.output)
 
+    def test_a_failure_that_goes_on_is_logged_once(self):
+        made = self.make(self.refused())
+        self.put(made, A)
+        self.wait_for(lambda: self.counts[stats.FAILURES] > 5)
+        self.assertEqual(1, self.warnings())
+
     def test_an_endpoint_that_hangs_is_left(self):
         first, second = self.peer(), self.peer()
         made = self.make(first.endpoint, second.endpoint,

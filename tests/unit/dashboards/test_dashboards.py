@@ -109,8 +109,9 @@ class QueryTest(base.BaseTestCase):
         self.assertEqual(
             "aliasByNode(groupByNodes(keepLastValue("
             'x.$hypervisor.*.*.cpu_util,1),"sum",2,3),1)', self.query(
-                "hypervisor", "CPU usage of each machine", template=
-                "x.{hostname}.{project_id}.{instance_name}.{meter}.{device}"))
+                "hypervisor", "CPU usage of each machine",
+                template="x.{hostname}.{project_id}.{instance_name}."
+                         "{meter}.{device}"))
 
     def test_what_a_publisher_counts_is_shown_per_second(self):
         self.assertEqual(

@@ -12,4 +12,81 @@
 # under the License.
 
 
+import os
 
+from ceilometer_graphite import spool
+from ceilometer_graphite.cli import common
+from tests.unit.cli import checks
+
+SPOOL = ("ceilometer.conf", "pipeline.yaml", "publishers", "graphite://",
+         "spool")
+
+
+class SpoolTest(checks.CheckTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.spool = self.directory / "spool"
+
+    def found(self, **options):
+        self.write_options(**{"spool_dir": self.spool, **options})
+        return self.find(*SPOOL)
+
+    def test_none_is_fine_and_said(self):
+        self.assertIn("lines wait in memory only",
+                      self.found(spool_dir="")[-1].message)
+
+    def test_a_folder_that_can_be_written_is_fine_and_stays_empty(self):
+        self.spool.mkdir()
+        self.assert_ok(self.found(spool_size=2 ** 20))
+        self.assertEqual([], os.listdir(self.spool))
+
+    def test_a_folder_that_the_agent_makes_is_fine_and_not_made(self):
+        self.assert_ok(self.found(spool_size=2 ** 20))
+        self.assertFalse(self.spool.exists())
+
+    def test_a_folder_of_someone_else_is_an_error(self):
+        self.spool.mkdir(mode=0o555)
+        self.found()
+        self.as_nobody(lambda: self.assert_found(
+            "error", self.find(*SPOOL),
+            "%s cannot write to %s: Permission denied" % (
+                common.user_name(), self.spool), "install -d -o "))
+
+    def test_a_folder_that_cannot_be_made_is_an_error(self):
+        self.found()
+        self.directory.chmod(0o555)
+        self.addCleanup(self.directory.chmod, 0o755)
+        self.as_nobody(lambda: self.assert_found(
+            "error", self.find(*SPOOL), "may not make %s" % self.spool))
+
+    def test_a_file_in_its_place_is_an_error(self):
+        self.spool.touch()
+        self.assert_found("error", self.found(), "Not a directory")
+
+    def test_a_spool_that_someone_else_left_there_is_an_error(self):
+        self.spool.mkdir()
+        self.spool.chmod(0o777)
+        path = self.spool / ("127_0_0_1_%d" % self.receiver.endpoint[1])
+        path.mkdir(0o555)
+        self.found()
+        self.as_nobody(lambda: self.assert_found(
+            "error", self.find(*SPOOL), "may not write %s" % path, "chown"))
+
+    def test_lines_for_what_is_no_endpoint_any_more_are_a_warning(self):
+        folder = spool.folder_of(str(self.spool), "old:2003")
+        folder.make("old:2003")
+        (self.spool / "old_2003" / ("%020d.ab.lines.gz" % 1)).write_bytes(
+            spool.pack(b"a 1 1\nb 2 2\n", 2, 0))
+        self.assert_found(
+            "warning", self.found(spool_size=2 ** 20),
+            "2 lines wait for old:2003",
+            "ceilometer-graphite spool send old_2003 graphite://127.0.0.1:")
+
+    def test_a_disk_with_too_little_room_is_a_warning(self):
+        self.spool.mkdir()
+        disk = os.statvfs(self.spool)
+        self.assert_found(
+            "warning", self.found(
+                spool_size=disk.f_blocks * disk.f_frsize + 2 ** 20),
+            "MiB free, and spool_size is", "smaller spool_size")

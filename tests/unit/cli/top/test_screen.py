@@ -30,7 +30,7 @@ class ScreenTest(base.BaseTestCase):
         self.screen = screen.Screen(view.View(), "compute-1")
         self.screen.machines = [
             drawing.machine("vm-%02d" % number, cpu_percent=float(number),
-                    memory_used_bytes=-number)
+                            memory_used_bytes=-number)
             for number in range(40)]
 
     def press(self, keys):
