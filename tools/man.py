@@ -16,7 +16,6 @@
 Usage: python -m tools.man > doc/ceilometer-graphite.1
 """
 
-import argparse
 import os
 import re
 import sys
@@ -30,13 +29,11 @@ def page():
     """The man page, as roff."""
     os.environ["COLUMNS"] = "73"  # fits 80 with the indent of man
     parser = command_line.make_parser()
-    commands, = (action.choices for action in parser._actions
-                 if isinstance(action, argparse._SubParsersAction))
     return "\n".join([
         ".TH %s 1" % _roff(parser.prog.upper()),
         ".SH NAME", _roff("%s - %s" % (parser.prog, _SUMMARY)),
         *_section("DESCRIPTION", parser),
-        *(line for name, command in commands.items()
+        *(line for name, command in parser.commands.items()
           for line in _section(name.upper(), command))]) + "\n"
 
 

@@ -11,7 +11,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """Polling in this process: Ceilometer's discovery and pollsters, no agent."""
 
 import logging

@@ -11,7 +11,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """The command line: what can be asked of each command.
 
 It imports nothing of the commands, which take seconds for what they import of
@@ -22,6 +21,7 @@ import argparse
 import importlib.metadata
 import math
 import pathlib
+import typing
 
 from ceilometer_graphite.cli import common
 
@@ -77,13 +77,20 @@ examples:
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    def __init__(self, **kwargs):
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are those of commands.
+
+    :ivar commands: the parsers of the commands, by their names
+    """
+
+    commands: dict[str, "Parser"]
+
+    def __init__(self, **kwargs) -> None:
         super().__init__(
             allow_abbrev=False,
             formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs)
 
-    def error(self, message):
+    def error(self, message: str) -> typing.NoReturn:
         raise common.CommandError(message, "see %s --help" % self.prog)
 
 
@@ -92,21 +99,13 @@ class _PrintCompletion(argparse.Action):
 
     def __call__(self, parser, namespace, values, option_string=None):
         shtab = common.library("shtab", "--print-completion")
-        for action in _actions(parser):
-            if action.metavar in ("FILE", "DIR"):
-                action.complete = (shtab.FILE if action.metavar == "FILE"
-                                   else shtab.DIRECTORY)
+        paths = {"FILE": shtab.FILE, "DIR": shtab.DIRECTORY}
+        for command in parser.commands.values():
+            for action in command._actions:
+                if action.metavar in paths:
+                    action.complete = paths[action.metavar]
         print(shtab.complete(parser, values))
         parser.exit()
-
-
-def _actions(parser):
-    """What a parser and those of its commands take."""
-    for action in parser._actions:
-        yield action
-        if isinstance(action, argparse._SubParsersAction):
-            for command in action.choices.values():
-                yield from _actions(command)
 
 
 def _add_debug(parser, default):
@@ -115,9 +114,9 @@ def _add_debug(parser, default):
         help="show the log on stderr, and of an error the traceback")
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> Parser:
     """The parser of the whole command line."""
-    parser = _Parser(
+    parser = Parser(
         prog=PROGRAM, epilog=_EPILOG,
         description="Looks at what Ceilometer's compute agent sends to "
                     "Graphite, and at\nwhat keeps it from it.")
@@ -132,114 +131,83 @@ def make_parser() -> argparse.ArgumentParser:
              "for /etc/bash_completion.d")
     commands = parser.add_subparsers(
         title="commands", metavar="COMMAND", dest="command", required=True)
+    parser.commands = commands.choices
     for name, module, summary, epilog, add_arguments in _COMMANDS:
         command = commands.add_parser(
             name, help=summary, description=summary + ".", epilog=epilog)
         _add_debug(command, argparse.SUPPRESS)
         command.set_defaults(module=module)
-        add_arguments(command)
+        add_arguments(command.add_argument)
+        _add_conf(command)
     return parser
 
 
-def _add_check(parser):
-    _add_conf(parser)
-    parser.add_argument(
-        "--user", metavar="NAME",
+def _add_check(add):
+    add("--user", metavar="NAME",
         help="check with the permissions of this user, which has to be the "
              "agent's, such as ceilometer; needs root")
-    parser.add_argument(
-        "--json", action="store_true",
+    add("--json", action="store_true",
         help="print a list of objects with name, status, message and hint")
-    parser.add_argument(
-        "--send", action="store_true",
+    add("--send", action="store_true",
         help="send one datapoint to each endpoint, to the series "
              "graphite_publisher.ENDPOINT.check")
-    parser.add_argument(
-        "--render-url", metavar="URL",
+    add("--render-url", metavar="URL",
         help="with --send: read it back from the graphite-web at this "
              "address")
-    parser.add_argument(
-        "--timeout", metavar="SECONDS", type=float,
-        default=30.0,
+    add("--timeout", metavar="SECONDS", type=float, default=30.0,
         help="how long to wait for what is read back (default: %(default)g)")
 
 
-def _add_preview(parser):
-    _add_conf(parser)
-    parser.add_argument(
-        "file", metavar="FILE", nargs="?",
+def _add_preview(add):
+    add("file", metavar="FILE", nargs="?",
         help="recorded samples, instead of the hypervisor's")
-    parser.add_argument(
-        "--seconds", metavar="N", type=_seconds, default=5.0,
+    add("--seconds", metavar="N", type=_above_0(float), default=5.0,
         help="how far apart the two polls are (default: 5)")
-    parser.add_argument(
-        "--once", action="store_true",
-        help="poll once, which gives no rates")
-    parser.add_argument(
-        "--explain", metavar="METER",
+    add("--once", action="store_true", help="poll once, which gives no rates")
+    add("--explain", metavar="METER",
         help="show how the paths of a meter are made, and no lines; METER "
-        "is one of Ceilometer's, or what is made of it, as cpu_util is")
-    parser.add_argument(
-        "--json", action="store_true", help="print one JSON object")
+             "is one of Ceilometer's, or what is made of it, as cpu_util is")
+    add("--json", action="store_true", help="print one JSON object")
 
 
-def _add_top(parser):
-    _add_conf(parser)
-    parser.add_argument(
-        "--interval", metavar="SECONDS", type=_seconds, default=5.0,
+def _add_top(add):
+    add("--interval", metavar="SECONDS", type=_above_0(float), default=5.0,
         help="how far apart two polls are (default: 5)")
-    parser.add_argument(
-        "--once", action="store_true",
+    add("--once", action="store_true",
         help="poll twice, as rates need, print a table and end")
-    parser.add_argument(
-        "--json", action="store_true",
+    add("--json", action="store_true",
         help="with --once print one array of objects, one a machine, and "
-        "without it a line with one object for each interval")
-    parser.add_argument(
-        "--sort", choices=SORTS, default="cpu",
+             "without it a line with one object for each interval")
+    add("--sort", choices=SORTS, default="cpu",
         help="what to sort by (default: cpu)")
-    parser.add_argument(
-        "--filter", metavar="TEXT", default="",
+    add("--filter", metavar="TEXT", default="",
         help="show those machines only that have it in their name, project, "
-        "flavor, state or id")
+             "flavor, state or id")
 
 
-def _add_dashboards(parser):
-    parser.add_argument(
-        "--format", choices=FORMATS, default="grafana",
+def _add_dashboards(add):
+    add("--format", choices=FORMATS, default="grafana",
         help="what they are for (%(default)s)")
-    parser.add_argument(
-        "--output", metavar="DIR", type=pathlib.Path,
+    add("--output", metavar="DIR", type=pathlib.Path,
         help="the folder to write them to, a file each")
-    parser.add_argument(
-        "--force", action="store_true", help="replace files that are there")
-    parser.add_argument(
-        "--minutes", type=_minutes, default=120, metavar="N",
+    add("--force", action="store_true", help="replace files that are there")
+    add("--minutes", metavar="N", type=_above_0(int), default=120,
         help="how much is shown at first (%(default)s)")
     for role in ROLES:
-        parser.add_argument(
-            "--" + role, metavar="NAME", help="the %s to show%s" % (
-                role, ", as it stands in the series' names; Grafana can "
-                "show others, graphite-web cannot" if role == ROLES[0]
-                else ""))
-    names = parser.add_argument_group("the names of the series")
-    names.add_argument("--prefix", help="in place of the agent's prefix")
-    names.add_argument("--template", help="in place of the agent's template")
-    _add_conf(parser)
+        add("--" + role, metavar="NAME", help="the %s to show%s" % (
+            role, ", as it stands in the series' names; Grafana can show "
+            "others, graphite-web cannot" if role == ROLES[0] else ""))
+    add("--prefix", help="in place of the agent's prefix")
+    add("--template", help="in place of the agent's template")
 
 
-def _seconds(text):
-    """How far apart two polls are, out of the command line."""
-    value = float(text)
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError("it has to be above 0")
-    return value
-
-
-def _minutes(text):
-    if not text.isdigit() or not int(text):
-        raise argparse.ArgumentTypeError("%r is no number above 0" % text)
-    return int(text)
+def _above_0(kind):
+    def number(text):
+        value = kind(text)
+        if not 0 < value < math.inf:
+            raise argparse.ArgumentTypeError("it has to be above 0")
+        return value
+    return number
 
 
 def _add_conf(parser):

@@ -77,19 +77,7 @@ def error(name: str, message: str, hint: str) -> Result:
 
 @dataclasses.dataclass
 class State:
-    """What was found so far, for the checks that need it.
-
-    :ivar python: whether the user may read it
-    :ivar conf: the agent's ``ConfigOpts``
-    :ivar sources: of ``polling.yaml``
-    :ivar polled: the names of the meters that the agent polls
-    :ivar pipelines: Ceilometer's, with URLs in place of publishers
-    :ivar urls: those of graphite:// publishers
-    :ivar publishers: those of them that can be used
-    :ivar reached: pairs of settings and one of their endpoints
-    :ivar sent: the :class:`~ceilometer_graphite.cli.check.send.Datapoint`
-    :ivar libvirt: the connection to it
-    """
+    """What was found so far, for the checks that need it; see ``_NEEDS``."""
 
     arguments: argparse.Namespace
     python: bool = False

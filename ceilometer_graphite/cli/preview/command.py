@@ -11,13 +11,13 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """Show the lines that would be sent, of a poll or of a recording.
 
 The lines go to the output, and all that is to say about them goes beside
 it, to stderr. Nothing is sent.
 """
 
+import argparse
 import collections
 import json
 import sys
@@ -28,17 +28,22 @@ from ceilometer_graphite.cli import hypervisor
 from ceilometer_graphite.cli import pipelines
 from ceilometer_graphite.cli import recordings
 from ceilometer_graphite.cli.preview import explanation
-from ceilometer_graphite.cli.preview import explanation_text
+
+_OF = {"volume": "the volume of %s", "rate": "a rate, made of the counter %s",
+       "gauge": "a gauge, made of the metadata of %s"}
 
 
-def run(arguments):
+def run(arguments: argparse.Namespace) -> int:
+    """Print lines, or how they came about.
+
+    :returns: the exit status
+    :raises common.CommandError: when there are no samples
+    """
     conf = common.load_conf(arguments)
     pipes = pipelines.Pipelines(conf)
-    notes = []
-    if arguments.file:
-        batches = recordings.read(arguments.file, conf)
-    else:
-        batches = _poll(arguments, conf, pipes, notes)
+    batches, notes = (
+        (recordings.read(arguments.file, conf), []) if arguments.file
+        else _poll(arguments, conf, pipes))
     sent, left_out = pipes.send(batches)
     if arguments.explain:
         return _explain(arguments, sent, left_out)
@@ -59,11 +64,8 @@ def run(arguments):
     return 0
 
 
-def _poll(arguments, conf, pipes, notes):
-    """The samples of a poll, as lists; those of one before gave the rates.
-
-    :param notes: what Ceilometer warned of is added to it
-    """
+def _poll(arguments, conf, pipes):
+    """The samples of a poll, after one for the rates, and warnings."""
     if not getattr(conf.polling, "enable_notifications", True):
         raise common.CommandError(
             "[polling] enable_notifications is off, and the agent publishes "
@@ -76,15 +78,14 @@ def _poll(arguments, conf, pipes, notes):
         _say("polled once, and again in %g s for the rates"
              % arguments.seconds)
         time.sleep(arguments.seconds)
-    batches = machine.poll()
-    notes += machine.notes()
+    batches, notes = machine.poll(), machine.notes()
     if not batches:
         raise common.CommandError(
             "the hypervisor has no samples" + "".join(
                 ": " + note for note in notes[:1]),
             "ceilometer-graphite check tells more, and ceilometer-graphite "
             "top shows the machines on it")
-    return batches
+    return batches, notes
 
 
 def _explain(arguments, sent, left_out):
@@ -104,9 +105,60 @@ def _explain(arguments, sent, left_out):
         return 0
     print("\n\n".join(
         "\n".join([*([each["url"]] if len(found) > 1 else []),
-                   *explanation_text.lines(meter)])
+                   *_lines(meter)])
         for each in found for meter in each["meters"]))
     return 0
+
+
+def _lines(meter):
+    """The lines of an explanation, for people."""
+    yield "%s of %s: %r %s (%s) at %s, one of %d samples" % (
+        meter["meter"], meter["resource_id"], meter["volume"],
+        meter["unit"] or "", meter["type"], meter["timestamp"],
+        meter["samples"])
+    if not meter["series"]:
+        yield "  nothing is sent of it, as no entry of rates fits"
+    for series in meter["series"]:
+        yield ""
+        yield from _series_lines(meter["meter"], series)
+
+
+def _series_lines(meter, series):
+    yield "%s, %s" % (series["name"], _OF[series["what"]] % meter)
+    yield "  line:        %s" % (
+        series["line"] or "none: " + series["no_line"])
+    if series["definition"]:
+        yield "  definition:  {%s} of %s" % (
+            ", ".join("%s: %s" % (key, _written(value)) for key, value in
+                      series["definition"]["entry"].items()),
+            series["definition"]["file"])
+    yield "  named by:    %s" % series["template"]
+    rows = [(field["field"], _component(field), _origin(field))
+            for field in series["fields"]]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield ("    " + "  ".join(
+            text.ljust(width) for text, width in zip(
+                row, widths, strict=True))).rstrip()
+
+
+def _component(field):
+    return "-" if field["component"] is None else field["component"]
+
+
+def _origin(field):
+    """What a component was written of, and how."""
+    values = [value for value in field["values"].values()
+              if value is not None]
+    if values == [field["component"]]:
+        return "as it is"
+    return ": ".join(filter(None, (
+        ", ".join(map(repr, values)), field["note"])))
+
+
+def _written(value):
+    """A value of a definition, as YAML has it."""
+    return "[%s]" % ", ".join(value) if isinstance(value, tuple) else value
 
 
 def _shown(sample, why):

@@ -11,7 +11,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """Show the machines on this hypervisor, live, as top does.
 
 What it shows is polled by Ceilometer's own discovery and pollsters, and
@@ -45,16 +44,17 @@ def run(arguments: argparse.Namespace) -> int:
     """
     conf = _load_conf(arguments)
     poll = _poller(conf)
-    shown = view.View(sort=arguments.sort, pattern=arguments.filter)
     if arguments.json:
-        return _print_json(arguments, conf, poll, shown)
+        return _print_json(arguments, conf, poll)
     if not arguments.once:
         if screen.is_possible():
-            return screen.run(poll, shown, arguments.interval, conf.host)
+            return screen.run(
+                screen.Screen(conf.host, arguments.sort, arguments.filter),
+                poll, arguments.interval)
         common.note("there is no terminal; this is what --once prints")
     poll()
     time.sleep(arguments.interval)
-    screen.print_table(shown.choose(poll()))
+    screen.print_table(_choose(poll(), arguments))
     return 0
 
 
@@ -77,12 +77,16 @@ def _poller(conf):
     return poll
 
 
-def _print_json(arguments, conf, poll, shown):
+def _choose(found, arguments):
+    return view.choose(found, arguments.sort, pattern=arguments.filter)
+
+
+def _print_json(arguments, conf, poll):
     poll()
     while True:
         time.sleep(arguments.interval)
         found = [dataclasses.asdict(machine)
-                 for machine in shown.choose(poll())]
+                 for machine in _choose(poll(), arguments)]
         if arguments.once:
             print(json.dumps(found))
             return 0

@@ -11,7 +11,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """The machines of a hypervisor, out of samples, as they are graphed."""
 
 import dataclasses
@@ -52,8 +51,8 @@ class Machine:
     network_out_bytes_per_second: float | None = None
 
 
-# What the samples of a meter, or their rates, add up to; the unit of these;
-# and the factor from that unit. First the counters' own units.
+# What the rates of a meter add up to: the meter's unit, what is shown of it,
+# and the rate's unit.
 _COUNTERS = {
     "cpu": ("ns", "cpu_percent", "%"),
     "disk.device.read.bytes": ("B", "disk_read_bytes_per_second", "B/s"),
@@ -61,8 +60,8 @@ _COUNTERS = {
     "network.incoming.bytes": ("B", "network_in_bytes_per_second", "B/s"),
     "network.outgoing.bytes": ("B", "network_out_bytes_per_second", "B/s"),
 }
-_GAUGES = {"memory": ("memory_bytes", _MIB),
-           "memory.usage": ("memory_used_bytes", _MIB)}
+# Without a balloon, memory is the flavor's, a gauge that comes with cpu.
+_GAUGES = {"memory": "memory_bytes", "memory.usage": "memory_used_bytes"}
 METERS = [*_COUNTERS, *_GAUGES]
 
 
@@ -75,17 +74,16 @@ class Machines:
 
     def __init__(self, definitions: publisher_definitions.Definitions,
                  conf: cfg.ConfigOpts) -> None:
+        # All devices of an instance have one name, and are added up.
         self._namer = naming.PathNamer(
-            "{resource_id}.{meter}", prefix="", append_hostname=False,
+            "{instance_id}.{meter}", prefix="", append_hostname=False,
             default_host="")
         self._converter = conversion.Converter(types.SimpleNamespace(
             counters="rate", definitions=definitions, namer=self._namer,
             rate_expiry_seconds=conf.graphite.rate_expiry_seconds,
             rate_max_series=conf.graphite.rate_max_series))
         self.notes: list[str] = []
-        self._columns: dict[str, tuple[str, str, str, int]] = {
-            meter: (meter, "MiB", *column)
-            for meter, column in _GAUGES.items()}
+        self._shown = dict(_GAUGES)
         for meter, (unit, attribute, wanted) in _COUNTERS.items():
             rate = definitions.rate(meter, unit)
             if rate is None or rate.unit not in ("", wanted):
@@ -94,7 +92,7 @@ class Machines:
                     "%s" % (attribute, rate.unit if rate else "no rate",
                             wanted))
             else:
-                self._columns[meter] = rate.name, rate.unit, attribute, 1
+                self._shown[rate.name] = attribute
 
     def update(self, samples: list[ceilometer_sample.Sample]
                ) -> list[Machine]:
@@ -103,39 +101,39 @@ class Machines:
         :param samples: those of :class:`hypervisor.MachineHypervisor`
         :returns: one for each that has a sample ``hypervisor.INSTANCE``
         """
-        lines, _ = self._converter.convert(samples)
-        values = {path: float(value) for path, value, _ in (
-            line.split(" ") for line in lines)}
-        found = {sample.resource_id: self._machine(sample, values)
+        found = {self._instance(sample): _machine(sample)
                  for sample in samples if sample.name == hypervisor.INSTANCE}
         for sample in samples:
-            machine = found.get(naming.metadata(sample).get("instance_id"))
-            if machine is not None and sample.name in self._columns:
-                self._add(machine, sample, values)
+            machine = found.get(self._instance(sample))
+            if machine is not None and sample.name == "cpu":
+                machine.vcpus = naming.metadata(sample).get(
+                    "cpu_number") or machine.vcpus
+        for line in self._converter.convert(samples)[0]:
+            path, value, _ = line.split(" ")
+            instance, _, meter = path.partition(".")
+            machine, attribute = found.get(instance), self._shown.get(meter)
+            if machine is None or attribute is None:
+                continue
+            if meter in _GAUGES:
+                setattr(machine, attribute, float(value) * _MIB)
+            else:
+                setattr(machine, attribute, float(value) + (
+                    getattr(machine, attribute) or 0))
         return list(found.values())
 
-    def _machine(self, sample, values):
-        metadata = naming.metadata(sample)
-        # Without a balloon it is the flavor's, a gauge that comes with cpu.
-        memory = values.get(self._namer.name(sample, "memory", "MiB"),
-                            metadata.get("memory_mb"))
-        return Machine(
-            instance_id=sample.resource_id,
-            name=metadata.get("display_name") or "",
-            project=getattr(sample, "project_name", None)
-            or sample.project_id or "",
-            flavor=metadata.get("instance_type") or "",
-            state=metadata.get("state") or "", vcpus=metadata.get("vcpus"),
-            memory_bytes=memory and memory * _MIB)
+    def _instance(self, sample):
+        """As the converter's lines have it."""
+        return self._namer.name(sample, "", "").partition(".")[0]
 
-    def _add(self, machine, sample, values):
-        """Add what was made of a sample to what its machine has."""
-        name, unit, attribute, factor = self._columns[sample.name]
-        if sample.name == "cpu":
-            machine.vcpus = naming.metadata(sample).get(
-                "cpu_number") or machine.vcpus
-        value = values.get(self._namer.name(sample, name, unit))
-        if value is None or attribute == "memory_bytes":
-            return
-        setattr(machine, attribute,
-                (getattr(machine, attribute) or 0) + value * factor)
+
+def _machine(sample):
+    metadata = naming.metadata(sample)
+    memory = metadata.get("memory_mb")
+    return Machine(
+        instance_id=sample.resource_id,
+        name=metadata.get("display_name") or "",
+        project=getattr(sample, "project_name", None)
+        or sample.project_id or "",
+        flavor=metadata.get("instance_type") or "",
+        state=metadata.get("state") or "", vcpus=metadata.get("vcpus"),
+        memory_bytes=memory and memory * _MIB)

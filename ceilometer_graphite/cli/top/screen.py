@@ -40,8 +40,6 @@ _FIRST_INTERVAL_SECONDS = 1.0
 _WAKE_MILLISECONDS = 200
 _ESCAPE_MILLISECONDS = 50
 
-Poll = typing.Callable[[], list[machines.Machine]]
-
 
 def is_possible() -> bool:
     """Whether there is a terminal for keys and a screen."""
@@ -65,16 +63,19 @@ def print_table(chosen: list[machines.Machine]) -> None:
 class Screen:
     """What is on the screen, and what keys change of it.
 
-    :param view: which machines are shown
     :param title: of the header
+    :param sort: what machines are sorted by at first
+    :param pattern: what they are filtered by at first
     """
 
-    def __init__(self, view: views.View, title: str) -> None:
+    def __init__(self, title: str, sort: str, pattern: str) -> None:
         self.machines: list[machines.Machine] = []
         self.problem = ""
         self.polled_at = ""
-        self._view = view
         self._title = title
+        self._sort = sort
+        self._is_reversed = False
+        self._pattern = pattern
         self._typing = False
         self._first = 0
 
@@ -95,32 +96,32 @@ class Screen:
         if self._typing:
             self._type(key)
         elif key in KEYS:
-            self._view.sort = KEYS[key]
+            self._sort = KEYS[key]
         elif key == "r":
-            self._view.is_reversed = not self._view.is_reversed
+            self._is_reversed = not self._is_reversed
         elif key == "/":
             self._typing = True
         elif key == _ESCAPE:
-            self._view.pattern = ""
+            self._pattern = ""
         elif key in _SCROLLS:
             self._first = max(0, self._first + _SCROLLS[key])
         return self._typing or key != "q"
 
     def _type(self, key):
-        view = self._view
         if key == _ESCAPE:
-            view.pattern = ""
+            self._pattern = ""
         if key in (_ESCAPE, *_ENTER):
             self._typing = False
         elif key in _ERASE:
-            view.pattern = view.pattern[:-1]
+            self._pattern = self._pattern[:-1]
         elif isinstance(key, str) and key.isprintable():
-            view.pattern += key
+            self._pattern += key
         self._first = 0
 
     def draw(self, height: int, width: int) -> list[tuple[str, int]]:
         """The lines of the screen, each with its ``curses`` attribute."""
-        chosen = self._view.choose(self.machines)
+        chosen = views.choose(self.machines, self._sort, self._is_reversed,
+                              self._pattern)
         room = max(1, height - _OTHER_LINES)
         self._first = max(0, min(self._first, len(chosen) - room))
         shown = chosen[self._first:self._first + room]
@@ -139,31 +140,30 @@ class Screen:
     def _header(self, chosen, shown):
         parts = ["%s: %d machines" % (self._title, len(self.machines)),
                  self.polled_at]
-        if self._view.pattern:
-            parts.append("%d with %s" % (len(chosen), self._view.pattern))
+        if self._pattern:
+            parts.append("%d with %s" % (len(chosen), self._pattern))
         if len(shown) < len(chosen):
             parts.append("%d to %d shown" % (
                 self._first + 1, self._first + len(shown)))
-        return "   ".join([*parts, "by " + self._view.sort + (
-            ", reversed" if self._view.is_reversed else "")])
+        return "   ".join([*parts, "by " + self._sort + (
+            ", reversed" if self._is_reversed else "")])
 
     def _footer(self):
         if self._typing:
-            return "filter: %s_   Enter ends it, Esc takes it away" % (
-                self._view.pattern)
+            return ("filter: %s_   Enter ends it, Esc takes it away"
+                    % self._pattern)
         return _FOOTER
 
 
-def run(poll: Poll, view: views.View, interval_seconds: float,
-        title: str) -> int:
+def run(screen: Screen, poll: typing.Callable[[], list[machines.Machine]],
+        interval_seconds: float) -> int:
     """Show machines until a key or a signal ends it.
 
     The terminal is left as it was, however this ends.
 
-    :param poll: gives machines, or raises a CommandError
+    :param poll: may raise a CommandError
     :returns: the exit status
     """
-    screen = Screen(view, title)
     # What raises now ends the command, and later on is shown.
     screen.take(poll())
     results: queue.SimpleQueue = queue.SimpleQueue()

@@ -13,7 +13,6 @@
 
 """Machines as a table: which of them, in which order, and how written."""
 
-import dataclasses
 import itertools
 import re
 import unicodedata
@@ -54,33 +53,25 @@ _TEXTS = 4
 _GIVES_WAY = ((_PROJECT, 8), (_FLAVOR, 0), (_STATE, 0), (_NAME, 8))
 
 
-@dataclasses.dataclass
-class View:
-    """Which machines are shown, and in which order.
+def choose(found: list[machines.Machine], sort: str = "cpu",
+           is_reversed: bool = False,
+           pattern: str = "") -> list[machines.Machine]:
+    """Those machines that are shown, in their order.
 
-    :ivar sort: a key of ``SORTS``
-    :ivar pattern: part of a name, project, flavor, state or id
+    Those whose value is not known come last.
+
+    :param sort: a key of ``SORTS``
+    :param pattern: part of a name, project, flavor, state or id
     """
-
-    sort: str = "cpu"
-    is_reversed: bool = False
-    pattern: str = ""
-
-    def choose(self, found: list[machines.Machine]) -> list[machines.Machine]:
-        """Those machines that are shown, in their order.
-
-        Those whose value is not known come last.
-        """
-        value = SORTS[self.sort]
-        chosen = [machine for machine in found if any(
-            self.pattern.lower() in getattr(machine, name).lower()
-            for name in _FILTERED)]
-        known = sorted(
-            (machine for machine in chosen if value(machine) is not None),
-            key=lambda machine: (value(machine), machine.name),
-            reverse=(self.sort != "name") != self.is_reversed)
-        return known + [
-            machine for machine in chosen if value(machine) is None]
+    value = SORTS[sort]
+    chosen = [machine for machine in found if any(
+        pattern.lower() in getattr(machine, name).lower()
+        for name in _FILTERED)]
+    known = sorted(
+        (machine for machine in chosen if value(machine) is not None),
+        key=lambda machine: (value(machine), machine.name),
+        reverse=(sort != "name") != is_reversed)
+    return known + [machine for machine in chosen if value(machine) is None]
 
 
 def make_table(chosen: list[machines.Machine],

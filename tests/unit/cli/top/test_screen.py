@@ -19,7 +19,6 @@ from oslotest import base
 
 from ceilometer_graphite.cli import common
 from ceilometer_graphite.cli.top import screen
-from ceilometer_graphite.cli.top import view
 from tests.unit.cli import drawing
 
 
@@ -27,7 +26,7 @@ class ScreenTest(base.BaseTestCase):
 
     def setUp(self):
         super().setUp()
-        self.screen = screen.Screen(view.View(), "compute-1")
+        self.screen = screen.Screen("compute-1", "cpu", "")
         self.screen.machines = [
             drawing.machine("vm-%02d" % number, cpu_percent=float(number),
                             memory_used_bytes=-number)

@@ -38,7 +38,7 @@ class ChooseTest(base.BaseTestCase):
     ]
 
     def choose(self, **options):
-        return [each.name for each in view.View(**options).choose(self.FOUND)]
+        return [each.name for each in view.choose(self.FOUND, **options)]
 
     def test_the_largest_is_first_and_what_is_not_known_last(self):
         for sort, order in (("cpu", "c b a"), ("memory", "a c b"),
