@@ -15,6 +15,7 @@
 
 import logging
 import types
+import typing
 import warnings
 
 from ceilometer import sample
@@ -203,7 +204,8 @@ class InstancePollster(plugin_base.PollsterBase):
 
     default_discovery = LOCAL_INSTANCES
 
-    def get_samples(self, manager, cache, resources):
+    def get_samples(self, manager: typing.Any, cache: dict,
+                    resources: list) -> typing.Iterator[sample.Sample]:
         for instance in resources:
             yield util.make_sample_from_instance(
                 self.conf, instance, name=INSTANCE, type=sample.TYPE_GAUGE,

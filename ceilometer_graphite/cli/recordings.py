@@ -16,6 +16,10 @@
 
 import json
 import re
+import typing
+
+from ceilometer import sample as ceilometer_sample
+from oslo_config import cfg
 
 from ceilometer_graphite import driver
 from ceilometer_graphite.cli import common
@@ -33,7 +37,8 @@ class _Unknown(ValueError):
     """JSON that is neither notifications nor samples."""
 
 
-def read(path, conf):
+def read(path: str, conf: cfg.ConfigOpts
+         ) -> list[list[ceilometer_sample.Sample]]:
     """The samples in a file.
 
     :param path: of JSON: one notification or one sample a line, or one

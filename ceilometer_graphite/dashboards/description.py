@@ -23,6 +23,8 @@ import typing
 
 import yaml
 
+from ceilometer_graphite.dashboards import layout as layouts
+
 PER_SECOND = "per second"
 
 
@@ -42,10 +44,10 @@ class Target:
     :ivar otherwise: the name of a line at 0 where there are no series
     """
 
-    of: str | list
+    of: str | list[str]
     times: str = ""
     count: bool = False
-    by: str | list = ()
+    by: str | typing.Sequence[str] = ()
     scale: float | str = 1
     top: int = 0
     legend: str = ""
@@ -65,7 +67,7 @@ class Panel:
 
     title: str
     unit: str
-    targets: list
+    targets: list[Target]
     kind: str = "lines"
     width: int = 12
     description: str = ""
@@ -85,14 +87,14 @@ class Dashboard:
     name: str
     title: str
     description: str
-    match: list
-    panels: list
-    listed_by: list = ()
+    match: list[str]
+    panels: list[Panel]
+    listed_by: typing.Sequence[str] = ()
     may_be_any: bool = False
     of_publishers: bool = False
 
 
-def load():
+def load() -> list[Dashboard]:
     """The packaged dashboards."""
     packaged = importlib.resources.files("ceilometer_graphite").joinpath(
         "data/dashboards.yaml")
@@ -112,18 +114,17 @@ def _panel(targets, **keys):
 class Writer(typing.NamedTuple):
     """Writes queries as Graphite expressions.
 
-    :ivar layout: of :mod:`~ceilometer_graphite.dashboards.layout`
     :ivar chosen: what is chosen of the names, by role
     :ivar of_reports: whether they are of the publishers' reports
     :ivar report_seconds: between two of these
     """
 
-    layout: object
-    chosen: dict
+    layout: layouts.Layout
+    chosen: dict[str, str]
     of_reports: bool
     report_seconds: float
 
-    def expression(self, target):
+    def expression(self, target: Target) -> str:
         """The expression of a :class:`Target`."""
         meters = [target.of] if isinstance(target.of, str) else target.of
         written = self._values(target, meters)

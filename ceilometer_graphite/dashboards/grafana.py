@@ -17,7 +17,11 @@ The data source and all choices are variables, so that one file does for all
 hypervisors, projects and machines.
 """
 
+import pathlib
+
+from ceilometer_graphite import settings as publisher_settings
 from ceilometer_graphite.dashboards import description
+from ceilometer_graphite.dashboards import layout as layouts
 
 SCHEMA_VERSION = 36
 TAG = "ceilometer-graphite"
@@ -45,14 +49,12 @@ _TYPES = {"lines": "timeseries", "areas": "timeseries", "bars": "bargauge",
           "number": "stat"}
 
 
-def dashboard(page, layout, chosen, settings, minutes):
+def dashboard(page: description.Dashboard, layout: layouts.Layout,
+              chosen: dict[str, str], settings: publisher_settings.Settings,
+              minutes: int) -> dict:
     """A dashboard as what is written as JSON.
 
-    :param page: a :class:`~ceilometer_graphite.dashboards.description.
-        Dashboard`
-    :param layout: of :mod:`~ceilometer_graphite.dashboards.layout`
     :param chosen: what is shown at first, by role
-    :param settings: of :mod:`ceilometer_graphite.settings`
     :param minutes: how much is shown at first
     """
     writer = description.Writer(
@@ -76,7 +78,8 @@ def dashboard(page, layout, chosen, settings, minutes):
     }
 
 
-def how_to_load(path, page, chosen):
+def how_to_load(path: pathlib.Path, page: description.Dashboard,
+                chosen: dict[str, str]) -> str:
     """What to do with a file."""
     return "%s: import it in Grafana, Dashboards, New, Import" % path
 

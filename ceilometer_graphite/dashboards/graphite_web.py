@@ -19,9 +19,12 @@ stands for the one: ``/dashboard#NAME/VALUE`` shows it. Others are saved by
 ``POST /dashboard/save/NAME``. Both take the state as the field ``state``.
 """
 
+import pathlib
 import urllib.parse
 
+from ceilometer_graphite import settings as publisher_settings
 from ceilometer_graphite.dashboards import description
+from ceilometer_graphite.dashboards import layout as layouts
 
 VALUE = "__VALUE__"
 WIDTH, HEIGHT = 600, 300
@@ -55,12 +58,14 @@ _STYLE = {
 }
 
 
-def is_template(page, chosen):
+def is_template(page: description.Dashboard, chosen: dict[str, str]) -> bool:
     """Whether it is a template, with ``__VALUE__`` in its queries."""
     return not page.may_be_any and page.match[-1] not in chosen
 
 
-def dashboard(page, layout, chosen, settings, minutes):
+def dashboard(page: description.Dashboard, layout: layouts.Layout,
+              chosen: dict[str, str], settings: publisher_settings.Settings,
+              minutes: int) -> dict:
     """The state of a dashboard.
 
     Parameters are those of
@@ -91,13 +96,14 @@ def dashboard(page, layout, chosen, settings, minutes):
     }
 
 
-def name(page, chosen):
+def name(page: description.Dashboard, chosen: dict[str, str]) -> str:
     """What a dashboard is saved as."""
     return "-".join(["ceilometer", page.name, *(
         chosen[role] for role in page.match if role in chosen)])
 
 
-def how_to_load(path, page, chosen):
+def how_to_load(path: pathlib.Path, page: description.Dashboard,
+                chosen: dict[str, str]) -> str:
     """The command that saves a file, and where it is to be seen."""
     saved = name(page, chosen)
     save, see = (("save_template/%s/%s" % (saved, VALUE),

@@ -24,6 +24,7 @@ import re
 import typing
 
 from ceilometer_graphite import naming
+from ceilometer_graphite import settings as publisher_settings
 from ceilometer_graphite import stats
 
 ROLES = {
@@ -74,21 +75,22 @@ class PathLayout:
 
     ANY = "*"
 
-    def __init__(self, texts, places, probe, beside=None):
+    def __init__(self, texts: list[str], places: dict[str, int], probe: str,
+                 beside: str | None = None) -> None:
         self._texts = texts
         self._places = places
         self.probe = probe
         self._beside = beside
         self.machine = ["instance"]
 
-    def series(self, meter, chosen):
+    def series(self, meter: str, chosen: dict[str, str]) -> str:
         """All series of a meter.
 
         :param chosen: components by role; what is not chosen may be any
         """
         return ".".join(text for text, _ in self._written(meter, chosen))
 
-    def node(self, role, meter):
+    def node(self, role: str, meter: str) -> str:
         """Where a role stands in series of a meter, for aliasByNode()."""
         if role == "reason":
             return "-1"
@@ -98,7 +100,7 @@ class PathLayout:
         return str(index if index < places.index(self._places["meter"])
                    else index - len(places))
 
-    def variable(self, role, chosen):
+    def variable(self, role: str, chosen: dict[str, str]) -> Variable:
         """What fills a Grafana variable with all that there is of a role."""
         written = list(self._written(self.probe, chosen))
         index = [place for _, place in written].index(self._places[role])
@@ -131,20 +133,20 @@ class TagLayout:
     ANY = ".*"
     machine = ["instance"]
 
-    def __init__(self, prefix, probe):
+    def __init__(self, prefix: str, probe: str) -> None:
         self._prefix = prefix
         self.probe = probe
 
-    def series(self, meter, chosen):
+    def series(self, meter: str, chosen: dict[str, str]) -> str:
         """All series of a meter; see :meth:`PathLayout.series`."""
         return "seriesByTag(%s)" % ",".join(
             "'%s'" % each for each in self._expressions(meter, chosen))
 
-    def node(self, role, meter):
+    def node(self, role: str, meter: str) -> str:
         """See :meth:`PathLayout.node`."""
         return "-1" if role == "reason" else '"%s"' % TAGS[role]
 
-    def variable(self, role, chosen):
+    def variable(self, role: str, chosen: dict[str, str]) -> Variable:
         """See :meth:`PathLayout.variable`."""
         return Variable("tag_values(%s)" % ", ".join(
             [TAGS[role], *self._expressions(self.probe, chosen)]), "")
@@ -157,10 +159,12 @@ class TagLayout:
             yield "%s=~^%s$" % (TAGS[role], text)
 
 
-def of_machines(settings):
+Layout = PathLayout | TagLayout
+
+
+def of_machines(settings: publisher_settings.Settings) -> Layout:
     """The layout of machines' series.
 
-    :param settings: of :mod:`ceilometer_graphite.settings`
     :raises LayoutError: names what is missing
     """
     if settings.naming == "tags":
@@ -188,7 +192,7 @@ def of_machines(settings):
     return layout
 
 
-def of_publishers(settings):
+def of_publishers(settings: publisher_settings.Settings) -> Layout:
     """The layout of the series that publishers write of themselves.
 
     :raises LayoutError: names what is missing

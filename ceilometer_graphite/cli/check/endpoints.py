@@ -18,8 +18,10 @@ import errno
 import socket
 import ssl
 import time
+import typing
 
 from ceilometer_graphite import sender
+from ceilometer_graphite import settings as publisher_settings
 from ceilometer_graphite import transports
 from ceilometer_graphite.cli.check import results
 
@@ -33,7 +35,7 @@ _EXPIRED, _NOT_YET_VALID = 10, 9
 _OTHER_NAMES = (62, 64)
 
 
-def endpoints(state):
+def endpoints(state: results.State) -> results.Results:
     """A connection to each endpoint of each publisher."""
     for settings in state.publishers:
         problems = [(endpoint, _try(settings, endpoint))
@@ -63,7 +65,8 @@ def _try(settings, endpoint):
 
 
 @contextlib.contextmanager
-def connected(settings, endpoint):
+def connected(settings: publisher_settings.Settings,
+              endpoint: tuple[str, int]) -> typing.Iterator[typing.Any]:
     """A context with a transport that is connected to one endpoint.
 
     :raises transports.TransportError: when it cannot be
@@ -79,7 +82,7 @@ def connected(settings, endpoint):
         transport.close()
 
 
-def settle(transport):
+def settle(transport: typing.Any) -> None:
     """Wait until a connection seems to last.
 
     :raises transports.TransportError: when it does not
@@ -100,10 +103,10 @@ def _reached(settings):
     return "is reached"
 
 
-def why(error, settings):
+def why(error: transports.TransportError,
+        settings: publisher_settings.Settings) -> tuple[str, str]:
     """What kept a transport from an endpoint, and what to do.
 
-    :param error: a :class:`~ceilometer_graphite.transports.TransportError`
     :returns: a message and a hint
     """
     cause = error.__cause__

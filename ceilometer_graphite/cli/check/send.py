@@ -42,7 +42,7 @@ class Datapoint(typing.NamedTuple):
     at: float
 
 
-def send(state):
+def send(state: results.State) -> results.Results:
     """A datapoint to each endpoint that is reached, as the publisher would.
 
     Each has a series of its own, beside those of the publisher on itself.
@@ -67,7 +67,7 @@ def send(state):
             yield results.ok("send to " + text, line.decode().strip())
 
 
-def read(state):
+def read(state: results.State) -> results.Results:
     """Graphite's render API gives each datapoint back."""
     arguments = state.arguments
     requests = common.library("requests", "--render-url")

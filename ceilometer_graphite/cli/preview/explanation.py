@@ -29,10 +29,9 @@ _HASH = re.compile(r"_[0-9a-f]{16}\Z")
 _HASH_BYTES = 17
 
 
-def explain(sent, meter):
+def explain(sent: pipelines.Sent, meter: str) -> list[dict]:
     """How the series of a meter are named.
 
-    :param sent: a :class:`~ceilometer_graphite.cli.pipelines.Sent`
     :param meter: of samples, or of what is made of them
     :returns: a list of dicts, one for each meter of samples whose series
         they are: of one of its samples, its series, and of each of these
