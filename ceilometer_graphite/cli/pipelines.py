@@ -13,9 +13,7 @@
 
 """What ``pipeline.yaml`` would send, without anything that sends."""
 
-import collections
 import os
-import types
 import typing
 
 from ceilometer import sample as ceilometer_sample
@@ -29,25 +27,23 @@ from ceilometer_graphite.cli import common
 
 NO_SOURCE = "no source of pipeline.yaml takes its meter"
 NO_GRAPHITE = "its sources have no graphite:// publisher"
-NO_NUMBER = "Ceilometer's pipeline drops it, its volume is not a number"
 
 
 class _Manager(sample_pipeline.SamplePipelineManager):
-    """Ceilometer's own, with stand-ins for publishers."""
-
-    def __init__(self, conf, stand_in):
-        self.get = stand_in  # what sinks ask a publisher manager for
-        super().__init__(conf)
+    """Ceilometer's own, with URLs in place of publishers."""
 
     def pm_sink(self, conf, cfg, publisher_manager):
         return sample_pipeline.SampleSink(conf, cfg, self)
 
+    def get(self, url):
+        """What a sink asks its publisher manager for."""
+        return url
 
-def load(conf: cfg.ConfigOpts, stand_in: typing.Callable = str) -> list:
-    """Ceilometer's pipelines of ``pipeline.yaml``.
+
+def load(conf: cfg.ConfigOpts) -> list:
+    """Ceilometer's pipelines of ``pipeline.yaml``, with URLs as publishers.
 
     :param conf: the agent's ``ConfigOpts``
-    :param stand_in: makes of a URL what takes the place of its publisher
     :raises common.CommandError: when there is no file that can be used
     """
     path = conf.pipeline_cfg_file
@@ -57,16 +53,13 @@ def load(conf: cfg.ConfigOpts, stand_in: typing.Callable = str) -> list:
             "used, which sends to Gnocchi" % path, "copy %s there, and name "
             "your Graphite in it" % common.example(path))
     try:
-        return _Manager(conf, stand_in).pipelines
+        return _Manager(conf).pipelines
     except Exception as e:
         raise common.unusable(path, e) from e
 
 
 def urls(pipelines: list) -> list[str]:
-    """The URLs of their publishers, in their order, each once.
-
-    :param pipelines: loaded with URLs in place of publishers
-    """
+    """The URLs of their publishers, in their order, each once."""
     return list(dict.fromkeys(
         url for each in pipelines for url in each.publishers))
 
@@ -109,20 +102,22 @@ def meaning(problem: conversion.Problem) -> str:
 class Pipelines:
     """The agent's pipelines; they remember counters for their next rates.
 
+    As in the driver, each graphite:// publisher gets a sample once, whatever
+    number of sources lead it there.
+
     :param conf: the agent's ``ConfigOpts``
     :raises common.CommandError: when ``pipeline.yaml`` cannot be used, or
         one of its graphite:// URLs
     """
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
-        self._settings = {url: common.load_settings(conf, url)
-                          for url in graphite_urls(conf)}
-        self._converters = {url: conversion.Converter(settings)
-                            for url, settings in self._settings.items()}
-        # What the publisher of a URL was given: lists of samples.
-        self._given: dict[str, list] = collections.defaultdict(list)
-        self._pipelines = load(conf, lambda url: types.SimpleNamespace(
-            publish_samples=self._given[url].append))
+        self._pipelines = load(conf)
+        self._publishers = {}
+        for url in graphite_urls(conf):
+            settings = common.load_settings(conf, url)
+            self._publishers[url] = (
+                settings, conversion.Converter(settings),
+                [each for each in self._pipelines if url in each.publishers])
 
     def send(self, batches: list[list[ceilometer_sample.Sample]]) -> tuple[
             list[Sent], list[tuple[ceilometer_sample.Sample, str]]]:
@@ -132,48 +127,23 @@ class Pipelines:
         :returns: what each publisher would send, and pairs (sample, why) of
             those that no graphite:// publisher gets
         """
-        for given in self._given.values():
-            given.clear()
-        failed: dict[int, str] = {}
-        for batch in batches:
-            for pipeline in self._pipelines:
-                failed.update(_publish(pipeline, batch))
-        sent = [self._sent(url) for url in self._settings]
+        sent = [Sent(url, settings, [], [], [])
+                for url, (settings, _, _) in self._publishers.items()]
+        for each in sent:
+            _, converter, pipelines = self._publishers[each.url]
+            for batch in batches:
+                wanted = [sample for sample in batch
+                          if _takes(pipelines, sample)]
+                lines, problems = converter.convert(wanted)
+                each.samples.extend(wanted)
+                each.lines.extend(lines)
+                each.problems.extend(problems)
         published = {id(sample) for each in sent for sample in each.samples}
-        whys = {**dict.fromkeys((
-            id(sample) for given in self._given.values()
-            for samples in given for sample in samples), NO_GRAPHITE),
-            **failed}
         return sent, [
-            (sample, whys.get(id(sample)) or self._why_not(sample))
-            for batch in batches for sample in batch
+            (sample, NO_GRAPHITE if _takes(self._pipelines, sample)
+             else NO_SOURCE) for batch in batches for sample in batch
             if id(sample) not in published]
 
-    def _sent(self, url):
-        sent = Sent(url, self._settings[url], [], [], [])
-        for samples in self._given[url]:
-            lines, problems = self._converters[url].convert(samples)
-            sent.samples.extend(samples)
-            sent.lines.extend(lines)
-            sent.problems.extend(problems)
-        return sent
 
-    def _why_not(self, sample):
-        if any(pipeline.supported(sample) for pipeline in self._pipelines):
-            return NO_NUMBER
-        return NO_SOURCE
-
-
-def _publish(pipeline, batch):
-    """As the driver does: of a batch that fails, each sample alone.
-
-    :returns: why samples failed, by their ids
-    """
-    try:
-        pipeline.publish_data(batch)
-    except Exception as e:
-        if len(batch) == 1:
-            return {id(batch[0]): "Ceilometer's pipeline fails on it: %r" % e}
-        return {key: why for sample in batch
-                for key, why in _publish(pipeline, [sample]).items()}
-    return {}
+def _takes(pipelines, sample):
+    return any(each.supported(sample) for each in pipelines)

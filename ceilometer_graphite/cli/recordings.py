@@ -16,7 +16,6 @@
 
 import json
 import re
-import typing
 
 from ceilometer import sample as ceilometer_sample
 from oslo_config import cfg

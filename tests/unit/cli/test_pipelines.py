@@ -45,31 +45,25 @@ class LeftOutTest(recorded.PreviewTestCase):
         self.assertNotIn("left out",
                          self.run_command("preview", recorded.RECORDING).err)
 
-    def test_a_volume_that_the_pipeline_drops_is_told(self):
-        for volume in (None, "many"):
+    def test_a_volume_that_is_no_number_is_told_and_costs_nothing_else(self):
+        for volume in (None, "many", []):
             with self.subTest(volume=volume):
-                found = self.preview_json(
-                    recorded.message(counter_volume=volume))
-                self.assertEqual([], found["publishers"][0]["lines"])
+                message = recorded.message(counter_volume=volume)
+                message["payload"]["samples"] += recorded.message(
+                    resource_id="j")["payload"]["samples"]
+                found, = self.preview_json(message)["publishers"]
                 self.assertEqual(
-                    [("power.state", volume, "Ceilometer's pipeline drops it,"
-                      " its volume is not a number")],
-                    [(each["meter"], each["volume"], each["why"])
-                     for each in found["left_out"]])
+                    [("i", volume, "left out, its volume is not a number")],
+                    [(each["resource_id"], each["volume"], each["why"])
+                     for each in found["problems"]])
+                self.assertEqual(1, len(found["lines"]))
 
-    def test_what_the_pipeline_fails_on_is_told(self):
-        found = self.preview_json(recorded.message(counter_volume=[]))
-        why, = [each["why"] for each in found["left_out"]]
-        self.assertIn("Ceilometer's pipeline fails on it", why)
-
-    def test_what_the_pipeline_fails_on_costs_nothing_beside_it(self):
-        message = recorded.message(counter_volume=[])
-        message["payload"]["samples"] += recorded.message(
-            resource_id="j")["payload"]["samples"]
-        found = self.preview_json(message)
-        self.assertEqual(["i"], [each["resource_id"]
-                                 for each in found["left_out"]])
-        self.assertEqual(1, len(found["publishers"][0]["lines"]))
+    def test_a_sample_that_two_sources_take_is_sent_once(self):
+        self.configure(pipeline=TWO_SINKS.replace(
+            "sinks: [other]", "sinks: [graphite]").replace("disk.*", "cpu"))
+        lines = self.lines(recorded.RECORDING)
+        self.assertTrue(lines)
+        self.assertEqual(len(set(lines)), len(lines))
 
     def test_what_cannot_be_converted_is_told_with_why(self):
         found = self.preview_json(
