@@ -23,11 +23,13 @@ counted.
 from collections.abc import Callable
 from collections.abc import Iterator
 import contextlib
+import errno
 import fcntl
 import logging
 import os
 import re
 import secrets
+import stat
 import struct
 import threading
 import time
@@ -253,10 +255,12 @@ class Spool:
 
     def _failed(self, error: Exception) -> None:
         known = isinstance(error, OSError)
+        path = getattr(error, "filename", None)
         self._throttle.log(
             logging.ERROR, type(error), "The spool in %s cannot be used, and "
-            "lines wait in memory: %s", self._root,
+            "lines wait in memory: %s%s", self._root,
             getattr(error, "strerror", None) or error,
+            ": %s" % path if path else "",
             exc_info=None if known else error)
 
     def step(self) -> None:
@@ -279,22 +283,28 @@ class Spool:
         self._locks.append(self._own)
         mine = set(self._endpoints.split(","))
         for other in folders(self._root):
-            if mine & set(other.endpoints()):
-                self._take_over(other)
-            else:
-                self._tell_of(other)
+            try:
+                if mine & set(other.endpoints()):
+                    self._take_over(other)
+                else:
+                    self._tell_of(other)
+            except OSError as e:
+                self._failed(e)
 
     def _take_over(self, folder: "Folder") -> None:
         """Adopt the files of processes that are gone."""
         for owner, paths in folder.by_owner().items():
-            lock = Lock.take(folder.path, owner)
-            if lock is None:
-                continue
-            self._locks.append(lock)
-            for path in paths:
-                data = _read(path)
-                self._files.append(
-                    SpoolFile(path, len(data), count_lines(data)))
+            try:
+                lock = Lock.take(folder.path, owner)
+                if lock is None:
+                    continue
+                self._locks.append(lock)
+                for path in paths:
+                    data = _read(path)
+                    self._files.append(
+                        SpoolFile(path, len(data), count_lines(data)))
+            except OSError as e:
+                self._failed(e)
         self._files.sort(key=lambda file: os.path.basename(file.path))
 
     def _tell_of(self, folder: "Folder") -> None:
@@ -349,7 +359,8 @@ class Spool:
     def _delete(self, file: SpoolFile) -> None:
         if self._writer is not None and self._writer.file is file:
             self._close_writer()
-        os.unlink(file.path)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(file.path)
         self._files.remove(file)
 
     def _read(self) -> None:
@@ -363,7 +374,13 @@ class Spool:
             self._close_writer()
         batches, lost = [], 0
         now = self._clock()
-        for member in unpack(_read(file.path)):
+        try:
+            data = _read(file.path)
+        except OSError:
+            # It is not tried again, and no other file waits for it.
+            self._files.remove(file)
+            raise
+        for member in unpack(data):
             lost += member.lost
             for piece in wire.datagrams(member.lines, outbox.BATCH_BYTES):
                 batches.append(outbox.Batch(
@@ -546,5 +563,8 @@ def _open(path: str, flags: int) -> int:
 
 
 def _read(path: str) -> bytes:
-    with open(_open(path, os.O_RDONLY), "rb") as file:
+    # Which nothing that is no file can make wait.
+    with open(_open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is no file", path)
         return file.read()

@@ -11,9 +11,10 @@
 # under the License.
 """Lines on disk outlive what kills the process that they were in."""
 
-import sqlite3
+import gzip
 import time
 
+from ceilometer_graphite import spool
 from lab import process
 from lab import receiver
 from tests.functional import faults
@@ -29,25 +30,16 @@ class SpoolTestCase(faults.FaultsTestCase):
 
     def spooled(self):
         """Return how many lines wait on disk."""
-        count = 0
-        for path in self.spool_dir.glob("*.sqlite"):
-            with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as spool:
-                count += spool.execute(
-                    "SELECT total(count) FROM batches").fetchone()[0]
-        return count
+        try:
+            return sum(folder.count_lines()
+                       for folder in spool.folders(self.spool_dir))
+        except FileNotFoundError:  # made, or deleted, at this moment
+            return 0
 
     def wait_for_spooled(self, count, timeout_seconds=20):
         """Wait until at least so many lines are on disk."""
-        def are_there():
-            try:
-                return self.spooled() >= count
-            except sqlite3.OperationalError:  # it is just being made
-                return False
-
-        try:
-            process.wait_for(are_there, timeout_seconds, "lines on disk")
-        except process.LabError:
-            self.assertEqual(count, self.spooled())
+        process.wait_for(lambda: self.spooled() >= count, timeout_seconds,
+                         f"{count} lines on disk")
 
     def assert_another_sends(self, lines, reader, count=200):
         """Let another publisher send what a killed one left."""
@@ -120,21 +112,29 @@ class KillTest(SpoolTestCase):
 class EmptyTest(SpoolTestCase):
 
     def test_what_was_delivered_leaves_the_disk(self):
-        """It publishes on, because the end of a connection is never proven.
-
-        May be lost: nothing.
-        """
+        """May be lost: nothing."""
         port, = process.free_ports(1)
-        child = self.start_child(port, count=10 ** 6, options=self.options)
+        child = self.start_child(port, count=3000, options=self.options)
         self.wait_for_spooled(2000)
         self.start_receiver(port=port, receive_buffer=16384)
-        child.wait_until(lambda: self.spooled() == 0, 30, "an empty spool")
+        child.wait_until(lambda: not list(self.spool_dir.glob(
+            "*/*.lines.gz")), 30, "an empty spool")
+
+    def test_any_gzip_sends_a_spool_by_hand(self):
+        port, = process.free_ports(1)
+        child = self.start_child(port, count=500, options=self.options)
+        self.wait_for_spooled(500)
+        child.kill()
+        lines = b"".join(gzip.decompress(path.read_bytes())
+                         for path in self.spool_dir.glob("*/*.lines.gz"))
+        self.assertEqual(set(map(faults.parsed, child.published())),
+                         set(map(faults.parsed, lines.decode().splitlines())))
 
 
 class SharedTest(SpoolTestCase):
 
     def test_two_processes_share_one_spool(self):
-        """One is killed, and the other sends what both left.
+        """One is killed, and the next one that starts sends what it left.
 
         May be lost: lines of the last second before the kill.
         """
@@ -147,7 +147,8 @@ class SharedTest(SpoolTestCase):
         one.kill()
         old = one.published(until=time.monotonic() - 1)
         reader = self.start_receiver(port=port)
-        self.assert_all_arrive(old + two.published(), reader)
+        self.assert_another_sends(old, reader)
+        self.assert_all_arrive(two.published(), reader)
 
 
 class SizeTest(SpoolTestCase):
@@ -155,16 +156,16 @@ class SizeTest(SpoolTestCase):
     def test_the_oldest_lines_go_first_when_the_spool_is_full(self):
         """May be lost: the oldest lines beyond spool_size, counted."""
         port, = process.free_ports(1)
-        publisher = self.make_publisher(port, spool_size=1024 ** 2,
-                                        **self.options)
+        publisher = self.make_publisher(
+            port, spool_size=1024 ** 2, buffer_size=2 ** 17, **self.options)
         load = faults.Load()
-        for _ in range(8):
+        while not publisher.counts["lines_dropped.spool_full"]:
             load.publish(publisher, 5000, 500)
-            process.wait_for(publisher._sender.is_idle, 20, "a spool")
-        path, = self.spool_dir.glob("*.sqlite")
-        self.assertLess(path.stat().st_size, 1024 ** 2 + 2 * 65536)
+            process.wait_for(publisher.is_done, 20, "a spool")
+        size = sum(path.stat().st_size
+                   for path in self.spool_dir.glob("*/*.lines.gz"))
+        self.assertLessEqual(size, 1024 ** 2)
         dropped = publisher.counts["lines_dropped.spool_full"]
-        self.assertTrue(0 < dropped < 30000, dropped)
         self.assertEqual(1, self.log.output.count("spool_size"))
         self.assert_all_arrive(load.lines[dropped:],
                                self.start_receiver(port=port))
@@ -191,10 +192,10 @@ class DiskTest(SpoolTestCase):
             self.directory, self.url(port, **self.options), count=count,
             within=within))
         child.wait_for_published(count)
-        child.wait_for_log("The spool failed")
+        child.wait_for_log("The spool in")
         reader = self.start_receiver(port=port, within=within)
         self.assert_all_arrive(child.published(), reader)
-        self.assertEqual(1, child.log_text().count("The spool failed"),
+        self.assertEqual(1, child.log_text().count("The spool in"),
                          child.log_text())
 
     def test_a_full_disk_loses_nothing(self):
@@ -208,20 +209,3 @@ class DiskTest(SpoolTestCase):
     def test_a_read_only_folder_loses_nothing(self):
         """May be lost: nothing, while buffer_size is not exceeded."""
         self.check_nothing_is_lost(3000, "ro")
-
-    def test_a_broken_file_in_a_read_only_folder_loses_nothing(self):
-        """May be lost: nothing, while buffer_size is not exceeded."""
-        port = 20003
-        self.namespace.run("mount", "-t", "tmpfs", "tmpfs", self.spool_dir)
-        name = f"127_0_0_1_{port}.sqlite"
-        self.namespace.run("sh", "-c",
-                           f"yes | head -c 10000 > {self.spool_dir}/{name}")
-        self.namespace.run("mount", "-o", "remount,ro", self.spool_dir)
-        child = self.start(faults.Child(
-            self.directory, self.url(port, **self.options), count=3000,
-            within=self.namespace.within))
-        child.wait_for_published(3000)
-        child.wait_for_log("The spool failed")
-        reader = self.start_receiver(port=port,
-                                     within=self.namespace.within)
-        self.assert_all_arrive(child.published(), reader)
