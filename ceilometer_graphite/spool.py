@@ -547,6 +547,14 @@ def folders(root: str) -> list[Folder]:
             and os.path.exists(os.path.join(entry.path, _ENDPOINTS))]
 
 
+def members(path: str) -> Iterator[Member]:
+    """What a file holds.
+
+    :raises OSError: when it cannot be read
+    """
+    return unpack(_read(path))
+
+
 def endpoints_text(endpoints: tuple) -> str:
     """A set of endpoints as a text."""
     return ",".join(map(transports.endpoint_text, endpoints))

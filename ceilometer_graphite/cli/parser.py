@@ -77,6 +77,17 @@ examples:
 """
 
 
+_SPOOL_EPILOG = """\
+A set has the lines for one set of endpoints. An agent sends those of sets that
+share an endpoint with its own; others wait until you send them.
+
+examples:
+  ceilometer-graphite spool
+  ceilometer-graphite spool send old_2003 graphite://graphite.example.com:2003
+  ceilometer-graphite spool export old_2003 | nc graphite.example.com 2003
+"""
+
+
 class Parser(argparse.ArgumentParser):
     """A parser whose errors are those of commands.
 
@@ -185,6 +196,18 @@ def _add_top(add):
              "flavor, state or id")
 
 
+def _add_spool(add):
+    add("action", choices=("list", "send", "export"), nargs="?",
+        default="list", help="list all sets (the default), send one, or "
+        "print its lines")
+    add("set", metavar="SET", nargs="?", help="one that list shows")
+    add("url", metavar="URL", nargs="?",
+        help="with send: where to, such as graphite://relay:2003")
+    add("--spool-dir", metavar="DIR", help="in place of the agent's")
+    add("--timeout", metavar="SECONDS", type=_above_0(float), default=60.0,
+        help="with send: how long a file may take (default: %(default)g)")
+
+
 def _add_dashboards(add):
     add("--format", choices=FORMATS, default="grafana",
         help="what they are for (%(default)s)")
@@ -238,4 +261,7 @@ _COMMANDS = (
     ("dashboards", "dashboards",
      "Write dashboards for Grafana or for graphite-web",
      None, _add_dashboards),
+    ("spool", "spool",
+     "List, send or print the lines that wait on disk",
+     _SPOOL_EPILOG, _add_spool),
 )
