@@ -76,20 +76,19 @@ def connect(conf: cfg.ConfigOpts, keeper: object) -> tuple:
             "libvirt_uri in [DEFAULT] of ceilometer.conf") from e
 
 
-class _Notes(logging.Handler):
+class Notes(logging.Handler):
     """Keeps what Ceilometer warns of: the first of each kind, and counts."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self._found = {}
+        self._found: dict[str, tuple[str, int]] = {}
 
-    def emit(self, record):
-        text, count = self._found.get(record.msg, (None, 0))
-        if text is None:
-            text = " ".join(record.getMessage().split())
+    def emit(self, record: logging.LogRecord) -> None:
+        text, count = self._found.get(record.msg) or (
+            " ".join(record.getMessage().split()), 0)
         self._found[record.msg] = text, count + 1
 
-    def take(self):
+    def take(self) -> list[str]:
         """What was kept since the last time, as lines."""
         found, self._found = self._found, {}
         return [text[:_NOTE_CHARACTERS] + (
@@ -104,6 +103,7 @@ class Hypervisor:
 
     :param conf: the agent's ``ConfigOpts``
     :raises common.CommandError: when polling cannot be set up
+    :ivar notes: what Ceilometer warns of
     """
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
@@ -111,8 +111,8 @@ class Hypervisor:
         self._build = driver.sample_builder(conf, recordings.fail)
         self._notified: list[tuple] = []  # context, event type and payload
         connect(conf, self)
-        self._notes = _Notes()
-        logging.getLogger("ceilometer").addHandler(self._notes)
+        self.notes = Notes()
+        logging.getLogger("ceilometer").addHandler(self.notes)
         for group, name, value in _NOT_HERE:
             try:
                 conf.set_override(name, value, group=group)
@@ -144,16 +144,12 @@ class Hypervisor:
         :raises common.CommandError: when libvirt cannot be reached
         """
         connect(self._conf, self)
-        self._notes.take()
+        self.notes.take()
         self._notified.clear()
         for task in self._tasks:
             self._agent.interval_task(task)
         return [self._build(payload["samples"])
                 for _, _, payload in self._notified]
-
-    def notes(self) -> list[str]:
-        """What Ceilometer warned of since the last poll, as lines."""
-        return self._notes.take()
 
     def _prepare(self, agent):
         agent.polling_manager = manager.PollingManager(self._conf)

@@ -30,14 +30,7 @@ FORMATS = ("grafana", "graphite")
 ROLES = ("hypervisor", "project", "instance")
 SORTS = ("cpu", "memory", "disk", "network", "name")
 _EPILOG = """\
-examples:
-  ceilometer-graphite check --user ceilometer
-  ceilometer-graphite check --send --render-url http://graphite.example.com
-  ceilometer-graphite preview --explain cpu_util
-  ceilometer-graphite top --once
-  ceilometer-graphite dashboards --format grafana --output /tmp/dashboards
-
-ceilometer-graphite COMMAND --help tells more of a command.
+ceilometer-graphite COMMAND --help tells more of a command, with examples.
 Exit status: 0; 1 when check has warnings only; 2 for any error.
 """
 _CHECK_EPILOG = """\
@@ -75,8 +68,10 @@ examples:
   ceilometer-graphite top --once --sort memory
   ceilometer-graphite top --once --json | jq '.[] | .cpu_percent'
 """
-
-
+_DASHBOARDS_EPILOG = """\
+examples:
+  ceilometer-graphite dashboards --format grafana --output /tmp/dashboards
+"""
 _SPOOL_EPILOG = """\
 A set has the lines for one set of endpoints. An agent sends those of sets that
 share an endpoint with its own; others wait until you send them.
@@ -260,7 +255,7 @@ _COMMANDS = (
      _TOP_EPILOG, _add_top),
     ("dashboards", "dashboards",
      "Write dashboards for Grafana or for graphite-web",
-     None, _add_dashboards),
+     _DASHBOARDS_EPILOG, _add_dashboards),
     ("spool", "spool",
      "List, send or print the lines that wait on disk",
      _SPOOL_EPILOG, _add_spool),

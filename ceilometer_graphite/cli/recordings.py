@@ -15,6 +15,7 @@
 """Samples out of notifications, and out of files that hold them."""
 
 import json
+import pathlib
 import re
 
 from ceilometer import sample as ceilometer_sample
@@ -72,7 +73,11 @@ def _error(path, line, problem):
 
 def _documents(path):
     """Yield what is in a file of JSON, each with the line it begins in."""
-    text = _text(path)
+    try:
+        text = pathlib.Path(path).read_text(encoding="utf-8")
+    except (OSError, ValueError) as e:
+        raise common.CommandError("%s cannot be read: %s" % (
+            path, getattr(e, "strerror", None) or e), _HINT) from e
     decoder, end, line = json.JSONDecoder(), 0, 1
     while (start := _SPACE.match(text, end).end()) < len(text):
         line += text.count("\n", end, start)
@@ -84,18 +89,6 @@ def _documents(path):
             raise _error(path, line, "is nested too deeply") from e
         yield line, document
         line += text.count("\n", start, end)
-
-
-def _text(path):
-    try:
-        with open(path, encoding="utf-8") as file:
-            return file.read()
-    except OSError as e:
-        raise common.CommandError(
-            "%s cannot be read: %s" % (path, e.strerror)) from e
-    except ValueError as e:
-        raise common.CommandError(
-            "%s cannot be read: %s" % (path, e), _HINT) from e
 
 
 def _payloads(document):

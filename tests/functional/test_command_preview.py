@@ -116,4 +116,4 @@ class PreviewTest(commands.CommandTestCase):
     def test_a_hypervisor_that_is_away_is_told_in_one_line(self):
         self.steer(away="")
         self.assert_fails(self.run_command("preview"),
-                          "libvirt cannot be reached: ", "socket is gone")
+                          "cannot reach libvirt: ", "socket is gone")

@@ -173,7 +173,7 @@ class LiveTest(commands.CommandTestCase):
         self.steer(away="")
         lines = live.wait_for(lambda lines: not self.rows(lines),
                               "no machines")
-        self.assertIn("libvirt cannot be reached", lines[1])
+        self.assertIn("cannot reach libvirt", lines[1])
         (self.directory / "away").unlink()
         lines = live.wait_for(self.rows, "machines again")
         self.assertEqual("", lines[1])

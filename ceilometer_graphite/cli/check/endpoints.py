@@ -23,6 +23,7 @@ import typing
 from ceilometer_graphite import sender
 from ceilometer_graphite import settings as publisher_settings
 from ceilometer_graphite import transports
+from ceilometer_graphite.cli import common
 from ceilometer_graphite.cli.check import results
 
 # In which a load balancer without a server, or a far end that refuses a
@@ -31,8 +32,12 @@ SETTLE_SECONDS = 0.3
 _POLL_SECONDS = 0.05
 _NETWORK = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EACCES, errno.EPERM)
 # OpenSSL's X509_V_ERR_* (openssl/x509_vfy.h)
-_EXPIRED, _NOT_YET_VALID = 10, 9
-_OTHER_NAMES = (62, 64)
+_BY_VERIFY_CODE = {
+    9: "compare the clocks of this node and of its signer",
+    10: "renew it",
+    **dict.fromkeys((62, 64), "take the name that the certificate has, or "
+                    "have one for this name"),
+}
 
 
 def endpoints(state: results.State) -> results.Results:
@@ -48,19 +53,19 @@ def endpoints(state: results.State) -> results.Results:
         for endpoint, problem in problems:
             name = transports.endpoint_text(endpoint)
             if problem:
-                yield make(name, *problem)
+                yield make(name, str(problem), problem.hint)
             else:
                 yield results.ok(name, _reached(settings))
 
 
 def _try(settings, endpoint):
-    """None when it is reached, else what is wrong and what to do."""
+    """None when it is reached, else the error."""
     try:
         with connected(settings, endpoint) as transport:
             if settings.protocol != "udp":
                 settle(transport)
-    except transports.TransportError as e:
-        return why(e, settings)
+    except common.CommandError as e:
+        return e
     return None
 
 
@@ -69,7 +74,7 @@ def connected(settings: publisher_settings.Settings,
               endpoint: tuple[str, int]) -> typing.Iterator[typing.Any]:
     """A context with a transport that is connected to one endpoint.
 
-    :raises transports.TransportError: when it cannot be
+    :raises common.CommandError: for what fails in it, with what to do
     """
     transport = transports.make(
         settings, lambda: settings.send_timeout_seconds)
@@ -78,6 +83,8 @@ def connected(settings: publisher_settings.Settings,
         transport.connect(endpoint[0], sender.Resolver().addresses(
             endpoint, transport.kind, seconds), seconds)
         yield transport
+    except transports.TransportError as e:
+        raise common.CommandError(*_why(e, settings)) from e
     finally:
         transport.close()
 
@@ -103,12 +110,8 @@ def _reached(settings):
     return "is reached"
 
 
-def why(error: transports.TransportError,
-        settings: publisher_settings.Settings) -> tuple[str, str]:
-    """What kept a transport from an endpoint, and what to do.
-
-    :returns: a message and a hint
-    """
+def _why(error, settings):
+    """What kept a transport from an endpoint, and what to do."""
     cause = error.__cause__
     if isinstance(cause, ssl.SSLCertVerificationError):
         return _why_not_verified(cause, settings)
@@ -147,17 +150,11 @@ def _why_late(cause, settings):
 
 
 def _why_not_verified(cause, settings):
-    message = "its certificate is refused: " + cause.verify_message
-    if cause.verify_code == _EXPIRED:
-        return message, "renew it"
-    if cause.verify_code == _NOT_YET_VALID:
-        return message, "compare the clocks of this node and of its signer"
-    if cause.verify_code in _OTHER_NAMES:
-        return message, ("take the name that the certificate has, or have "
-                         "one for this name")
-    return message, ("set cafile to the certificate of the authority that "
-                     "signed it, in place of %s" % (
-                         settings.cafile or "the system's authorities"))
+    return ("its certificate is refused: " + cause.verify_message,
+            _BY_VERIFY_CODE.get(cause.verify_code) or (
+                "set cafile to the certificate of the authority that signed "
+                "it, in place of %s" % (
+                    settings.cafile or "the system's authorities")))
 
 
 def _why_not_tls(cause):

@@ -71,14 +71,10 @@ def meters(state: results.State) -> results.Results:
 
 def _elsewhere(dynamic):
     """What other agents poll, as one file may serve them all."""
-    return {point.name for group, points in _groups()
-            if group.startswith(POLLSTERS) for point in points}.union(
-                *dynamic.values())
-
-
-def _groups():
     points = importlib.metadata.entry_points()
-    return [(group, points.select(group=group)) for group in points.groups]
+    return {point.name for group in points.groups
+            if group.startswith(POLLSTERS)
+            for point in points.select(group=group)}.union(*dynamic.values())
 
 
 def _unknown(sources, names):

@@ -59,9 +59,8 @@ def send(state: results.State) -> results.Results:
                 endpoints.settle(transport)
                 if settings.confirm:
                     transport.commit()
-        except transports.TransportError as e:
-            yield results.error(
-                "send to " + text, *endpoints.why(e, settings))
+        except common.CommandError as e:
+            yield results.error("send to " + text, str(e), e.hint)
         else:
             state.sent.append(Datapoint(text, series, value, time.monotonic()))
             yield results.ok("send to " + text, line.decode().strip())

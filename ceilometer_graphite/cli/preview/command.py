@@ -78,7 +78,7 @@ def _poll(arguments, conf, pipes):
         _say("polled once, and again in %g s for the rates"
              % arguments.seconds)
         time.sleep(arguments.seconds)
-    batches, notes = machine.poll(), machine.notes()
+    batches, notes = machine.poll(), machine.notes.take()
     if not batches:
         raise common.CommandError(
             "the hypervisor has no samples" + "".join(

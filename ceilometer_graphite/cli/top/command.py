@@ -68,7 +68,7 @@ def _poller(conf):
     def poll():
         found = remembered.update(
             [sample for samples in polled.poll() for sample in samples])
-        notes = polled.notes()
+        notes = polled.notes.take()
         if notes and not found:
             raise common.CommandError(
                 "no machines were found: %s" % notes[0],

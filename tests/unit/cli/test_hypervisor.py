@@ -24,7 +24,7 @@ class NotesTest(base.BaseTestCase):
 
     def setUp(self):
         super().setUp()
-        self.notes = hypervisor._Notes()
+        self.notes = hypervisor.Notes()
         self.log = logging.getLogger("ceilometer.of_this_test")
         self.log.propagate = False
         self.log.addHandler(self.notes)
