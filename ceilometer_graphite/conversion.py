@@ -11,33 +11,54 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""From a batch of samples to the lines that are sent."""
+"""From samples to the lines that are sent, one sample at a time."""
 
+import datetime
 import functools
-import itertools
-import math
-import operator
+import sys
 import threading
 import time
 import typing
 
 from ceilometer import sample as ceilometer_sample
+from oslo_utils import timeutils
 
 from ceilometer_graphite import naming
 from ceilometer_graphite import rates
 from ceilometer_graphite import wire
 
+# Why a sample is left out, or what is missing of it.
+NOT_A_NUMBER = "not_a_number"
+NOT_FINITE = "not_finite"
+BAD_TIMESTAMP = "bad_timestamp"
+LINE_TOO_LONG = "line_too_long"
+TABLE_FULL = "rate_table_full"
 NO_TIMESTAMP = "samples_without_timestamp"
-_COMMON = operator.attrgetter("timestamp", "name", "unit", "type")
-_KINDS = 4096
+
+_LARGEST = sys.float_info.max
+_MOST, _LEAST = int(_LARGEST), -int(_LARGEST)
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+# A line has a value and a time as well, of at most 326 bytes.
+_MAX_TEXT_BYTES = (wire.MAX_LINE_BYTES - 326) // 2
+_PLANS = 4096
+
+
+class SkippedSample(Exception):
+    """A sample that cannot become a line.
+
+    :ivar reason: one of the constants above
+    """
+
+    def __init__(self, reason):
+        super().__init__(reason)
+        self.reason = reason
 
 
 class Problem(typing.NamedTuple):
     """Something that is wrong with a sample.
 
-    :ivar reason: ``NO_TIMESTAMP``, which leaves nothing out, or a reason of
-        :class:`~ceilometer_graphite.wire.SkippedSample`; None for an
-        error that nothing foresaw
+    :ivar reason: one of the constants above; None for an error that nothing
+        foresaw
     """
 
     sample: object
@@ -45,60 +66,158 @@ class Problem(typing.NamedTuple):
     error: Exception | None = None
 
 
-class _Kind(typing.NamedTuple):
-    """What is made of the samples of one meter, unit and type.
+class Converted(typing.NamedTuple):
+    """What became of a batch.
 
-    :ivar names: of the volumes' series, None where they have none
-    :ivar rate: a :class:`~ceilometer_graphite.definitions.Rate`, or None
-    :ivar rate_names: of the rates' series
-    :ivar gauges: for each a definition, and the names of its series
+    :ivar lines: of the plaintext protocol
+    :ivar problems: a list of :class:`Problem`
     """
 
-    names: object
-    rate: object
-    rate_names: object
-    gauges: list
+    lines: list
+    problems: list
 
 
-class _Run:
-    """Samples that differ in what they are about and in their volumes only.
+class Series(typing.NamedTuple):
+    """A series that the samples of a meter make.
 
-    :raises encoding.SkippedSample: when one has a volume that is no number
+    :ivar what: ``volume``, ``rate`` or ``gauge``
+    :ivar definition: of a rate or a gauge, from
+        :mod:`~ceilometer_graphite.definitions`
     """
 
-    def __init__(self, samples, seconds):
-        self.samples = samples
-        self.seconds = seconds
-        self.metadata = [
-            md if type(md := sample.resource_metadata) is dict
-            else naming.metadata(sample) for sample in samples]
-        self.volumes = wire.numbers([
-            sample.volume for sample in samples])
-        self._around = {}
+    what: str
+    name: str
+    unit: str | None
+    definition: object = None
 
-    def around(self, names):
-        """Of each sample a pair of texts, before and after the meter's."""
-        # Nearly always the same for all meters.
-        if names.around not in self._around:
-            self._around[names.around] = names.around(
-                self.samples, self.metadata)
-        return self._around[names.around]
 
-    def lines(self, names, values):
-        """Lines of ints and floats, exactly, but for those that are None."""
-        text, seconds = names.text, int(self.seconds)
-        return [f"{before}{text}{after} {value!r} {seconds}\n"
-                for (before, after), value in zip(
-                    self.around(names), values, strict=True)
-                if value is not None]
+def series(settings, meter, unit, kind):
+    """Which series a sample makes.
+
+    :param settings: of :mod:`~ceilometer_graphite.settings`
+    :param kind: the sample's type
+    :returns: a list of :class:`Series`: the volume, the rate, the gauges
+    """
+    made = []
+    is_counter = kind == ceilometer_sample.TYPE_CUMULATIVE
+    if not is_counter or settings.counters != "rate":
+        made.append(Series("volume", meter, unit))
+    if is_counter and settings.counters != "raw":
+        rate = settings.definitions.rate(meter, unit)
+        if rate is not None:
+            made.append(Series("rate", rate.name, rate.unit, rate))
+    return made + [Series("gauge", gauge.name, gauge.unit, gauge)
+                   for gauge in settings.definitions.gauges(meter)]
+
+
+def number(volume):
+    """A sample's volume as an int or a float.
+
+    A bool is 0 or 1, and a text that is a number is that number.
+
+    :raises SkippedSample: for None, NaN, infinities (integers beyond the
+        floats among them) and what is not a number
+    """
+    kind = type(volume)
+    if kind is not int and kind is not float:
+        volume = _plain_number(volume)
+    if not -_LARGEST <= volume <= _LARGEST:
+        raise SkippedSample(NOT_FINITE)
+    return volume
+
+
+def _plain_number(volume):
+    for kind in (int, float):
+        if isinstance(volume, kind):
+            return kind(volume)
+        if isinstance(volume, str):
+            try:
+                return kind(volume)
+            except ValueError:
+                continue
+    raise SkippedSample(NOT_A_NUMBER)
+
+
+def timestamp(text):
+    """The seconds since 1970 of a sample's timestamp, as a float.
+
+    :param text: ISO 8601; without an offset it is UTC, as Ceilometer's
+        polling agent writes it
+    :raises SkippedSample: for what is no such time, or none that Whisper
+        can store
+    """
+    if not isinstance(text, str):
+        raise SkippedSample(BAD_TIMESTAMP)
+    return _seconds(text)
+
+
+@functools.lru_cache(64)
+def _seconds(text):
+    try:
+        parsed = datetime.datetime.fromisoformat(text)
+    except ValueError:
+        try:
+            parsed = timeutils.parse_isotime(text)
+        except ValueError:
+            raise SkippedSample(BAD_TIMESTAMP) from None
+    if parsed.tzinfo is None:
+        parsed = parsed.replace(tzinfo=datetime.timezone.utc)
+    seconds = (parsed - _EPOCH).total_seconds()
+    if not 1 <= seconds <= wire.MAX_TIMESTAMP:
+        raise SkippedSample(BAD_TIMESTAMP)
+    return seconds
+
+
+class _Plan:
+    """What becomes of the samples of one meter, unit and type.
+
+    :ivar volume: the text of the meter in the volume's name, or None
+    :ivar rate: the same of the rate
+    :ivar definition: of the rate
+    :ivar scale: what a rate is multiplied by; None where each sample tells
+    :ivar more: the other series, as pairs of a :class:`Series` and a text:
+        the gauges; where names are not split, all, without texts
+    """
+
+    __slots__ = ("volume", "rate", "definition", "scale", "more")
+
+    def __init__(self, settings, *meter_unit_type):
+        self.volume = self.rate = self.definition = self.scale = None
+        self.more = []
+        for each in series(settings, *meter_unit_type):
+            if each.what == "rate":
+                self.definition = each.definition
+                if not each.definition.per:
+                    self.scale = each.definition.scale
+            text = None
+            if settings.namer.is_split:
+                text = _checked(settings.namer.of_meter(each.name, each.unit))
+            if each.what == "gauge" or text is None:
+                self.more.append((each, text))
+            else:
+                setattr(self, each.what, text)
+
+
+def _checked(text):
+    """A half of a name, which is short enough for a line.
+
+    :raises SkippedSample: when it is not
+    """
+    if len(text) > _MAX_TEXT_BYTES:
+        raise SkippedSample(LINE_TOO_LONG)
+    return text
+
+
+def _problem(sample, error):
+    if isinstance(error, SkippedSample):
+        return Problem(sample, error.reason)
+    return Problem(sample, None, error)
 
 
 class Converter:
     """Makes lines of samples, and remembers counters for their next rates.
 
-    Safe for concurrent callers. It goes column by column over the samples
-    of one meter and time, as which a polling agent publishes them: that
-    takes half the time that it takes sample by sample.
+    Safe for concurrent callers.
 
     :param settings: of :mod:`~ceilometer_graphite.settings`
     :param clock: monotonic seconds
@@ -106,122 +225,131 @@ class Converter:
     """
 
     def __init__(self, settings, clock=time.monotonic, now=time.time):
-        self._settings = settings
+        self._gauge_names = settings.definitions.gauge_names
+        self._namer = settings.namer
         self._clock = clock
         self._now = now
         self._lock = threading.Lock()
-        self._rates = rates.RateTable(settings.rate_expiry_seconds,
-                                      settings.rate_max_series)
-        self._polled_gauges = set()
-        self._kind = functools.lru_cache(_KINDS)(self._make_kind)
+        self._plan = functools.lru_cache(_PLANS)(
+            functools.partial(_Plan, settings))
+        self._resources = rates.Resources(
+            settings.rate_expiry_seconds, settings.rate_max_series)
+        self._polled = set()
 
     def convert(self, samples):
         """Make lines of a batch; never raises for what a sample holds.
 
         :param samples: a list of ``ceilometer.sample.Sample``
-        :returns: a list of lines of the plaintext protocol, and a list of
-            :class:`Problem`
+        :returns: :class:`Converted`
         """
-        lines, problems = [], []
         with self._lock:
-            try:
-                runs = [(common, list(run)) for common, run
-                        in itertools.groupby(samples, _COMMON)]
-            except Exception:
-                runs = []
-                self._add_each(lines, problems, samples)
-            for common, run in runs:
-                try:
-                    self._add(lines, problems, run, *common)
-                except Exception:
-                    self._add_each(lines, problems, run)
-        return lines, problems
+            self._resources.forget(self._clock())
+            return self._walk(samples)
 
-    def _add_each(self, lines, problems, samples):
-        """Add lines of samples of which one at least cannot have any."""
+    def _walk(self, samples):
+        """One sample after the other; one that raises costs no other."""
+        lines, problems, last = [], [], None
         for sample in samples:
             try:
-                self._add(lines, problems, [sample], *_COMMON(sample))
-            except wire.SkippedSample as e:
-                problems.append(Problem(sample, e.reason))
+                common = (sample.name, sample.unit, sample.type,
+                          sample.timestamp)
+                if common != last:  # it seldom is
+                    plan, seconds, at = self._look_up(*common)
+                    last = common
+                volume = sample.volume
+                if type(volume) is not int or not _LEAST <= volume <= _MOST:
+                    volume = number(volume)
+                values = self._namer.values(sample)
+                resource = self._resources[values[0]]
+                if values != resource.values:
+                    self._rename(resource, values)
+                if plan.volume is not None:
+                    lines.append(wire.line(resource.before + plan.volume
+                                           + resource.after, volume, at))
+                if plan.rate is not None:
+                    value = self._rate(
+                        sample, plan, resource, values[1], volume, seconds)
+                    if value is not None:
+                        lines.append(wire.line(resource.before + plan.rate
+                                               + resource.after, value, at))
+                if plan.more or not last[3]:
+                    more = self._more(
+                        sample, plan, resource, values, volume, seconds)
+                    lines += [wire.line(*each, at) for each in more.lines]
+                    problems += more.problems
             except Exception as e:
-                problems.append(Problem(sample, None, e))
+                problems.append(_problem(sample, e))
+        return Converted(lines, problems)
 
-    def _add(self, lines, problems, samples, timestamp, *kind):
-        """Add lines of samples that have all of this in common.
+    def _look_up(self, meter, unit, kind, text):
+        """The plan of samples, their second, and the same as a text."""
+        plan = self._plan(meter, unit, kind)
+        if (kind != ceilometer_sample.TYPE_CUMULATIVE
+                and meter in self._gauge_names):
+            self._polled.add(meter)
+        seconds = timestamp(text) if text else self._now()
+        return plan, seconds, str(int(seconds))
 
-        What raises for one of them does so before anything is added, or
-        remembered.
-        """
-        names, rate, rate_names, gauges = self._kind(*kind)
-        run = _Run(samples, wire.timestamp(timestamp) if timestamp
-                   else self._now())
-        made, told = [], []
-        if not timestamp:
-            told += [Problem(sample, NO_TIMESTAMP) for sample in samples]
-        for gauge, its_names in gauges:
-            if gauge.name not in self._polled_gauges:
-                made += run.lines(its_names, _gauge_values(run, gauge, told))
-        if names is not None:
-            made += run.lines(names, run.volumes)
-        if rate is not None:
-            made += self._rate_lines(run, rate, rate_names, told)
-        lines += made
-        problems += told
+    def _rename(self, resource, values):
+        """Write the texts around the meter anew."""
+        resource.values = None
+        if self._namer.is_split:
+            before, after = self._namer.around(values)
+            _checked(before + after)
+            resource.before, resource.after = before, after
+        # 1, 1.0 and True are equal, but are written in three ways.
+        if all(value is None or type(value) is str for value in values):
+            resource.values = values
 
-    def _rate_lines(self, run, rate, names, told):
-        pairs = run.around(names)
-        factors = [rate.factor(md) for md in run.metadata]
-        # An id that is no key of a table raises here, and nothing hereafter.
-        frozenset(sample.resource_id for sample in run.samples)
-        values, left_out = self._rates.per_second(
-            run.samples, run.volumes,
-            [md.get("instance_host") for md in run.metadata], run.seconds,
-            self._clock())
-        told += [Problem(sample, rates.TABLE_FULL) for sample in left_out]
-        text, seconds, made = names.text, int(run.seconds), []
-        for (before, after), value, factor, sample in zip(
-                pairs, values, factors, run.samples, strict=True):
-            if value is None:
-                continue
-            value *= factor
-            if math.isfinite(value):
-                # 12 digits are more than its clocks can tell. The shortest
-                # text for the same float takes three times as long to find.
-                made.append(f"{before}{text}{after} {value:.12g} {seconds}\n")
+    def _more(self, sample, plan, resource, values, volume, seconds):
+        """The lines of a plan's other series, as pairs, and all problems."""
+        made = Converted([], [])
+        if not sample.timestamp:
+            made.problems.append(Problem(sample, NO_TIMESTAMP))
+        for each, text in plan.more:
+            path = (_checked(self._namer.write(values, each.name, each.unit))
+                    if text is None
+                    else resource.before + text + resource.after)
+            value = volume
+            try:
+                if each.what == "rate":
+                    value = self._rate(
+                        sample, plan, resource, values[1], volume, seconds)
+                elif each.what == "gauge":
+                    value = self._gauge(sample, each)
+            except SkippedSample as e:
+                made.problems.append(Problem(sample, e.reason))
             else:
-                told.append(Problem(sample, wire.NOT_FINITE))
+                if value is not None:
+                    made.lines.append((path, value))
         return made
 
-    def _make_kind(self, meter, unit, kind):
-        settings, names_of = self._settings, self._settings.namer.of_meter
-        if meter in settings.definitions.gauge_names:
-            self._polled_gauges.add(meter)
-        is_counter = kind == ceilometer_sample.TYPE_CUMULATIVE
-        rate = None
-        if is_counter and settings.counters != "raw":
-            rate = settings.definitions.rate(meter, unit)
-        return _Kind(
-            None if is_counter and settings.counters == "rate"
-            else names_of(meter, unit),
-            rate, rate and names_of(rate.name, rate.unit),
-            [(gauge, names_of(gauge.name, gauge.unit))
-             for gauge in settings.definitions.gauges(meter)])
+    def _gauge(self, sample, each):
+        """The number in the metadata, or None."""
+        if each.name in self._polled:
+            return None
+        value = naming.metadata_value(
+            naming.metadata(sample), each.definition.metadata)
+        return None if value is None else number(value)
 
-
-def _gauge_values(run, gauge, told):
-    """What the metadata hold; None where they hold no number."""
-    values = [naming.metadata_value(md, gauge.metadata)
-              for md in run.metadata]
-    try:
-        return wire.numbers(values)
-    except wire.SkippedSample:
-        pass
-    for number, (sample, value) in enumerate(zip(
-            run.samples, values, strict=True)):
-        try:
-            values[number] = None if value is None else wire.number(value)
-        except wire.SkippedSample as e:
-            values[number] = None
-            told.append(Problem(sample, e.reason))
-    return values
+    def _rate(self, sample, plan, resource, host, volume, seconds):
+        """A rate as it is written, or None."""
+        counter = resource.counters.get(sample.name)
+        if counter is None:
+            hash(sample.resource_id)  # a list cannot tell counters apart
+            counter = self._resources.add_counter(resource, sample.name)
+            if counter is None:
+                raise SkippedSample(TABLE_FULL)
+        factor = plan.scale or plan.definition.factor(
+            naming.metadata(sample))
+        value = counter.per_second(
+            host, seconds, sample.monotonic_time, volume,
+            self._resources.now, self._resources.expiry)
+        if value is None:
+            return None
+        value *= factor
+        if value > _LARGEST:
+            raise SkippedSample(NOT_FINITE)
+        # 12 digits are more than its clocks can tell. The shortest text for
+        # the same float takes three times as long to find.
+        return f"{value:.12g}"

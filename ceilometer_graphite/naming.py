@@ -23,13 +23,35 @@ import re
 import typing
 
 from ceilometer_graphite import sanitize
-from ceilometer_graphite import wire
 
-_PIECE = re.compile(r"\{([^{}]*)\}")
+DEFAULT_TEMPLATE = (
+    "{prefix}.{hostname}.{project_id}.{instance_id}.{meter}.{device}")
+FIELD = re.compile(r"\{([^{}]*)\}")
+_DOT_OUTSIDE_BRACES = re.compile(r"\.(?![^{}]*\})")
+_METADATA = "metadata."
 
 
 class TemplateError(ValueError):
     """A template or a prefix that cannot be used; says what is allowed."""
+
+
+def split(template):
+    """The components of a template, as texts."""
+    return _DOT_OUTSIDE_BRACES.split(template)
+
+
+def checked_prefix(prefix):
+    """A prefix without its trailing dot.
+
+    :raises TemplateError: when it has what no path may have
+    """
+    prefix = prefix[:-1] if prefix.endswith(".") else prefix
+    if prefix and any(part != sanitize.component(part)
+                      for part in prefix.split(".")):
+        raise TemplateError(
+            "components of %s, of at most %d characters, with one dot "
+            "between them" % (sanitize.SAFE, sanitize.MAX_BYTES))
+    return prefix
 
 
 def metadata(sample):
@@ -48,27 +70,41 @@ def metadata_value(md, key):
     return None if isinstance(value, (dict, list, tuple)) else value
 
 
-# What fields are written of, but for the meter and its unit.
+def _values(sample):
+    """What names are made of nearly always, by ``_ALWAYS_READ``."""
+    md = sample.resource_metadata
+    if type(md) is not dict:
+        md = metadata(sample)
+    resource_id = sample.resource_id
+    if type(resource_id) is not str:
+        resource_id = _hashable(resource_id)
+    return (resource_id, md.get("instance_host"), sample.project_id,
+            md.get("instance_id"),
+            md.get("disk_name") or md.get("vnic_name"))
+
+
+def _hashable(value):
+    """A value, or its text where it is a list or the like."""
+    try:
+        hash(value)
+    except TypeError:
+        return str(value)
+    return value
+
+
+_ALWAYS_READ = (
+    "resource_id", "host", "project_id", "instance_id", "device")
+_OF_METER = {"meter", "unit"}
 _READERS = {
-    "host": lambda s, md: md.get("instance_host"),
-    "project_id": lambda s, md: s.project_id,
     "project_name": lambda s, md: getattr(s, "project_name", None),
     "user_id": lambda s, md: s.user_id,
-    "instance_id": lambda s, md: md.get("instance_id") or s.resource_id,
     "instance_name": lambda s, md: md.get("display_name"),
     "flavor": lambda s, md: md.get("instance_type"),
-    "resource_id": lambda s, md: s.resource_id,
-    "device": lambda s, md: md.get("disk_name") or md.get("vnic_name"),
 }
-_METADATA = "metadata."
 
 
-def reader(source):
-    """What reads a value that fields are written of.
-
-    :param source: of a :class:`Component`
-    :returns: a function of a sample and its metadata
-    """
+def _reader(source):
+    """What reads a value that is not always read, of a sample."""
     if source.startswith(_METADATA):
         key = source[len(_METADATA):]
         return lambda s, md: metadata_value(md, key)
@@ -78,21 +114,22 @@ def reader(source):
 class Component(typing.NamedTuple):
     """One component of a name.
 
+    :ivar text: of the template
     :ivar sources: the names of the values that it is written of
     :ivar write: makes a text of a dict that has those values; None, from a
-        device that is not there, leaves the component out
+        device that is not there, leaves the component out. It is None
+        itself for a component that is never there
+    :ivar lead: what stands before the component, unless it is the first
     """
 
+    text: str
     sources: frozenset
-    write: typing.Callable
-
-
-def _of(source, write):
-    return Component(frozenset([source]), lambda values: write(values[source]))
+    write: typing.Callable | None
+    lead: str = "."
 
 
 class Fields:
-    """Makes components of fields.
+    """Compiles components of a template.
 
     :param prefix: with or without its trailing dot
     :param append_hostname: whether ``{hostname}`` has a text
@@ -100,29 +137,29 @@ class Fields:
     """
 
     def __init__(self, prefix, append_hostname):
-        prefix = checked_prefix(prefix)
-        self._absent = {*(() if prefix else ["prefix"]),
-                        *(() if append_hostname else ["hostname"])}
+        self._prefix = checked_prefix(prefix)
+        self._absent = {*(() if self._prefix else ["{prefix}"]),
+                        *(() if append_hostname else ["{hostname}"])}
         component, identity = sanitize.component, sanitize.identity
+        # The value that each field is written of, and how.
         self._fields = {
-            "prefix": Component(frozenset(), lambda values: prefix or None),
-            "hostname": _of("host", lambda host: sanitize.short_host(
-                str(host)) if append_hostname else None),
-            "meter": _of("meter", sanitize.meter_path),
-            "device": _of("device", lambda name: component(name)
-                          if name else None),
-            **{name: _of(name, identity) for name in (
+            "hostname": ("host", lambda host: sanitize.short_host(str(host))
+                         if append_hostname else None),
+            "meter": ("meter", sanitize.meter_path),
+            "device": ("device", lambda name: component(name) if name
+                       else None),
+            **{name: (name, identity) for name in (
                 "project_id", "user_id", "instance_id", "resource_id")},
-            **{name: _of(name, component) for name in (
+            **{name: (name, component) for name in (
                 "host", "project_name", "instance_name", "flavor", "unit")}}
 
-    def component(self, text):
-        """One component of a template.
+    def component(self, text, lead="."):
+        """Compile one component.
 
-        :returns: a :class:`Component`; None for one that is never there
+        :returns: a :class:`Component`
         :raises TemplateError: when it cannot be used
         """
-        pieces = _PIECE.split(text)
+        pieces = FIELD.split(text)
         if pieces == [""]:
             raise TemplateError("components that are not empty")
         for literal in pieces[::2]:
@@ -130,236 +167,156 @@ class Fields:
                 raise TemplateError("fields in braces, dots, and the "
                                     "characters %s" % sanitize.SAFE)
         made = [self._field(piece) if number % 2 else _literal(piece)
-                for number, piece in enumerate(pieces)
-                if piece or number % 2]
-        if len(made) > 1:
-            return _mixed(made)
-        return None if pieces[1:2] and pieces[1] in self._absent else made[0]
+                for number, piece in enumerate(pieces) if piece or number % 2]
+        if text in self._absent:
+            return Component(text, frozenset(), None, lead)
+        return Component(text, frozenset().union(*(
+            sources for sources, _ in made)), made[0][1] if len(made) == 1
+            else _mixed([write for _, write in made]), lead)
 
     def _field(self, name):
-        if name.startswith(_METADATA) and name != _METADATA:
-            return _of(name, sanitize.component)
-        if name not in self._fields:
-            raise TemplateError("{%s}, and not {%s}" % (
-                "}, {".join([*sorted(self._fields), "metadata.KEY"]), name))
-        return self._fields[name]
+        """The sources of a field, and what writes it of their values."""
+        if name == "prefix":
+            return frozenset(), lambda values: self._prefix or None
+        source, write = self._fields.get(name, (name, sanitize.component))
+        if name not in self._fields and (
+                not name.startswith(_METADATA) or name == _METADATA):
+            raise TemplateError("{%s}, and not {%s}" % ("}, {".join([
+                *sorted([*self._fields, "prefix"]), "metadata.KEY"]), name))
+        return frozenset([source]), lambda values: write(values[source])
 
 
 def _literal(text):
     written = sanitize.component(text)
-    return Component(frozenset(), lambda values: written)
+    return frozenset(), lambda values: written
 
 
-def _mixed(pieces):
-    """A component of several pieces."""
+def _mixed(writers):
+    """What writes a component of several pieces."""
     def write(values):
-        text = "".join(piece.write(values) or sanitize.MISSING
-                       for piece in pieces)
+        text = "".join(each(values) or sanitize.MISSING for each in writers)
         if len(text) > sanitize.MAX_BYTES:
             return sanitize.hashed(text, text)
         return text
-    return Component(frozenset().union(*(
-        piece.sources for piece in pieces)), write)
+    return write
 
 
-def checked_prefix(prefix):
-    """A prefix without its trailing dot.
-
-    :raises TemplateError: when it has what no path may have
-    """
-    prefix = prefix[:-1] if prefix.endswith(".") else prefix
-    if prefix and any(part != sanitize.component(part)
-                      for part in prefix.split(".")):
-        raise TemplateError(
-            "components of %s, of at most %d characters, with one dot "
-            "between them" % (
-                sanitize.SAFE, sanitize.MAX_BYTES))
-    return prefix
+def _joined(components, values):
+    """The components that are there, each after its lead."""
+    return "".join([component.lead + text for component in components
+                    if (text := component.write(values)) is not None])
 
 
-DEFAULT_TEMPLATE = (
-    "{prefix}.{hostname}.{project_id}.{instance_id}.{meter}.{device}")
-
-DOT_OUTSIDE_BRACES = re.compile(r"\.(?![^{}]*\})")
-_OF_METER = {"meter", "unit"}
-# What is read of every sample; more only where the template has it.
-_ALWAYS_READ = ("host", "project_id", "instance_id", "device")
-_REMEMBERED = 65536
-# Of the meter's text, and of the two around it: a line has a value and a
-# time as well, of at most 326 bytes.
-_MAX_TEXT_BYTES = (wire.MAX_LINE_BYTES - 326) // 2
+def _sources(components):
+    return frozenset().union(*(each.sources for each in components))
 
 
-class Names(typing.NamedTuple):
-    """The names of one meter's series: a text of its own between two others.
+class Namer:
+    """Puts the components of a name together.
 
-    :ivar text: of the meter
-    :ivar around: makes of a list of samples, and one of their metadata, a
-        list of pairs of texts: what is before the meter's, and after it
+    Where the components that the meter alone writes stand side by side, and
+    no other has the meter in it, a name is a text of the meter, and two
+    texts around it that the meter does not change.
+
+    :param components: a list of :class:`Component`
+    :param default_host: the host of those samples that do not name theirs
+    :ivar components: these
+    :ivar is_split: whether names have these three texts
+    :ivar values: makes of a sample a tuple of what its names are made of,
+        but for the meter; the first is its resource, as a text, and the
+        second its host
     """
 
-    text: str
-    around: typing.Callable
-
-
-class _Memo(dict):
-    """What was made of tuples of values; begins anew when it is full.
-
-    Of texts and None only: 1, 1.0 and True are equal, but are written in
-    three ways.
-    """
-
-    def __init__(self, make):
-        super().__init__()
-        self.make = make
-
-    def __missing__(self, values):
-        made = self.make(values)
-        if all(value is None or type(value) is str for value in values):
-            if len(self) >= _REMEMBERED:
-                self.clear()
-            self[values] = made
-        return made
-
-
-def _joined(parts, values):
-    """The components that are there, each after what leads to it."""
-    return "".join(lead + text for lead, text in (
-        (lead, component.write(values)) for lead, component in parts)
-        if text is not None)
-
-
-def _checked(text):
-    if len(text) > _MAX_TEXT_BYTES:
-        raise wire.SkippedSample(wire.LINE_TOO_LONG)
-    return text
-
-
-def _sources(parts):
-    return frozenset().union(*(component.sources for _, component in parts))
-
-
-class _Namer:
-    def __init__(self, parts, default_host):
-        """Put the components of a name together.
-
-        :param parts: a list of (lead, component), of which those without a
-            component are left out
-        :ivar meter: the parts of the meter alone; ``before`` and ``after``
-            have the others
-        """
-        (_, first), *others = [part for part in parts if part[1] is not None]
-        parts = [("", first), *others]
-        self.before, self.meter, self.after = _divided(parts)
-        self._read_too = sorted(
-            _sources(parts) - {*_ALWAYS_READ, *_OF_METER})
+    def __init__(self, components, default_host):
+        self.components = components
+        first, *others = [each for each in components if each.write]
+        self._written = [first._replace(lead=""), *others]
+        self._before, self._meter, self._after = _split(self._written)
+        self.is_split = bool(self._meter)
         self._default_host = default_host
-        self._memo = _Memo(self._write_around)
-        self._around = self._make_around()
+        self._more = sorted(
+            _sources(self._written) - {*_ALWAYS_READ, *_OF_METER})
+        self._readers = [_reader(source) for source in self._more]
+        self.values = self._all_values if self._more else _values
+
+    def _all_values(self, sample):
+        md = metadata(sample)
+        return _values(sample) + tuple(
+            [read(sample, md) for read in self._readers])
+
+    def sources(self, values, meter, unit):
+        """What components are written of.
+
+        :returns: a dict by the names of the sources
+        """
+        found = dict(zip([*_ALWAYS_READ, *self._more], values, strict=True))
+        return {**found, "host": found["host"] or self._default_host,
+                "instance_id": found["instance_id"] or found["resource_id"],
+                "meter": meter, "unit": unit}
+
+    def around(self, values):
+        """The texts before and after the meter's."""
+        found = self.sources(values, None, None)
+        return _joined(self._before, found), _joined(self._after, found)
+
+    def of_meter(self, meter, unit):
+        """The text of a meter between those two, where names are split."""
+        return _joined(self._meter, {"meter": meter, "unit": unit})
+
+    def write(self, values, meter, unit):
+        """A whole name."""
+        return _joined(self._written, self.sources(values, meter, unit))
 
     def name(self, sample, meter, unit):
-        """The name of a sample's datapoint.
+        """The name of a sample's series.
 
         :param meter: its meter's name, or a derived one
         :param unit: of that meter, or None
         """
-        text, around = self.of_meter(meter, unit)
-        (before, after), = around([sample], [metadata(sample)])
-        return before + text + after
-
-    def of_meter(self, meter, unit):
-        """The :class:`Names` of a meter, or of a derived one.
-
-        :param unit: of that meter, or None
-        :raises encoding.SkippedSample: for names that are too long for a
-            line, as ``around`` does
-        """
-        around = self._around if self.meter else self._make_around(
-            meter, unit)
-        return Names(_checked(_joined(
-            self.meter, {"meter": meter, "unit": unit})), around)
-
-    def _make_around(self, *known):
-        """What is :attr:`Names.around`.
-
-        :param known: the meter and the unit, when it depends on them
-        """
-        default_host, memo = self._default_host, self._memo
-        readers = [reader(source) for source in self._read_too]
-        reads_more = bool(readers or known)
-
-        def around(samples, metadata):
-            pairs = []
-            for s, md in zip(samples, metadata, strict=True):
-                values = (
-                    md.get("instance_host") or default_host, s.project_id,
-                    md.get("instance_id") or s.resource_id,
-                    md.get("disk_name") or md.get("vnic_name"))
-                if reads_more:
-                    values += (*(read(s, md) for read in readers), *known)
-                try:
-                    pairs.append(memo[values])
-                except TypeError:  # a list or a dict is not remembered
-                    pairs.append(memo.make(values))
-            return pairs
-
-        return around
-
-    def _write_around(self, values):
-        # The last two are there for templates that need them only.
-        values = dict(zip((*_ALWAYS_READ, *self._read_too, "meter", "unit"),
-                          values, strict=False))
-        before, after = (_joined(parts, values)
-                         for parts in (self.before, self.after))
-        _checked(before + after)
-        return before, after
+        return self.write(self.values(sample), meter, unit)
 
 
-def _divided(parts):
-    """What is before the parts that the meter alone writes, they, the rest.
+def _split(components):
+    """Split them into (before, meter only, after).
 
-    Where they are not side by side, or the meter writes a part together
-    with the sample, all is before.
+    Where those of the meter alone are not side by side, or another has the
+    meter in it, they all are "before".
     """
-    of_meter = [component.sources <= _OF_METER and bool(component.sources)
-                for _, component in parts]
+    of_meter = [each.sources <= _OF_METER and bool(each.sources)
+                for each in components]
     begin = of_meter.index(True) if True in of_meter else 0
     end = begin + sum(of_meter)
-    before, meter, after = parts[:begin], parts[begin:end], parts[end:]
+    before, meter, after = (components[:begin], components[begin:end],
+                            components[end:])
     if _sources(before + after) & _OF_METER:
-        return parts, [], []
+        return components, [], []
     return before, meter, after
 
 
-class PathNamer(_Namer):
+class PathNamer(Namer):
     """Names series by a template, which is compiled once.
 
     :param template: components with dots between them, of literals and of
         fields in braces
     :param prefix: the text of ``{prefix}``, with or without a trailing dot
     :param append_hostname: whether ``{hostname}`` has a text
-    :param default_host: the host of those samples that do not name theirs
-    :raises fields.TemplateError: for a template or a prefix that cannot be
-        used
+    :raises TemplateError: for a template or a prefix that cannot be used
     """
 
     def __init__(self, template, prefix, append_hostname, default_host):
-        of = Fields(prefix, append_hostname)
-        texts = DOT_OUTSIDE_BRACES.split(template)
-        parts = [(text, of.component(text)) for text in texts]
+        fields = Fields(prefix, append_hostname)
+        components = [fields.component(text) for text in split(template)]
         if "{meter}" not in template:
             raise TemplateError(
                 "components with {meter} among them, without which meters "
                 "overwrite each other")
-        first, *_ = [text for text, component in parts if component]
-        if first == "{device}":
+        if [each.text for each in components if each.write][0] == "{device}":
             raise TemplateError(
                 "components of which the first is there for every sample")
-        super().__init__([(".", component) for _, component in parts],
-                         default_host)
+        super().__init__(components, default_host)
 
 
-class TagNamer(_Namer):
+class TagNamer(Namer):
     """Names tagged series (Graphite 1.1): the meter, and what it is about.
 
     ``PREFIX.METER;host=HOST;project=ID;instance=ID;device=NAME``, where the
@@ -368,10 +325,8 @@ class TagNamer(_Namer):
     """
 
     def __init__(self, prefix, append_hostname, default_host):
-        of = Fields(prefix, append_hostname)
-        super().__init__([
-            (lead, of.component(text)) for lead, text in (
-                (".", "{prefix}"), (".", "{meter}"), (";host=", "{hostname}"),
-                (";project=", "{project_id}"),
-                (";instance=", "{instance_id}"),
-                (";device=", "{device}"))], default_host)
+        fields = Fields(prefix, append_hostname)
+        super().__init__([fields.component(text, lead) for lead, text in (
+            (".", "{prefix}"), (".", "{meter}"), (";host=", "{hostname}"),
+            (";project=", "{project_id}"), (";instance=", "{instance_id}"),
+            (";device=", "{device}"))], default_host)

@@ -25,7 +25,6 @@ from oslo_log import log
 
 from ceilometer_graphite import conversion
 from ceilometer_graphite import outbox
-from ceilometer_graphite import rates
 from ceilometer_graphite import sender
 from ceilometer_graphite import settings
 from ceilometer_graphite import shutdown
@@ -33,7 +32,6 @@ from ceilometer_graphite import spool
 from ceilometer_graphite import stats
 from ceilometer_graphite import throttle
 from ceilometer_graphite import transports
-from ceilometer_graphite import wire
 
 LOG = log.getLogger(__name__)
 
@@ -41,13 +39,13 @@ FAULT = "fault"
 _LOCK_SECONDS = 0.1
 # What is said of a sample by the reason that it was left out for.
 MEANINGS = {
-    wire.NOT_A_NUMBER: "left out, its volume is not a number",
-    wire.NOT_FINITE: "left out, its volume is not finite",
-    wire.BAD_TIMESTAMP: "left out, its timestamp is no time that "
-    "Graphite can store",
-    wire.LINE_TOO_LONG: "left out, its line is too long for Graphite",
-    rates.TABLE_FULL: "published without a rate, [graphite] "
-                      "rate_max_series counters are known already",
+    conversion.NOT_A_NUMBER: "left out, its volume is not a number",
+    conversion.NOT_FINITE: "left out, its volume is not finite",
+    conversion.BAD_TIMESTAMP: "left out, its timestamp is no time that "
+                              "Graphite can store",
+    conversion.LINE_TOO_LONG: "left out, its line is too long for Graphite",
+    conversion.TABLE_FULL: "published without a rate, [graphite] "
+                           "rate_max_series counters are known already",
     FAULT: "left out, it could not be understood",
 }
 

@@ -14,106 +14,138 @@
 """Counters to rates: what a counter grew by, per second."""
 
 import math
+import sys
 
-from ceilometer_graphite import wire
-
-TABLE_FULL = "rate_table_full"
-
-_NEVER_SEEN = (object(), 0.0, None, 0, 0.0)
+_NEVER = -math.inf
 
 
-def _number(monotonic):
-    """A clock's reading as a number, None for what is none."""
-    try:
-        return wire.number(monotonic)
-    except wire.SkippedSample:
-        return None
+class Counter:
+    """The last sample of a counter: what its next rate needs.
 
-
-def _quotient(grown, elapsed):
-    try:
-        return grown / elapsed
-    except OverflowError:
-        return math.inf
-
-
-class RateTable:
-    """Remembers of each counter what its next rate needs.
-
-    Unsafe for concurrent callers. A counter is told by its meter and its
-    resource, which for a disk or a NIC is that device.
-
-    :param expiry_seconds: a counter that was not seen for so long is
-        forgotten; its place is free after twice that time at the latest
-    :param max_series: how many counters are remembered at most; what comes
-        when it is full gets no rate until places are free
+    :ivar seen: monotonic seconds of this process when it came
     """
 
-    def __init__(self, expiry_seconds, max_series):
-        self._expiry = expiry_seconds
-        self._max_series = max_series
-        # By meter and resource: counters seen since the last turn, and those
-        # seen only before it. The turn is what forgets, and costs nothing
-        # while there is none.
-        self._young = {}
-        self._old = {}
-        self._turn_at = -math.inf
+    __slots__ = ("host", "seconds", "monotonic", "volume", "seen")
 
-    def __len__(self):
-        return sum(map(len, (*self._young.values(), *self._old.values())))
+    def __init__(self):
+        self.seen = _NEVER
+        self.host = self.monotonic = None
+        self.seconds = self.volume = 0
 
-    def per_second(self, samples, volumes, hosts, seconds, now):
-        """What counters grew by per second since their last samples.
+    def per_second(self, host, seconds, monotonic, volume, now, expiry):
+        """What the counter grew by per second since its last sample.
 
-        :param samples: of one meter and time, one at least; their resources
-            are hashable
-        :param volumes: the number in each
-        :param hosts: of the instance of each, whatever that is
-        :param seconds: that time, in seconds since 1970
-        :param now: monotonic seconds of this process, for the expiry only
-        :returns: for each a float, or None: for a first sample, one from
-            another host, a counter that went back (its guest was restarted)
-            and a clock that did not go on (a sample delivered twice, a
-            clock set back); and a list of the samples that are left out,
-            because they are first ones and the table is full
+        :param host: of its instance, whatever that is
+        :param seconds: the sample's time, in seconds since 1970
+        :param monotonic: the same by a clock of that host that is never
+            set, or whatever stands there
+        :param volume: a number
+        :param now: monotonic seconds of this process
+        :param expiry: seconds after which a counter begins anew
+        :returns: a float, or None: for a first sample, one from another
+            host, a counter that went back (its guest was restarted) and a
+            clock that did not go on (a sample delivered twice, a clock set
+            back)
         """
-        if now >= self._turn_at:
-            self._turn(now)
-        meter = samples[0].name
-        young = self._young.setdefault(meter, {})
-        old = self._old.get(meter, {})
-        found, left_out = [], []
-        for sample, volume, host in zip(samples, volumes, hosts, strict=True):
-            monotonic = sample.monotonic_time
-            if type(monotonic) is not float or not 0.0 <= monotonic < math.inf:
-                monotonic = _number(monotonic)
-            key = sample.resource_id
-            last = young.get(key) or old.pop(key, _NEVER_SEEN)
-            if last is _NEVER_SEEN and len(self) >= self._max_series:
-                left_out.append(sample)
-                found.append(None)
-                continue
-            young[key] = host, seconds, monotonic, volume, now
-            last_host, last_seconds, last_monotonic, last_volume, seen = last
-            if monotonic is None or last_monotonic is None:
-                elapsed = seconds - last_seconds
-            else:
-                elapsed = monotonic - last_monotonic
-            value = None
-            # Of two hosts neither clocks nor counters have much in common.
-            if host == last_host:
-                if elapsed == 0:
-                    # The first of a sample and its copies is what counts.
-                    young[key] = *last[:4], now
-                elif (elapsed > 0 and volume >= last_volume
-                        and now - seen <= self._expiry):
-                    value = _quotient(volume - last_volume, elapsed)
-            found.append(value)
-        if not young:
-            del self._young[meter]
-        return found, left_out
+        if type(monotonic) is not float or not 0.0 <= monotonic < math.inf:
+            monotonic = _reading(monotonic)
+        if monotonic is None or self.monotonic is None:
+            elapsed = seconds - self.seconds
+        else:
+            elapsed = monotonic - self.monotonic
+        grown = volume - self.volume
+        # Of two hosts neither clocks nor counters have much in common.
+        is_next = host == self.host and now - self.seen <= expiry
+        self.seen = now
+        if is_next and elapsed == 0:
+            # The first of a sample and its copies is what counts.
+            return None
+        self.host, self.seconds = host, seconds
+        self.monotonic, self.volume = monotonic, volume
+        if not is_next or elapsed < 0 or grown < 0:
+            return None
+        try:
+            return grown / elapsed
+        except OverflowError:
+            return math.inf
 
-    def _turn(self, now):
-        self._old, self._young = self._young, self._old
-        self._young.clear()
-        self._turn_at = now + self._expiry
+
+def _reading(monotonic):
+    """A clock's reading, or None for what is none."""
+    if (isinstance(monotonic, (int, float))
+            and 0 <= monotonic <= sys.float_info.max):
+        return monotonic
+    return None
+
+
+class Resource:
+    """What is remembered of a resource.
+
+    :ivar values: what the names of its series were made of, or None
+    :ivar before: the text before the meter in these names
+    :ivar after: that after it
+    :ivar counters: by meter, a :class:`Counter`
+    """
+
+    __slots__ = ("values", "before", "after", "counters")
+
+    def __init__(self):
+        self.values = None
+        self.counters = {}
+
+
+class Resources(dict):
+    """Remembers resources, by a key, and their counters.
+
+    Unsafe for concurrent callers. Disks and NICs are resources of their own.
+    An unknown key has a new :class:`Resource`.
+
+    :param expiry: seconds; what was not seen for so long is forgotten. Its
+        place is free after twice that time at the latest
+    :param max_counters: how many counters are remembered at most, and how
+        many resources
+    :ivar now: monotonic seconds of the last call of :meth:`forget`
+    :ivar count: how many counters are remembered
+    """
+
+    def __init__(self, expiry, max_counters):
+        super().__init__()
+        self.expiry = expiry
+        self.now = _NEVER
+        self.count = 0
+        self._max = max_counters
+        # Those that were not seen since the last turn. The turn is what
+        # forgets, and costs nothing while there is none.
+        self._old = {}
+        self._turn_at = _NEVER
+
+    def forget(self, now):
+        """Forget what was not seen for long.
+
+        :param now: monotonic seconds
+        """
+        self.now = now
+        if now >= self._turn_at:
+            self.count -= sum(
+                len(each.counters) for each in self._old.values())
+            self._old = dict(self)
+            self.clear()
+            self._turn_at = now + self.expiry
+
+    def __missing__(self, key):
+        found = self._old.pop(key, None) or Resource()
+        for meter, counter in list(found.counters.items()):
+            if self.now - counter.seen > self.expiry:
+                del found.counters[meter]
+                self.count -= 1
+        if len(self) + len(self._old) < self._max:
+            self[key] = found
+        return found
+
+    def add_counter(self, resource, meter):
+        """A new :class:`Counter`; None where there is no room."""
+        if self.count >= self._max:
+            return None
+        self.count += 1
+        counter = resource.counters[meter] = Counter()
+        return counter

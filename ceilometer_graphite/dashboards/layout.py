@@ -20,7 +20,6 @@ there is of a role. The roles are ``hypervisor``, ``project``, ``instance``
 ``endpoint`` and ``reason`` (of a publisher).
 """
 
-import re
 import typing
 
 from ceilometer_graphite import naming
@@ -41,9 +40,6 @@ TAGS = {"hypervisor": "host", "project": "project", "instance": "instance",
 _OF_MACHINES, _OF_PUBLISHERS = "cpu_util", "lines_sent"
 # Meters of which every device has a series.
 _OF_DEVICES = ("disk.device.", "network.")
-
-_FIELD = re.compile(r"\{([^{}]*)\}")
-_DOT_OUTSIDE_BRACES = re.compile(r"\.(?![^{}]*\})")
 
 
 class LayoutError(ValueError):
@@ -121,7 +117,7 @@ class PathLayout:
                 yield meter, place
             elif text != "{device}" or meter.startswith(_OF_DEVICES):
                 yield (chosen[roles[place]] if place in roles
-                       else _FIELD.sub("*", text)), place
+                       else naming.FIELD.sub("*", text)), place
 
 
 class TagLayout:
@@ -225,14 +221,13 @@ def _texts(settings):
     prefix = naming.checked_prefix(settings.prefix)
     absent = {*(() if prefix else ["{prefix}"]),
               *(() if settings.append_hostname else ["{hostname}"])}
-    for text in _DOT_OUTSIDE_BRACES.split(settings.template):
+    for text in naming.split(settings.template):
         if text not in absent:
-            yield from _DOT_OUTSIDE_BRACES.split(
-                text.replace("{prefix}", prefix))
+            yield from naming.split(text.replace("{prefix}", prefix))
 
 
 def _places(texts, role, names):
     """The numbers of the components of a role, the best first."""
     return [place for name in names for place, text in enumerate(texts)
-            if _FIELD.findall(text) == [name]
+            if naming.FIELD.findall(text) == [name]
             and (role != "meter" or text == "{meter}")]

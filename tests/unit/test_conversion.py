@@ -290,7 +290,7 @@ class ValuesTest(ConverterTestCase):
             self.assertEqual(
                 ["ceilometer.compute-1.p.good.%s.rate 1 %d\n" % (
                     DEVICE, SECOND)], lines)
-            self.assert_problems([(samples[1], wire.NOT_FINITE)],
+            self.assert_problems([(samples[1], conversion.NOT_FINITE)],
                                  problems)
 
     def test_a_scale_beyond_the_floats_is_a_problem_and_no_line(self):
@@ -301,7 +301,7 @@ class ValuesTest(ConverterTestCase):
                    for volume in (0, 1)] + [self.counter(10 ** 9, 2.0)]
         lines, problems = self.make(definitions_file=path).convert(samples)
         self.assertEqual(["1e+300"], [self.value(line) for line in lines])
-        self.assert_problems([(samples[2], wire.NOT_FINITE)], problems)
+        self.assert_problems([(samples[2], conversion.NOT_FINITE)], problems)
 
     def test_the_longest_line_fits_a_datagram(self):
         self.assertLess(wire.MAX_LINE_BYTES, wire.MAX_DATAGRAM_BYTES)
@@ -316,10 +316,48 @@ class ValuesTest(ConverterTestCase):
             ).convert([sample])
             lengths += map(len, lines)
             self.assert_problems(
-                [] if lines else [(sample, wire.LINE_TOO_LONG)], problems)
+                [] if lines else [(sample, conversion.LINE_TOO_LONG)],
+                problems)
         self.assertLessEqual(max(lengths), wire.MAX_LINE_BYTES)
         # Of 19 instances and 19 meters; 20 of each are too long.
         self.assertEqual(19, len(lengths))
+
+
+class TooLongTest(ConverterTestCase):
+    """A name is of at most 45 components here, of up to 200 bytes each."""
+
+    TEMPLATES = {
+        "before the meter": ".".join(["{instance_name}"] * 45 + ["{meter}"]),
+        "after the meter": ".".join(["{meter}"] + ["{instance_name}"] * 45),
+        "around the meter": ".".join(
+            ["{instance_name}"] * 22 + ["{meter}"]
+            + ["{instance_name}"] * 22),
+        "of the meter": ".".join(["{meter}"] * 45),
+        "between meters": ".".join(["{instance_name}.{meter}"] * 22),
+    }
+
+    def sample(self, name, meter):
+        return base.make_sample(name=meter, metadata={"display_name": name})
+
+    def test_a_name_that_no_line_can_have_is_a_problem_each_time(self):
+        for what, template in self.TEMPLATES.items():
+            made = self.make(template=template)
+            for _ in range(2):
+                with self.subTest(what):
+                    sample = self.sample("x" * 200, "y" * 200)
+                    lines, problems = made.convert([sample])
+                    self.assertEqual([], lines)
+                    self.assert_problems(
+                        [(sample, conversion.LINE_TOO_LONG)], problems)
+
+    def test_the_same_template_has_names_that_are_short_enough(self):
+        for what, template in self.TEMPLATES.items():
+            with self.subTest(what):
+                line, = self.lines([self.sample("x", "y")],
+                                   template=template)
+                self.assertEqual(
+                    template.replace("{instance_name}", "x").replace(
+                        "{meter}", "y"), line.split()[0])
 
 
 class GaugesTest(ConverterTestCase):
@@ -334,9 +372,9 @@ class GaugesTest(ConverterTestCase):
             for name, size in (("a", 10), ("b", 20))]
         self.assertEqual(
             ["ceilometer.compute-1.p.%s.%s %d %d\n" % (*each, SECOND)
-             for each in (("a", "memory", 10), ("b", "memory", 20),
-                          ("a", "cpu_count", 11), ("b", "cpu_count", 21),
-                          ("a", "disk_space", 12), ("b", "disk_space", 22))],
+             for each in (("a", "memory", 10), ("a", "cpu_count", 11),
+                          ("a", "disk_space", 12), ("b", "memory", 20),
+                          ("b", "cpu_count", 21), ("b", "disk_space", 22))],
             self.lines(samples))
 
     def test_what_is_not_there_makes_no_gauge(self):
@@ -350,8 +388,8 @@ class GaugesTest(ConverterTestCase):
         lines, problems = self.make().convert([sample])
         self.assertEqual([HEAD + "cpu_count 2 %d\n" % SECOND], lines)
         self.assert_problems(
-            [(sample, wire.NOT_A_NUMBER), (sample, wire.NOT_FINITE)],
-            problems)
+            [(sample, conversion.NOT_A_NUMBER),
+             (sample, conversion.NOT_FINITE)], problems)
 
     def test_a_polled_gauge_takes_the_flavors_place(self):
         polled = base.make_sample(name="memory", volume=256)
@@ -376,16 +414,16 @@ UNWRITABLE = 10 ** 5000
 # What makes no line at all: its reason, which is None for an error that
 # nothing foresaw.
 BAD = {
-    "NaN": (wire.NOT_FINITE, {"volume": math.nan}),
-    "infinity": (wire.NOT_FINITE, {"volume": -math.inf}),
-    "an int beyond the floats": (wire.NOT_FINITE, {"volume": HUGE}),
-    "no volume": (wire.NOT_A_NUMBER, {"volume": None}),
-    "a word": (wire.NOT_A_NUMBER, {"volume": "many"}),
-    "a list": (wire.NOT_A_NUMBER, {"volume": [1]}),
-    "a bad time": (wire.BAD_TIMESTAMP, {"timestamp": "yesterday"}),
-    "a number for a time": (wire.BAD_TIMESTAMP, {"timestamp": SECOND}),
-    "a list for a time": (wire.BAD_TIMESTAMP, {"timestamp": ["x"]}),
-    "a time before 1970": (wire.BAD_TIMESTAMP,
+    "NaN": (conversion.NOT_FINITE, {"volume": math.nan}),
+    "infinity": (conversion.NOT_FINITE, {"volume": -math.inf}),
+    "an int beyond the floats": (conversion.NOT_FINITE, {"volume": HUGE}),
+    "no volume": (conversion.NOT_A_NUMBER, {"volume": None}),
+    "a word": (conversion.NOT_A_NUMBER, {"volume": "many"}),
+    "a list": (conversion.NOT_A_NUMBER, {"volume": [1]}),
+    "a bad time": (conversion.BAD_TIMESTAMP, {"timestamp": "yesterday"}),
+    "a number for a time": (conversion.BAD_TIMESTAMP, {"timestamp": SECOND}),
+    "a list for a time": (conversion.BAD_TIMESTAMP, {"timestamp": ["x"]}),
+    "a time before 1970": (conversion.BAD_TIMESTAMP,
                            {"timestamp": "1969-12-31T23:59:59"}),
     "a name that is no key": (None, {"name": []}),
     "a unit that is no key": (None, {"unit": {}}),
@@ -546,7 +584,7 @@ class HostileBatchTest(ConverterTestCase):
         self.assert_problems(
             [(samples[1], conversion.NO_TIMESTAMP),
              (samples[2], conversion.NO_TIMESTAMP),
-             (samples[4], wire.BAD_TIMESTAMP),
+             (samples[4], conversion.BAD_TIMESTAMP),
              (samples[5], conversion.NO_TIMESTAMP)], problems)
 
     def test_a_name_that_is_too_long_costs_no_other(self):
@@ -558,7 +596,7 @@ class HostileBatchTest(ConverterTestCase):
                        for number in range(3)]
             lines, problems = made.convert(samples)
             self.assertEqual(expected, [line.split()[1] for line in lines])
-            self.assert_problems([(samples[1], wire.LINE_TOO_LONG)],
+            self.assert_problems([(samples[1], conversion.LINE_TOO_LONG)],
                                  problems)
 
     def test_a_meter_that_is_too_long_costs_no_other(self):
@@ -567,7 +605,8 @@ class HostileBatchTest(ConverterTestCase):
         lines, problems = self.make(
             template=".".join(["{meter}"] * 45)).convert(samples)
         self.assertEqual(["a", "b"], [line[0] for line in lines])
-        self.assert_problems([(samples[1], wire.LINE_TOO_LONG)], problems)
+        self.assert_problems(
+            [(samples[1], conversion.LINE_TOO_LONG)], problems)
 
     def test_counters_beyond_the_table_have_no_rate_and_cost_no_other(self):
         made = self.make(rate_max_series=2, counters="both")
@@ -578,7 +617,7 @@ class HostileBatchTest(ConverterTestCase):
             self.assertEqual(4 + expected, len(lines))
             self.assertEqual(expected, len(only_rates(lines)))
             self.assert_problems(
-                [(sample, rates.TABLE_FULL) for sample in samples[2:]],
+                [(sample, conversion.TABLE_FULL) for sample in samples[2:]],
                 problems)
 
 
@@ -741,9 +780,8 @@ class RenamedTest(ConverterTestCase):
 class BoundsTest(ConverterTestCase):
 
     def test_names_stay_when_more_are_known_than_are_remembered(self):
-        self.patch(naming, "_REMEMBERED", 10)
-        self.patch(conversion, "_KINDS", 3)
-        made = self.make()
+        self.patch(conversion, "_PLANS", 3)
+        made = self.make(rate_max_series=10)
         samples = [base.make_sample(resource_id="i%d" % instance, name=meter)
                    for instance in range(50)
                    for meter in ("a", "b", "c", "d", "e")]
@@ -754,7 +792,7 @@ class BoundsTest(ConverterTestCase):
                  for sample in samples], self.lines(samples, made))
 
     def test_rates_and_gauges_stay_when_kinds_are_forgotten(self):
-        self.patch(conversion, "_KINDS", 2)
+        self.patch(conversion, "_PLANS", 2)
         made = self.make()
 
         def batch(step):
@@ -771,10 +809,10 @@ class BoundsTest(ConverterTestCase):
              HEAD + "cpu_util 1e-07 %d\n" % SECOND], lines)
 
     def allocated(self):
-        """Bytes that the two modules hold, without the caches of texts."""
+        """Bytes that the modules hold, without the caches of texts."""
         return sum(statistic.size for statistic in tracemalloc.take_snapshot(
         ).filter_traces([tracemalloc.Filter(True, module.__file__)
-                         for module in (naming, conversion)]
+                         for module in (naming, conversion, rates)]
                         ).statistics("filename"))
 
     def assert_memory_is_bounded(self, made, batch):
@@ -792,19 +830,18 @@ class BoundsTest(ConverterTestCase):
         self.assertLess(self.allocated() - before, 500000)
 
     def test_memory_is_bounded_however_many_instances_come_by(self):
-        self.patch(naming, "_REMEMBERED", 1000)
-        self.assert_memory_is_bounded(self.make(), lambda numbers: [
+        made = self.make(rate_max_series=1000)
+        self.assert_memory_is_bounded(made, lambda numbers: [
             base.make_sample(resource_id="i%d" % number)
             for number in numbers])
 
     def test_memory_is_bounded_however_many_meters_come_by(self):
-        self.patch(conversion, "_KINDS", 1000)
+        self.patch(conversion, "_PLANS", 1000)
         self.assert_memory_is_bounded(self.make(), lambda numbers: [
             base.make_sample(name="meter-%d" % number) for number in numbers])
 
     def test_memory_is_bounded_however_many_names_have_the_meter_within(self):
-        self.patch(naming, "_REMEMBERED", 1000)
-        self.patch(conversion, "_KINDS", 1000)
+        self.patch(conversion, "_PLANS", 1000)
         self.assert_memory_is_bounded(
             self.make(template="{meter}-{instance_id}"), lambda numbers: [
                 base.make_sample(name="meter-%d" % number)
@@ -884,7 +921,7 @@ class ConcurrencyTest(ConverterTestCase):
                     for problem in problems]
 
         self.assertEqual(
-            [rates.TABLE_FULL] * (16 * 50 - 100),
+            [conversion.TABLE_FULL] * (16 * 50 - 100),
             [reason for found in self.run_together(deliver)
              for reason in found])
-        self.assertEqual(100, len(made._rates))
+        self.assertEqual(100, made._resources.count)

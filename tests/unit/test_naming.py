@@ -186,7 +186,7 @@ class HostileInputTest(base.BaseTestCase):
 
 
 class NamesTest(base.BaseTestCase):
-    """A meter's text, and what is around it, for many samples at once."""
+    """A meter's text, and what is around it."""
 
     @hypothesis.given(TEMPLATE_PARTS,
                       st.lists(hostile_samples(), min_size=1, max_size=3),
@@ -204,10 +204,8 @@ class NamesTest(base.BaseTestCase):
             expected = [modelled_name(parts, each, sample.name, sample.unit,
                                       prefix, append_hostname)
                         for each in samples]
-            # Made, and remembered.
-            for _ in range(2):
-                self.assertEqual(expected, self.names(
-                    namer, samples, sample.name, sample.unit))
+            self.assertEqual(expected, list(self.names(
+                namer, samples, sample.name, sample.unit)))
             self.assertEqual(expected, [
                 namer.name(each, sample.name, sample.unit)
                 for each in samples])
@@ -216,15 +214,18 @@ class NamesTest(base.BaseTestCase):
                       st.booleans())
     def test_tags_of_many_samples_are_those_of_each(self, samples, append):
         namer = tag_namer(append_hostname=append)
-        for _ in range(2):
-            self.assertEqual(
-                [tag_namer(append_hostname=append).name(sample, "cpu", "ns")
-                 for sample in samples], self.names(namer, samples))
+        self.assertEqual(
+            [namer.name(sample, "cpu", "ns") for sample in samples],
+            list(self.names(namer, samples)))
 
     def names(self, namer, samples, meter="cpu", unit="ns"):
-        text, around = namer.of_meter(meter, unit)
-        return [before + text + after for before, after in around(
-            samples, [naming.metadata(sample) for sample in samples])]
+        """Made of the texts of names, where they are split."""
+        for sample in samples:
+            if namer.is_split:
+                before, after = namer.around(namer.values(sample))
+                yield before + namer.of_meter(meter, unit) + after
+            else:
+                yield namer.name(sample, meter, unit)
 
     def test_fields_of_the_meter_may_stand_anywhere_and_more_than_once(self):
         for template, expected in {
@@ -245,11 +246,6 @@ class NamesTest(base.BaseTestCase):
                     expected.replace("cpu", "a.b").replace("ns", "B"),
                     namer.name(sample, "a.b", "B"))
 
-    def test_meters_that_have_their_text_apart_share_what_is_around(self):
-        namer = path_namer("{unit}.{meter}.{host}")
-        self.assertIs(namer.of_meter("a", "B").around,
-                      namer.of_meter("b", "s").around)
-
     def test_numbers_that_are_equal_are_written_as_what_they_are(self):
         ids = (1, True, 1.0, "1", "True", "1.0", 0, False, None, "", "none")
         template = "{project_id}.{instance_id}.{metadata.x}.{meter}.{unit}"
@@ -265,81 +261,6 @@ class NamesTest(base.BaseTestCase):
                     written, written, sanitize.component(value),
                     sanitize.meter_path(value), sanitize.component(value)),
                     namer.name(sample, value, value).partition(".u.")[0])
-
-    def test_no_name_changes_when_more_are_known_than_are_remembered(self):
-        self.patch(naming, "_REMEMBERED", 8)
-        samples = [unit_base.make_sample(resource_id="i%d" % number)
-                   for number in range(100)]
-        for template in (naming.DEFAULT_TEMPLATE,
-                         "{meter}.{instance_id}.{unit}"):
-            namer = path_namer(template)
-            for _ in range(3):
-                for sample in samples:
-                    self.assertEqual(
-                        path_namer(template).name(sample, "cpu", "ns"),
-                        namer.name(sample, "cpu", "ns"))
-                    self.assertLessEqual(len(namer._memo), 8)
-
-    def test_as_many_names_as_are_to_be_remembered_are(self):
-        self.patch(naming, "_REMEMBERED", 8)
-        namer = path_namer()
-        for number in range(8):
-            namer.name(unit_base.make_sample(resource_id=str(number)), "", "")
-        self.assertEqual(8, len(namer._memo))
-
-    def test_what_is_no_text_is_named_and_not_remembered(self):
-        namer = path_namer()
-        for value in ["a"], {"a": 1}, 7, 1.5, True:
-            sample = unit_base.make_sample()
-            sample.project_id = value
-            self.assertIn(".%s." % sanitize.identity(value),
-                          namer.name(sample, "cpu", "ns"))
-        self.assertEqual({}, namer._memo)
-
-
-class TooLongTest(base.BaseTestCase):
-
-    TEMPLATES = {
-        "before the meter": ".".join(["{instance_name}"] * 45 + ["{meter}"]),
-        "after the meter": ".".join(["{meter}"] + ["{instance_name}"] * 45),
-        "around the meter": ".".join(
-            ["{instance_name}"] * 22 + ["{meter}"]
-            + ["{instance_name}"] * 22),
-        "of the meter": ".".join(["{meter}"] * 45),
-        "between meters": ".".join(["{instance_name}.{meter}"] * 22),
-    }
-
-    def assert_too_long(self, function, *arguments):
-        e = self.assertRaises(wire.SkippedSample, function, *arguments)
-        self.assertEqual(wire.LINE_TOO_LONG, e.reason)
-
-    def sample(self, name):
-        return unit_base.make_sample(metadata={"display_name": name})
-
-    def test_a_name_that_no_line_can_have_is_skipped(self):
-        for what, template in self.TEMPLATES.items():
-            with self.subTest(what):
-                self.assert_too_long(path_namer(template).name, self.sample(
-                    "x" * 200), "y" * 200, "")
-
-    def test_the_same_template_has_names_that_are_short_enough(self):
-        for what, template in self.TEMPLATES.items():
-            with self.subTest(what):
-                namer = path_namer(template)
-                self.assertEqual(
-                    template.replace("{instance_name}", "x").replace(
-                        "{meter}", "y"),
-                    namer.name(self.sample("x"), "y", ""))
-
-    def test_what_is_too_long_stays_so(self):
-        namer = path_namer(self.TEMPLATES["around the meter"])
-        for _ in range(2):
-            self.assert_too_long(
-                namer.name, self.sample("x" * 200), "cpu", "")
-
-    def test_a_meter_that_is_too_long_is_skipped_before_its_samples(self):
-        namer = path_namer(self.TEMPLATES["of the meter"])
-        self.assert_too_long(namer.of_meter, "y" * 200, "")
 
 
 class IdentityTest(base.BaseTestCase):

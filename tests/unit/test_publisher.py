@@ -20,9 +20,7 @@ import ceilometer
 
 from ceilometer_graphite import conversion
 from ceilometer_graphite import publisher
-from ceilometer_graphite import rates
 from ceilometer_graphite import stats
-from ceilometer_graphite import wire
 from tests.unit import base
 
 SECOND = 1795334320
@@ -116,10 +114,10 @@ class GraphitePublisherTest(base.AgentTestCase):
 
     def test_a_sample_that_cannot_be_published_costs_nothing_else(self):
         for reason, fields in (
-                (wire.NOT_A_NUMBER, {"volume": "many"}),
-                (wire.NOT_A_NUMBER, {"volume": None}),
-                (wire.NOT_FINITE, {"volume": math.nan}),
-                (wire.BAD_TIMESTAMP, {"timestamp": "yesterday"}),
+                (conversion.NOT_A_NUMBER, {"volume": "many"}),
+                (conversion.NOT_A_NUMBER, {"volume": None}),
+                (conversion.NOT_FINITE, {"volume": math.nan}),
+                (conversion.BAD_TIMESTAMP, {"timestamp": "yesterday"}),
                 (publisher.FAULT, {"name": [], "type": "cumulative"})):
             made = self.make()
             samples = [base.make_sample(**fields), base.make_sample()]
@@ -148,8 +146,8 @@ class GraphitePublisherTest(base.AgentTestCase):
              % (number, 10 * number, SECOND) for number in range(len(bad))],
             sorted(self.lines(made, batch(20, 2.0))))
         self.assertEqual(
-            {wire.NOT_A_NUMBER: 2, wire.NOT_FINITE: 2,
-             wire.BAD_TIMESTAMP: 2, publisher.FAULT: 4},
+            {conversion.NOT_A_NUMBER: 2, conversion.NOT_FINITE: 2,
+             conversion.BAD_TIMESTAMP: 2, publisher.FAULT: 4},
             {name[len(stats.SKIPPED):]: number
              for name, number in made.counts.totals().items()
              if name.startswith(stats.SKIPPED)})
@@ -162,7 +160,7 @@ class GraphitePublisherTest(base.AgentTestCase):
         self.assertEqual([b"x." * 45 + b"power.state 1 %d\n" % SECOND],
                          self.receiver.take(1))
         self.assertEqual(
-            1, made.counts[stats.SKIPPED + wire.LINE_TOO_LONG])
+            1, made.counts[stats.SKIPPED + conversion.LINE_TOO_LONG])
         self.assertIn("its line is too long", self.log.output)
 
     def test_metadata_that_are_none_cost_nothing(self):
@@ -184,7 +182,7 @@ class GraphitePublisherTest(base.AgentTestCase):
                    self.counter(1, 1.0, resource_id="i2")]
         self.assertEqual([], self.lines(made, samples))
         self.assertEqual(
-            1, made.counts[stats.SKIPPED + rates.TABLE_FULL])
+            1, made.counts[stats.SKIPPED + conversion.TABLE_FULL])
         self.assertIn("rate_max_series", self.log.output)
 
     def test_what_is_skipped_is_logged_once(self):
@@ -192,7 +190,7 @@ class GraphitePublisherTest(base.AgentTestCase):
         self.lines(made, [base.make_sample(volume=None)] * 100)
         self.assertEqual(1, self.log.output.count("not_a_number: "))
         self.assertEqual(
-            100, made.counts[stats.SKIPPED + wire.NOT_A_NUMBER])
+            100, made.counts[stats.SKIPPED + conversion.NOT_A_NUMBER])
 
     def test_events_are_refused_as_by_other_sample_publishers(self):
         self.assertRaises(ceilometer.NotImplementedError,

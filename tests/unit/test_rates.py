@@ -11,9 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-import itertools
 import math
-import operator
 import tracemalloc
 
 import hypothesis
@@ -21,7 +19,6 @@ from hypothesis import strategies as st
 from oslotest import base
 
 from ceilometer_graphite import rates
-from tests.unit import base as unit_base
 
 # Quarters and small whole numbers: exact in floats, often equal.
 CLOCKS = st.integers(0, 12).map(lambda quarters: quarters / 4)
@@ -32,13 +29,6 @@ DELIVERIES = st.lists(st.fixed_dictionaries({
     "monotonic": st.none() | CLOCKS,
     "host": st.sampled_from(["c1", "c1", "c1", "c2"]),
 }), max_size=30)
-
-
-def counter(volume=0, monotonic=None, resource_id="i1-vda",
-            name="disk.device.read.bytes"):
-    return unit_base.make_sample(
-        name=name, type="cumulative", unit="B", volume=volume,
-        resource_id=resource_id, monotonic_time=monotonic)
 
 
 def model(deliveries):
@@ -62,24 +52,30 @@ def model(deliveries):
             (new["volume"] - old["volume"]) / (new[clock] - old[clock]))
 
 
-class RateTableTestCase(base.BaseTestCase):
+class RatesTestCase(base.BaseTestCase):
 
     def setUp(self):
         super().setUp()
         self.now = 5000.0
-        self.table = self.make()
+        self.resources = self.make()
 
-    def make(self, expiry_seconds=100, max_series=1000):
-        return rates.RateTable(expiry_seconds, max_series)
+    def make(self, expiry_seconds=100, max_counters=1000):
+        return rates.Resources(expiry_seconds, max_counters)
 
-    def deliver(self, volume, seconds, table=None, host="c1", **fields):
+    def deliver(self, volume, seconds, resources=None, host="c1",
+                monotonic=None, resource_id="i1-vda",
+                name="disk.device.read.bytes"):
         """One sample's rate, and whether it is left out."""
-        table = self.table if table is None else table
-        sample = counter(volume, **fields)
-        (rate,), left_out = table.per_second(
-            [sample], [volume], [host], seconds, self.now)
-        self.assertIn(left_out, ([], [sample]))
-        return rate, bool(left_out)
+        resources = self.resources if resources is None else resources
+        resources.forget(self.now)
+        resource = resources[resource_id]
+        counter = resource.counters.get(name) or resources.add_counter(
+            resource, name)
+        if counter is None:
+            return None, True
+        return counter.per_second(
+            host, seconds, monotonic, volume, resources.now,
+            resources.expiry), False
 
     def rate(self, *delivery, **fields):
         rate, is_left_out = self.deliver(*delivery, **fields)
@@ -87,22 +83,11 @@ class RateTableTestCase(base.BaseTestCase):
         return rate
 
     def rates(self, deliveries):
-        table = self.make()
-        return [self.rate(table=table, **each) for each in deliveries]
-
-    def rates_of_batch(self, table, deliveries):
-        """Of deliveries that have their seconds in common."""
-        found, left_out = table.per_second(
-            [counter(each["volume"], each["monotonic"], each["resource_id"])
-             for each in deliveries],
-            *([each[key] for each in deliveries]
-              for key in ("volume", "host")),
-            deliveries[0]["seconds"], self.now)
-        self.assertEqual([], left_out)
-        return found
+        resources = self.make()
+        return [self.rate(resources=resources, **each) for each in deliveries]
 
 
-class RateTest(RateTableTestCase):
+class RateTest(RatesTestCase):
 
     def test_a_first_sample_has_no_rate(self):
         self.assertIsNone(self.rate(100, 10.0))
@@ -204,7 +189,7 @@ class RateTest(RateTableTestCase):
         self.assertEqual(math.inf, self.rate(10 ** 308, 10.5))
 
 
-class RateModelTest(RateTableTestCase):
+class RateModelTest(RatesTestCase):
 
     @hypothesis.given(DELIVERIES)
     def test_rates_are_those_of_the_model(self, deliveries):
@@ -232,28 +217,8 @@ class RateModelTest(RateTableTestCase):
         for rate in self.rates(deliveries):
             self.assertTrue(rate is None or 0 <= rate < math.inf, rate)
 
-    @hypothesis.given(DELIVERIES)
-    def test_a_batch_has_the_rates_that_its_samples_have_one_by_one(
-            self, deliveries):
-        table = self.make()
-        self.assertEqual(self.rates(deliveries), [
-            rate for _, batch in itertools.groupby(
-                deliveries, operator.itemgetter("seconds"))
-            for rate in self.rates_of_batch(table, list(batch))])
 
-    def test_each_meter_has_batches_of_its_own(self):
-        for volume, seconds, expected in ((0, 1.0, None), (10, 3.0, 5.0)):
-            for name, times in (("read", 1), ("write", 3)):
-                found, _ = self.table.per_second(
-                    [counter(name=name, resource_id=str(number))
-                     for number in range(10)],
-                    [volume * times * number for number in range(10)],
-                    ["c1"] * 10, seconds, self.now)
-                self.assertEqual([expected and expected * times * number
-                                  for number in range(10)], found)
-
-
-class BoundsTest(RateTableTestCase):
+class BoundsTest(RatesTestCase):
 
     def test_a_counter_within_the_expiry_is_remembered(self):
         self.rate(100, 10.0)
@@ -290,36 +255,33 @@ class BoundsTest(RateTableTestCase):
         for _ in range(2):
             self.now += 100
             self.rate(1, 1.0, resource_id="other")
-        self.assertEqual(1, len(self.table))
+        self.assertEqual(1, self.resources.count)
 
     def test_a_full_table_says_so_of_a_new_counter(self):
-        table = self.make(max_series=2)
+        table = self.make(max_counters=2)
         self.rate(1, 1.0, table, resource_id="a")
         self.rate(1, 1.0, table, resource_id="b")
         for name in "disk.device.read.bytes", "another":
             self.assertEqual((None, True), self.deliver(
                 1, 1.0, table, resource_id="c", name=name))
-        self.assertEqual(2, len(table))
+        self.assertEqual(2, table.count)
 
-    def test_a_table_that_fills_up_leaves_out_what_comes_then(self):
-        table = self.make(max_series=3)
-        self.rate(1, 1.0, table, resource_id="b")
-        samples = [counter(5, resource_id=name) for name in "abcdbe"]
-        found, left_out = table.per_second(
-            samples, [5] * 6, ["c1"] * 6, 3.0, self.now)
-        self.assertEqual([None, 2.0, None, None, None, None], found)
-        self.assertEqual([samples[3], samples[5]], left_out)
+    def test_a_full_table_knows_as_many_resources_as_counters(self):
+        table = self.make(max_counters=2)
+        for number in range(5):
+            self.deliver(1, 1.0, table, resource_id=str(number))
+        self.assertEqual({"0", "1"}, set(table))
 
     def test_the_maximum_is_of_all_meters_together(self):
-        table = self.make(max_series=30)
+        table = self.make(max_counters=30)
         left_out = [self.deliver(1, 1.0, table, resource_id=str(number),
                                  name="meter-%d" % (number % 7))[1]
                     for number in range(50)]
         self.assertEqual([False] * 30 + [True] * 20, left_out)
-        self.assertEqual(30, len(table))
+        self.assertEqual(30, table.count)
 
     def test_a_full_table_still_serves_what_it_knows(self):
-        table = self.make(max_series=2)
+        table = self.make(max_counters=2)
         for resource_id in ("a", "b"):
             self.rate(1, 1.0, table, resource_id=resource_id)
         self.now += 100
@@ -328,7 +290,7 @@ class BoundsTest(RateTableTestCase):
                 2.0, self.rate(3, 2.0, table, resource_id=resource_id))
 
     def test_a_full_table_has_places_when_others_have_expired(self):
-        table = self.make(max_series=1)
+        table = self.make(max_counters=1)
         self.rate(1, 1.0, table, resource_id="gone")
         self.now += 100
         self.assertEqual((None, True), self.deliver(
@@ -337,17 +299,15 @@ class BoundsTest(RateTableTestCase):
         self.rate(1, 1.0, table, resource_id="new")
         self.assertEqual(2.0, self.rate(3, 2.0, table, resource_id="new"))
 
-    def assert_memory_is_bounded(self, name_it):
-        """``name_it(sample, number)`` makes a counter of its own of it."""
-        sample = counter()
-        table = self.make(expiry_seconds=100, max_series=10 ** 6)
+    def assert_memory_is_bounded(self, field):
+        """``field`` makes a counter of its own of each sample."""
+        table = self.make(expiry_seconds=100, max_counters=10 ** 6)
 
         def deliver(numbers):
             for number in numbers:
                 self.now += 0.1
-                name_it(sample, number)
-                table.per_second([sample], [1], ["c1"], 1.0, self.now)
-                self.assertLessEqual(len(table), 2001)
+                self.rate(1, 1.0, table, **{field: "a-%d" % number})
+                self.assertLessEqual(table.count, 2001)
 
         deliver(range(5000))
         tracemalloc.start()
@@ -359,10 +319,8 @@ class BoundsTest(RateTableTestCase):
         # To keep all that came would take over a megabyte more.
         self.assertLess(after - before, 500000)
 
-    def test_memory_is_bounded_however_many_counters_come_by(self):
-        self.assert_memory_is_bounded(lambda sample, number: setattr(
-            sample, "resource_id", "instance-%d" % number))
+    def test_memory_is_bounded_however_many_resources_come_by(self):
+        self.assert_memory_is_bounded("resource_id")
 
     def test_memory_is_bounded_however_many_meters_come_by(self):
-        self.assert_memory_is_bounded(lambda sample, number: setattr(
-            sample, "name", "meter-%d" % number))
+        self.assert_memory_is_bounded("name")

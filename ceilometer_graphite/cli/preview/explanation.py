@@ -17,11 +17,8 @@
 import collections
 import re
 
-from ceilometer import sample as ceilometer_sample
-
-from ceilometer_graphite import naming
+from ceilometer_graphite import conversion
 from ceilometer_graphite import sanitize
-from ceilometer_graphite import wire
 from ceilometer_graphite.cli import pipelines
 
 PACKAGED = "the packaged definitions.yaml"
@@ -65,26 +62,16 @@ def _explain_samples(sent, samples, meter, lines):
 
 
 def _series(settings, sample):
-    """Yield (what it is, name, unit, definition) of a sample's series.
-
-    As :class:`~ceilometer_graphite.conversion.Converter` makes them.
-    """
-    is_counter = sample.type == ceilometer_sample.TYPE_CUMULATIVE
-    if not is_counter or settings.counters != "rate":
-        yield "volume", sample.name, sample.unit, None
-    rate = is_counter and settings.definitions.rate(sample.name, sample.unit)
-    if rate and settings.counters != "raw":
-        yield "rate", rate.name, rate.unit, rate
-    for gauge in settings.definitions.gauges(sample.name):
-        yield "gauge", gauge.name, gauge.unit, gauge
+    return conversion.series(
+        settings, sample.name, sample.unit, sample.type)
 
 
 def _key(settings, sample, name, unit):
     """The path and the second of a line, None where there cannot be one."""
     try:
         return (settings.namer.name(sample, name, unit),
-                str(int(wire.timestamp(sample.timestamp))))
-    except wire.SkippedSample:
+                str(int(conversion.timestamp(sample.timestamp))))
+    except conversion.SkippedSample:
         return None
 
 
@@ -102,8 +89,9 @@ def _explain_series(sent, sample, lines, what, name, unit, definition):
                       if value not in ("", ())}},
         "template": "tags" if settings.naming == "tags"
         else settings.template,
-        "fields": [_explain_field(settings, sample, name, unit, *part)
-                   for part in _parts(settings)],
+        "fields": [_explain_field(settings, sample, name, unit, component)
+                   for component in settings.namer.components
+                   if component.write or settings.naming != "tags"],
         "path": key and key[0],
         "line": value and " ".join((key[0], value, key[1])),
         "no_line": None if value else why}
@@ -120,41 +108,25 @@ def _why_no_line(sent, sample, what):
         "volume": "it was not made"}[what]
 
 
-def _parts(settings):
-    """The components of a name: what each is called, and the component."""
-    if settings.naming == "tags":
-        namer = settings.namer
-        parts = (*namer.before, *namer.meter, *namer.after)
-        return [(lead.strip(".;=") or (
-            "meter" if component.sources else "prefix"), component)
-            for lead, component in parts]
-    of = naming.Fields(settings.prefix, settings.append_hostname)
-    return [(text, of.component(text))
-            for text in naming.DOT_OUTSIDE_BRACES.split(settings.template)]
-
-
-def _explain_field(settings, sample, name, unit, text, component):
+def _explain_field(settings, sample, name, unit, component):
     """Of one component: the values, what was written of them, and how."""
-    if component is None:
-        return {"field": text, "values": {}, "component": None,
+    field = component.text
+    if settings.naming == "tags":
+        field = component.lead.strip(".;=") or field.strip("{}")
+    if component.write is None:
+        return {"field": field, "values": {}, "component": None,
                 "note": "left out, as the options say"}
-    values = {source: _value(settings, sample, name, unit, source)
-              for source in sorted(component.sources)}
-    written = component.write(values)
+    namer = settings.namer
+    found = namer.sources(namer.values(sample), name, unit)
+    values = {source: found[source] for source in sorted(component.sources)}
+    written = component.write(found)
     if values:
         note = _note(*values.items(), written) if len(values) == 1 else ""
     else:
-        note = ("of the option prefix" if "prefix" in text
+        note = ("of the option prefix" if "prefix" in field
                 else "as it stands in the template")
-    return {"field": text, "values": values, "component": written,
+    return {"field": field, "values": values, "component": written,
             "note": note}
-
-
-def _value(settings, sample, name, unit, source):
-    if source in ("meter", "unit"):
-        return name if source == "meter" else unit
-    found = naming.reader(source)(sample, naming.metadata(sample))
-    return settings.host if source == "host" and not found else found
 
 
 def _note(value, written):
