@@ -242,6 +242,7 @@ class Outbox:
                 self._saved += 1
                 self._bytes += batch.size
             self._backlog.extendleft(reversed(loaded))
+            self._trim_recent_locked()
 
     def forget(self, file: File) -> int:
         """A file will be gone, and its batches in memory have no copy then.
@@ -257,7 +258,10 @@ class Outbox:
 
     def room(self) -> int:
         """How many bytes may be loaded from files; half is for new lines."""
-        return self._size // 2 - self._bytes
+        with self._lock:
+            self._forget_locked(self._clock())
+            recent = sum(batch.size for batch in self._recent)
+            return self._size // 2 - (self._bytes - recent)
 
     def waiting(self) -> tuple[int, int, float]:
         """What is not confirmed.
@@ -328,8 +332,7 @@ class Outbox:
 
         :param keep: how many of the newest live batches have to stay
         """
-        while self._recent and self._bytes > self._size:
-            self._bytes -= self._recent.popleft().size
+        self._trim_recent_locked()
         if self._bytes > self._size and self._saved:
             self._drop_saved_locked()
         lost = 0
@@ -343,6 +346,10 @@ class Outbox:
             self._bytes -= batch.size
             lost += batch.count
         return lost
+
+    def _trim_recent_locked(self) -> None:
+        while self._recent and self._bytes > self._size:
+            self._bytes -= self._recent.popleft().size
 
     def _drop_saved_locked(self) -> None:
         """Drop the oldest waiting batches that are in a file, too."""

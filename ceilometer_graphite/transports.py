@@ -37,6 +37,7 @@ _STAGGER_SECONDS = 0.25
 _LOOK_SECONDS = 0.2
 _READ_BYTES = 4096
 _SEND_BUFFER_BYTES = 65536
+_WRONG_PORT = "does the port expect what [graphite] protocol and format say?"
 _KEEPALIVE = ((socket.TCP_KEEPIDLE, 30), (socket.TCP_KEEPINTVL, 10),
               (socket.TCP_KEEPCNT, 3))
 
@@ -148,7 +149,7 @@ def _explained(error: Exception) -> TransportError:
         return _explained_tls(error)
     if isinstance(error, (ConnectionResetError, BrokenPipeError)) or (
             getattr(error, "errno", None) == errno.ENOTCONN):
-        return PeerResetError("it reset the connection")
+        return PeerResetError("it reset the connection", _WRONG_PORT)
     if isinstance(error, TimeoutError):
         return TransportError("no answer in time")
     number = getattr(error, "errno", None)
@@ -382,8 +383,7 @@ class TcpTransport:
             return "it is a web server; name the port for Carbon's lines"
         if self._answer.startswith(b"\x15\x03"):
             return "it expects TLS: set [graphite] protocol = tls"
-        return ("does the port expect what [graphite] protocol and format "
-                "say?")
+        return _WRONG_PORT
 
     def _connected(self) -> socket.socket:
         if self._socket is None:
@@ -418,7 +418,9 @@ class TlsTransport(TcpTransport):
             except ssl.SSLWantReadError:
                 left = ends_at - self._clock()
                 if left <= 0 or not poll.poll(left * 1000):
-                    raise TimeoutError("no handshake in time") from None
+                    raise TransportError(
+                        "it did not answer in TLS in time", "set [graphite] "
+                        "protocol = tcp, or name its port for TLS") from None
 
     def _end(self):
         """Send close_notify before our side ends.

@@ -200,7 +200,7 @@ class DiskTest(SpoolTestCase):
 
     def test_a_full_disk_loses_nothing(self):
         """May be lost: nothing, while buffer_size is not exceeded."""
-        self.check_nothing_is_lost(10000, "size=256k")
+        self.check_nothing_is_lost(10000, "size=20k")
 
     def test_a_disk_that_is_full_from_the_start_loses_nothing(self):
         """May be lost: nothing, while buffer_size is not exceeded."""

@@ -122,9 +122,9 @@ class SpoolTestCase(base.BaseTestCase):
         self.link = Link()
         self.lost = []
 
-    def make(self, endpoints=(("a", 2003),), **settings):
-        box = outbox.Outbox(settings.get("buffer_size", 1 << 20), 0,
-                            self.lost.append, self.clock)
+    def make(self, endpoints=(("a", 2003),), replay_seconds=0, **settings):
+        box = outbox.Outbox(settings.get("buffer_size", 1 << 20),
+                            replay_seconds, self.lost.append, self.clock)
         made = spool.Spool(types.SimpleNamespace(**{
             "spool_dir": str(self.root / "spool"), "spool_size": 1 << 30,
             "buffer_size": 1 << 20, "endpoints": endpoints, **settings}),
@@ -223,6 +223,20 @@ class SpoolTest(SpoolTestCase):
         while self.files():
             sent |= set(self.sent(box))
             made.step()
+        self.assertEqual(set(range(20000)), sent)
+
+    def test_what_was_confirmed_lately_leaves_room_for_what_comes_back(self):
+        made, box = self.make(buffer_size=65536, replay_seconds=10)
+        box.fail()
+        for first in range(0, 20000, 500):
+            self.put(box, first, 500)
+            self.wait(made)
+        self.link.is_connected = True
+        sent = set()
+        while self.files():
+            sent |= set(self.sent(box))
+            made.step()
+            self.assertLessEqual(box.bytes(), 65536 + 16384)
         self.assertEqual(set(range(20000)), sent)
 
     def test_nothing_comes_back_while_nothing_can_be_sent(self):

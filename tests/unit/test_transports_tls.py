@@ -302,7 +302,7 @@ class TlsTransportTest(base.BaseTestCase):
             error = self.assertRaises(
                 transports.TransportError, connect, self.make(),
                 silent.getsockname(), 0.2)
-            self.assertIn("no answer in time", str(error))
+            self.assertIn("did not answer in TLS", str(error))
 
     def test_an_encrypted_key_is_refused_and_asks_nobody(self):
         error = self.assertRaises(

@@ -119,14 +119,14 @@ def _why(error, settings):
         return ("its name cannot be resolved: %s" % (
             getattr(cause, "strerror", None) or cause),
             "correct the name, this node's DNS or its /etc/hosts")
-    if isinstance(error, transports.StalledError):
-        return str(error), error.hint
     if isinstance(cause, ConnectionRefusedError):
         return ("the connection is refused",
                 "start what listens there, or correct the port; a firewall "
                 "may refuse too")
     if isinstance(cause, TimeoutError):
-        return _why_late(cause, settings)
+        return ("no answer within %g seconds"
+                % settings.connect_timeout_seconds,
+                "look at routes and firewalls, which drop packets in silence")
     if isinstance(error, (transports.PeerClosedError,
                           transports.PeerResetError)):
         return ("it takes the connection and ends it",
@@ -134,19 +134,12 @@ def _why(error, settings):
                 "service on that port, or a far end that wants a certfile")
     if isinstance(cause, ssl.SSLError):
         return _why_not_tls(cause)
+    if cause is None:
+        return str(error), error.hint
     return (str(getattr(cause, "strerror", None) or cause),
             "look at routes and firewalls" if getattr(
                 cause, "errno", None) in _NETWORK else
             "correct the endpoint in pipeline.yaml")
-
-
-def _why_late(cause, settings):
-    if "handshake" in str(cause):
-        return ("it takes the connection, but does not answer in TLS within "
-                "%g seconds" % settings.connect_timeout_seconds,
-                "take its port for TLS, or protocol = tcp")
-    return ("no answer within %g seconds" % settings.connect_timeout_seconds,
-            "look at routes and firewalls, which drop packets in silence")
 
 
 def _why_not_verified(cause, settings):

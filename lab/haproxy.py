@@ -1,0 +1,59 @@
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""HAProxy, in front of whatever takes lines."""
+
+import pathlib
+
+from lab import process
+
+COMMAND = "haproxy"
+_CONFIGURATION = """\
+defaults
+    mode tcp
+    timeout connect 5s
+    timeout client {idle_seconds}s
+    timeout server {idle_seconds}s
+listen graphite
+    bind 127.0.0.1:{port}{transport}
+    server carbon 127.0.0.1:{target_port}
+"""
+
+
+class HAProxy(process.Process):
+    """Takes lines at ``port``, and closes connections that are idle.
+
+    :param directory: for its configuration and its log
+    :param target_port: of what takes the lines, on loopback
+    :param idle_seconds: after which a connection is closed
+    :param certificate: a file with a certificate and its key, for TLS
+    """
+
+    def __init__(self, directory: pathlib.Path, target_port: int,
+                 idle_seconds: float = 60,
+                 certificate: pathlib.Path | None = None) -> None:
+        self.port, = process.free_ports(1)
+        directory.mkdir(parents=True, exist_ok=True)
+        path = directory / "haproxy.cfg"
+        path.write_text(_CONFIGURATION.format(
+            port=self.port, target_port=target_port,
+            idle_seconds=idle_seconds,
+            transport=f" ssl crt {certificate}" if certificate else ""))
+        super().__init__("HAProxy", [COMMAND, "-db", "-f", str(path)],
+                         directory / "haproxy.log")
+
+    def start(self) -> None:
+        """Return when it listens."""
+        super().start()
+        self.wait_until(lambda: process.is_listening(self.port), 10,
+                        f"HAProxy on port {self.port}")
