@@ -170,7 +170,8 @@ class Spool:
     :param box: the :class:`~ceilometer_graphite.outbox.Outbox`
     :param counts: a :class:`~ceilometer_graphite.stats.Counts`
     :param link: whose ``is_connected`` and ``is_stalled`` tell how the
-        receiver is, as :class:`~ceilometer_graphite.sender.Sender` does
+        receiver is, and whose ``wake`` is told of lines that came back, as
+        :class:`~ceilometer_graphite.sender.Sender` has them
     :param clock: monotonic seconds
     """
 
@@ -388,6 +389,7 @@ class Spool:
         file.incomplete = False
         file.left = sum(batch.count for batch in batches)
         self._box.load(batches)
+        self._link.wake()
         if lost:
             self._counts.warn(
                 stats.DROPPED + "spool_corrupt", lost,

@@ -109,6 +109,10 @@ class Link:
 
     is_connected = False
     is_stalled = False
+    woken = 0
+
+    def wake(self):
+        self.woken += 1
 
 
 class SpoolTestCase(base.BaseTestCase):
@@ -274,6 +278,13 @@ class SpoolTest(SpoolTestCase):
         self.assertEqual(
             20000, len(sent) + self.counts["lines_dropped.spool_full"])
         self.assertIn("spool_size = 20000", self.log.output)
+
+    def test_the_sender_is_told_of_what_comes_back(self):
+        self.left_behind(0)
+        made, _ = self.make()
+        self.link.is_connected = True
+        self.wait(made)
+        self.assertEqual(1, self.link.woken)
 
     def test_damaged_lines_are_counted(self):
         self.left_behind(0, 50, 100)
