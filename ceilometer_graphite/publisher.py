@@ -78,8 +78,8 @@ class GraphitePublisher(publisher.ConfigPublisherBase):
             loaded.buffer_size,
             0 if loaded.protocol == "udp" else loaded.replay_seconds,
             self._dropped)
-        self._metrics = stats.SelfMetrics(
-            stats.namer(loaded, transports.Slot(loaded.url)))
+        self._slot = transports.Slot(loaded.url)
+        self._metrics = stats.SelfMetrics(stats.namer(loaded, self._slot))
         self._sender = sender.Sender(
             loaded, self._outbox,
             transports.make(loaded, lambda: self._sender.patience()),
@@ -132,6 +132,7 @@ class GraphitePublisher(publisher.ConfigPublisherBase):
         if self._spool:
             self._spool.close()
             self._spool.join(until - time.monotonic())
+        self._slot.close()
         return self.count_lost()
 
     def hurry(self, until: float) -> None:
@@ -169,6 +170,7 @@ class GraphitePublisher(publisher.ConfigPublisherBase):
         """In a forked child: begin anew, without what is the parent's."""
         for part in filter(None, (self._sender, self._spool)):
             part.abandon()
+        self._slot.close()
         self._start_over()
 
     def _wake(self):

@@ -45,6 +45,12 @@ _SEND_BYTES = 65536
 # The backlog is sent in parts of what so many seconds allow.
 _BACKLOG_SECONDS = 0.25
 _FIRST_DELAY_SECONDS = 0.2
+# A peer that closes idle connections sooner than this, and so often in a
+# row, does not close them for being idle.
+_AT_ONCE_SECONDS = 1.0
+_AT_ONCE_TIMES = 3
+# A connection that is kept is a good one after so long.
+_SETTLED_SECONDS = 5.0
 # With several endpoints, one that hangs leaves time for others at the end.
 _LAST_PATIENCE_SECONDS = 1.5
 _FAULT_DELAY_SECONDS = 1.0
@@ -90,7 +96,9 @@ class Resolver:
         """
         known = self._known.get(endpoint, [])
         try:
-            found = self._look_up(endpoint, kind, seconds)
+            # Known addresses have to be tried in what is left.
+            found = self._look_up(
+                endpoint, kind, seconds / 2 if known else seconds)
         except (OSError, ValueError) as e:
             if known:
                 return known
@@ -171,6 +179,9 @@ class Sender:
         self._largest = min(MAX_TRANSACTION_BYTES, settings.buffer_size // 2)
         self._limit = self._largest
         self._state: tuple = ()
+        self._good: set[tuple[str, int]] = set()  # have confirmed lines
+        self._connected_at = clock()
+        self._closed_at_once = 0  # times in a row
         self._sent = 0  # bytes of this transaction
         self._sends = 0
         self._failures = 0
@@ -303,8 +314,12 @@ class Sender:
         """
         if not self._box.has_recent():
             return self._sends <= 1
-        return self._confirms and self._sends == 0 and isinstance(
-            error, transports.PeerClosedError)
+        return (self._confirms and self._sends == 0
+                and self._closed_at_once <= _AT_ONCE_TIMES
+                and isinstance(error, transports.PeerClosedError))
+
+    def _seconds_connected(self) -> float:
+        return self._clock() - self._connected_at
 
     def _put_report(self) -> None:
         if self._report_at is not None and self._clock() >= self._report_at:
@@ -321,6 +336,9 @@ class Sender:
             self._transport.check()
         except (transports.PeerClosedError, transports.PeerResetError) as e:
             self._sends = 0
+            self._closed_at_once = (
+                self._closed_at_once + 1
+                if self._seconds_connected() < _AT_ONCE_SECONDS else 0)
             if not self._is_harmless(e):
                 raise
             self._transport.close()
@@ -401,9 +419,13 @@ class Sender:
             # A peer that is slower would soon be too slow for more.
             self._limit = min(self._largest,
                               self._limit + max(1024, self._limit // 4))
-        self._failures = 0
-        self._backoff.reset()
-        self._say_connected()
+        self._good.add(self._endpoints[0])
+        if self._confirms or not self._failures or (
+                self._seconds_connected() > _SETTLED_SECONDS):
+            # One that takes lines only to drop them is not well.
+            self._failures = 0
+            self._backoff.reset()
+            self._say_connected()
         if self._confirms and not self._is_udp and self._ends_at is None:
             self._connect()
 
@@ -420,12 +442,14 @@ class Sender:
         address = self._transport.connect(
             endpoint[0], addresses, max(0.1, deadline - self._clock()))
         self._resolver.answered(endpoint, address)
+        self._connected_at = self._clock()
         if not self._state:
             self._say_connected()
 
     def _failed(self, error: transports.TransportError) -> None:
         """Go on to the next endpoint, with what was not confirmed."""
         self._transport.close()
+        self._closed_at_once = 0
         if isinstance(error, transports.StalledError) and self._sent:
             self._limit = max(1, min(self._limit, self._sent) // 2)
         again = self._box.fail()
@@ -446,11 +470,13 @@ class Sender:
                      transports.endpoint_text(self._endpoints[0]))
 
     def _say_failed(self, error: transports.TransportError) -> None:
-        state = (False, self._endpoints[0], str(error))
+        state = (False, self._endpoints[0])
+        # What has worked before is not set wrongly.
+        hint = "" if self._endpoints[0] in self._good else error.hint
         waiting, _, _ = self._box.waiting()
         message = "Graphite cannot be reached: %s: %s. %d lines wait%s"
         args = (transports.endpoint_text(self._endpoints[0]), error, waiting,
-                error.hint and "; " + error.hint)
+                hint and "; " + hint)
         say = (self._throttle.log if self._state[:1] == (False,)
                else self._throttle.log_always)
         say(logging.WARNING, state, message, *args)

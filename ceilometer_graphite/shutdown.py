@@ -16,7 +16,7 @@
 At SIGTERM, and at SIGHUP, which its master passes on as SIGTERM, a worker of
 an agent finishes its polling cycle and ends by ``os._exit``: no exit handler
 runs and no driver or publisher is told. So the handler of the signal is
-wrapped, and waits.
+wrapped, and waits; so does what is published in the rest of the cycle.
 """
 
 import os
@@ -25,12 +25,14 @@ import threading
 import time
 import weakref
 
-# Well below Ceilometer's graceful_shutdown_timeout of 60 seconds.
+# All waits together. Well below Ceilometer's graceful_shutdown_timeout of 60
+# seconds.
 WAIT_SECONDS = 5.0
 _POLL_SECONDS = 0.01
 
 _publishers: weakref.WeakSet = weakref.WeakSet()
-_ends_by = None
+# Seconds that are left to wait; None before the signal.
+_left: float | None = None
 
 
 # The parent's publishers are none of a child's.
@@ -52,11 +54,12 @@ def watch(publisher):
 
 def _waiting(handler):
     def wait_and_handle(number, frame):
-        global _ends_by
+        global _left
         handler(number, frame)
-        _ends_by = time.monotonic() + WAIT_SECONDS
+        if _left is None:
+            _left = WAIT_SECONDS
         for publisher in list(_publishers):
-            publisher.hurry(_ends_by)
+            publisher.hurry(time.monotonic() + _left)
         for publisher in list(_publishers):
             if not wait_if_ending(publisher):
                 publisher.count_lost()
@@ -67,12 +70,15 @@ def _waiting(handler):
 def wait_if_ending(publisher):
     """After SIGTERM, wait until a publisher has nothing left to send.
 
-    Waits until ``WAIT_SECONDS`` after the signal at most.
+    All such waits take ``WAIT_SECONDS`` together at most.
 
     :returns: whether it has nothing left, or there was no signal
     """
-    while _ends_by is not None and not publisher.is_done():
-        if time.monotonic() >= _ends_by:
+    global _left
+    while _left is not None and not publisher.is_done():
+        if _left <= 0:
             return False
+        began = time.monotonic()
         time.sleep(_POLL_SECONDS)
+        _left -= time.monotonic() - began
     return True

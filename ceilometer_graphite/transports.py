@@ -240,6 +240,7 @@ class TcpTransport:
         self._clock = clock
         self._socket: socket.socket | None = None
         self._progress: _Progress | None = None
+        self._trying: dict[int, tuple[socket.socket, Address]] = {}
         self._answer = b""
 
     def fileno(self) -> int:
@@ -265,7 +266,8 @@ class TcpTransport:
         self._answer = b""
         with _explain():
             ends_at = self._clock() + seconds
-            sock, address = _race(addresses, ends_at, self._clock)
+            sock, address = _race(
+                addresses, ends_at, self._clock, self._trying)
             try:
                 self._socket = self._prepared(sock, host, ends_at)
             except BaseException:
@@ -329,6 +331,9 @@ class TcpTransport:
                     self._wait(select.POLLIN)
             finally:
                 self._progress = None
+        if self._answer:
+            raise TransportError("it answers, as no receiver of lines does",
+                                 self._closed_hint())
         self.close()
 
     def drain(self) -> None:
@@ -348,7 +353,9 @@ class TcpTransport:
                 self._progress = None
 
     def close(self) -> None:
-        """Close the connection, if there is one."""
+        """Close the connection, if there is one, or what is to be one."""
+        while self._trying:
+            self._trying.popitem()[1][0].close()
         if self._socket is not None:
             with contextlib.suppress(OSError):
                 self._socket.close()
@@ -362,7 +369,7 @@ class TcpTransport:
         """Whether the peer has ended its side."""
         while True:
             try:
-                data = self._connected().recv(_READ_BYTES)
+                data = self._receive()
             except (BlockingIOError, ssl.SSLWantReadError,
                     ssl.SSLWantWriteError):
                 return False
@@ -371,6 +378,10 @@ class TcpTransport:
             if not data:
                 return True
             self._answer = self._answer or data
+
+    def _receive(self) -> bytes:
+        """What the peer sent; nothing when it has ended its side."""
+        return self._connected().recv(_READ_BYTES)
 
     def _wait(self, events: int) -> None:
         poll = select.poll()
@@ -394,8 +405,8 @@ class TcpTransport:
 class TlsTransport(TcpTransport):
     """As :class:`TcpTransport`, encrypted and, by default, verified.
 
-    The files are read anew at each connect, because certificates expire and
-    are replaced.
+    The files are read anew when they change, because certificates expire and
+    are replaced. To read those of the system takes 50 ms.
 
     :param files: the arguments of :func:`make_context`
     """
@@ -405,9 +416,24 @@ class TlsTransport(TcpTransport):
                  clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(patience, encode, clock)
         self._files = files
+        self._context: ssl.SSLContext | None = None
+        self._read_from: list = []
+        self._is_ended = False
+
+    def _current_context(self) -> ssl.SSLContext:
+        paths = [self._files["cafile"] or (
+            ssl.get_default_verify_paths().cafile),
+            self._files["certfile"], self._files["keyfile"]]
+        found = [(path, os.stat(path).st_ino, os.stat(path).st_mtime_ns)
+                 for path in paths if path and os.path.exists(path)]
+        if self._context is None or found != self._read_from:
+            self._context = make_context(**self._files)
+            self._read_from = found
+        return self._context
 
     def _prepared(self, sock, host, ends_at):
-        encrypted = make_context(**self._files).wrap_socket(
+        self._is_ended = False
+        encrypted = self._current_context().wrap_socket(
             sock, server_hostname=host, do_handshake_on_connect=False)
         poll = select.poll()
         poll.register(encrypted, select.POLLIN)
@@ -437,8 +463,25 @@ class TlsTransport(TcpTransport):
                 self._wait(select.POLLOUT)
             except (ssl.SSLWantReadError, ssl.SSLEOFError):
                 break  # close_notify is sent
-        # What follows is read as bytes, with the peer's close_notify.
-        encrypted.shutdown(socket.SHUT_WR)
+        # Not its own shutdown, after which no alert would be understood.
+        socket.socket.shutdown(encrypted, socket.SHUT_WR)
+        self._is_ended = True
+
+    def _receive(self):
+        """As of TCP. After our close_notify, FIN alone is the end.
+
+        OpenSSL does not tell FIN from RST then, so that is looked at first.
+        """
+        encrypted = self._connected()
+        if not socket.socket.recv(encrypted, 1, socket.MSG_PEEK):
+            return b""
+        try:
+            data = encrypted.recv(_READ_BYTES)
+        except ssl.SSLZeroReturnError:
+            raise BlockingIOError from None
+        if not data and self._is_ended:
+            raise ConnectionResetError
+        return data
 
 
 class UdpTransport:
@@ -514,16 +557,17 @@ class UdpTransport:
 
 
 def _race(addresses: list[Address], ends_at: float,
-          clock: Callable[[], float]) -> tuple[socket.socket, Address]:
+          clock: Callable[[], float], trying: dict,
+          ) -> tuple[socket.socket, Address]:
     """Try each address a moment after the one before, beside it.
 
+    :param trying: holds sockets and addresses until this returns
     :returns: the first that is connected, and its address
     :raises OSError: what the last of them said, or TimeoutError
     """
     error: OSError = TimeoutError()
     wait = min(_STAGGER_SECONDS,
                (ends_at - clock()) / (len(addresses) + 1))
-    trying: dict[int, tuple[socket.socket, Address]] = {}
     left = list(addresses)
     poll = select.poll()
     try:
@@ -540,10 +584,10 @@ def _race(addresses: list[Address], ends_at: float,
                     return sock, address
                 sock.close()
                 error = OSError(failed, os.strerror(failed))
+        raise TimeoutError if trying else error
     finally:
-        for sock, _ in trying.values():
-            sock.close()
-    raise TimeoutError if trying else error
+        while trying:
+            trying.popitem()[1][0].close()
 
 
 def _start(address: Address, trying: dict, poll: "select.poll",

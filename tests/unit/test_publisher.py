@@ -196,6 +196,32 @@ class GraphitePublisherTest(base.AgentTestCase):
         self.assertRaises(ceilometer.NotImplementedError,
                           self.make().publish_events, [])
 
+    def own_branches(self, count):
+        """Where that many publishers report on themselves."""
+        found = set()
+        while len(found) < count:
+            path = self.receiver.take(1)[0].split()[0].decode()
+            if path.endswith(".connected"):
+                found.add(path.rpartition(".")[0])
+        return sorted(found)
+
+    def test_publishers_that_are_alike_have_series_of_their_own(self):
+        self.conf.set_default("self_metrics_interval", 60.0, "graphite")
+        self.make()
+        first, = self.own_branches(1)
+        self.make()
+        self.assertEqual([first + "_2"], self.own_branches(1))
+
+    def test_a_publisher_that_ended_leaves_its_series_to_the_next(self):
+        self.conf.set_default("self_metrics_interval", 60.0, "graphite")
+        made = self.make()
+        first, = self.own_branches(1)
+        made.close(10)
+        while not self.receiver.lines.empty():
+            self.receiver.take(1)
+        self.make()
+        self.assertEqual([first], self.own_branches(1))
+
     def test_a_child_process_sends_its_own_lines_and_only_those(self):
         made = self.make()
         self.lines(made, [base.make_sample(volume=1)])

@@ -223,6 +223,34 @@ class SenderTest(SenderTestCase):
         self.assertEqual(0, self.warnings())
         self.assertEqual(0, self.counts[stats.LINES_REPLAYED])
 
+    def test_a_peer_that_closes_each_connection_at_once_is_not_well(self):
+        peer = self.peer()
+        made = self.make(peer.endpoint)
+        self.put(made, A)
+        self.assertEqual(A, confirm(peer.next()))
+        for _ in range(100):
+            if self.warnings():
+                break
+            with contextlib.suppress(queue.Empty):
+                peer.connections.get(timeout=0.1).close()
+        # What it may have lost comes again, but not at once.
+        self.assertEqual(1, self.warnings())
+        self.wait_for(lambda: self.counts[stats.LINES_REPLAYED])
+
+    def test_what_has_worked_is_not_said_to_be_set_wrongly(self):
+        peer = self.peer()
+        made = self.make(peer.endpoint, replay_seconds=0)
+        self.put(made, A)
+        confirm(peer.next())
+        self.wait_for(self.box.is_done)
+        self.put(made, B)
+        for _ in range(2):
+            connection = peer.next()
+            self.assertEqual(B, connection.recv(100))
+            connection.close()
+        self.wait_for(self.warnings)
+        self.assertNotIn("protocol and format", self.log.output)
+
     def test_without_recent_lines_it_does_not_even_connect_again(self):
         peer = self.peer()
         made = self.make(peer.endpoint)
@@ -365,6 +393,20 @@ class SenderTest(SenderTestCase):
             self.wait_for(self.box.is_done)
         connection.close()
         self.assertEqual(A + B, peer.next().recv(100))
+
+    def test_a_kept_connection_that_is_dropped_each_time_is_told_once(self):
+        peer = self.peer()
+        made = self.make(peer.endpoint, confirm=False)
+        for number in range(5):
+            self.put(made, A)
+            connection = peer.next()
+            self.assertIn(A, connection.recv(100))
+            self.wait_for(self.box.is_done)
+            connection.close()
+            self.wait_for(
+                lambda n=number: self.counts[stats.FAILURES] > n)
+        self.assertEqual(1, self.warnings())
+        self.assertEqual(1, self.log.output.count("Connected"))
 
     def test_an_unexpected_error_does_not_end_it(self):
         peer = self.peer()

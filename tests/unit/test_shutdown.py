@@ -99,6 +99,18 @@ class ShutdownTest(base.BaseTestCase):
             return late.asked == 6
         self.assertTrue(unit_base.in_child(ends))
 
+    def test_the_rest_of_a_long_cycle_waits_as_well(self):
+        def ends():
+            shutdown.WAIT_SECONDS = 0.2
+            self.handled([])
+            shutdown.watch(FakePublisher())
+            self.end()
+            # Which is what drives the test: more than there is to wait.
+            time.sleep(0.3)
+            late = FakePublisher(5)
+            return shutdown.wait_if_ending(late) and late.asked == 6
+        self.assertTrue(unit_base.in_child(ends))
+
     def test_nothing_waits_before_the_signal(self):
         def publishes():
             publisher = FakePublisher(1 << 30)

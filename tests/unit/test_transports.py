@@ -150,6 +150,17 @@ class TcpTransportTest(base.BaseTestCase):
                 transport)
             self.assertIn(hint, error.hint)
 
+    def test_a_peer_that_answers_confirms_nothing(self):
+        transport = self.make()
+        connection = self.accepted(transport)
+        transport.send(b"a 1 1\n")
+        self.assertEqual(b"a 1 1\n", connection.recv(100))
+        connection.sendall(b"HTTP/1.1 400 Bad Request\r\n")
+        connection.close()
+        error = self.assertRaises(transports.TransportError,
+                                  transport.commit)
+        self.assertIn("web server", error.hint)
+
     def test_a_refused_connection_says_so(self):
         with socket.create_server(("127.0.0.1", 0)) as server:
             endpoint = server.getsockname()

@@ -11,6 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+import contextlib
 import os
 import pty
 import select
@@ -241,6 +242,40 @@ class TlsTransportTest(base.BaseTestCase):
             ("127.0.0.1", self.server(verify).port))
         self.assertIn("certificate required", str(error).lower())
 
+    def test_a_refusal_that_comes_after_our_end_confirms_nothing(self):
+        """An alert, and then FIN: all was read, and nothing was taken."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.path("server.pem"),
+                                self.path("server.key"))
+        context.load_verify_locations(self.path("ca.pem"))
+        context.verify_mode = ssl.CERT_REQUIRED
+
+        def refuse(server):
+            connection, _ = server.accept()
+            incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+            encrypted = context.wrap_bio(incoming, outgoing, server_side=True)
+            while not outgoing.pending:
+                incoming.write(connection.recv(4096))
+                with contextlib.suppress(ssl.SSLWantReadError):
+                    encrypted.do_handshake()
+            connection.sendall(outgoing.read())
+            while data := connection.recv(4096):
+                incoming.write(data)
+            with contextlib.suppress(ssl.SSLError):
+                encrypted.do_handshake()
+            connection.sendall(outgoing.read())
+            connection.close()
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            thread = threading.Thread(target=refuse, args=(server,))
+            thread.start()
+            transport = self.make()
+            connect(transport, server.getsockname())
+            transport.send(b"a 1 1\n")
+            error = self.assertRaises(transports.TransportError,
+                                      transport.commit)
+            thread.join()
+        self.assertIn("certificate required", str(error))
+
     def use_until_it_fails(self, transport, endpoint):
         connect(transport, endpoint)
         while True:
@@ -346,7 +381,21 @@ class TlsTransportTest(base.BaseTestCase):
                 self.assertIn("%s = %s" % (option, files[option]),
                               str(error))
 
-    def test_files_are_read_anew_at_each_connect(self):
+    def test_files_that_do_not_change_are_read_once(self):
+        made = []
+
+        def make(**files):
+            made.append(files)
+            return make_context(**files)
+        make_context = transports.make_context
+        self.useFixture(fixtures.MonkeyPatch(
+            "ceilometer_graphite.transports.make_context", make))
+        server, transport = self.server(), self.make()
+        for _ in range(3):
+            connect(transport, ("127.0.0.1", server.port))
+        self.assertEqual([self.files()], made)
+
+    def test_files_that_change_are_read_anew(self):
         authority = self.path("replaced.pem")
         server = self.server()
         transport = self.make(cafile=authority)
