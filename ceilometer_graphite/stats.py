@@ -78,7 +78,7 @@ def namer(settings, slot="", endpoints=None):
     """What makes of a metric's name the name of its series.
 
     ``{prefix}.HOST.graphite_publisher.PUBLISHER.NAME``, or
-    ``{prefix}.graphite_publisher.NAME;host=HOST;publisher=PUBLISHER``.
+    ``{prefix}.graphite_publisher.NAME;host=HOST;endpoint=PUBLISHER``.
     HOST is the whole name of the host. PUBLISHER is its endpoints, then a
     hash of its URL's options, if it has any, then a number from 2, if other
     processes of the host have a publisher with this URL.
@@ -97,7 +97,7 @@ def namer(settings, slot="", endpoints=None):
     if str(slot):
         publisher += "_" + str(slot)
     if settings.naming == "tags":
-        tags = ";host=%s;publisher=%s" % (host, publisher)
+        tags = ";host=%s;endpoint=%s" % (host, publisher)
         return lambda name: ".".join(filter(None, (
             head, BRANCH, name))) + tags
     return lambda name: ".".join(filter(None, (

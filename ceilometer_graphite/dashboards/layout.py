@@ -196,9 +196,6 @@ def of_publishers(settings: publisher_settings.Settings) -> Layout:
     if not settings.self_metrics_interval:
         raise LayoutError("self_metrics_interval is 0, and so the publishers "
                           "do not report on themselves")
-    if not settings.append_hostname:
-        raise LayoutError("append_hostname is false, and so the reports of "
-                          "all publishers have the same names")
     if settings.naming == "tags":
         return TagLayout("%s%s." % (_prefix(settings), stats.BRANCH),
                          _OF_PUBLISHERS)

@@ -95,7 +95,7 @@ class NamerTest(base.BaseTestCase):
     def test_tags_are_written_where_they_are_asked_for(self):
         self.assertEqual(
             "ceilometer.graphite_publisher.lines_sent;"
-            "host=compute-1_example_org;publisher=relay_2003",
+            "host=compute-1_example_org;endpoint=relay_2003",
             self.name(naming="tags"))
 
     def test_no_two_publishers_have_one_name(self):

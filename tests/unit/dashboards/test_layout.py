@@ -170,10 +170,6 @@ class RefusedTest(base.BaseTestCase):
             self.assertIn("append_hostname is false", self.refused(
                 naming=name, append_hostname=False))
 
-    def test_publishers_that_cannot_be_told_apart_are_refused(self):
-        self.assertIn("append_hostname is false", self.refused(
-            layout.of_publishers, append_hostname=False))
-
     def test_publishers_that_do_not_report_are_refused(self):
         self.assertIn("self_metrics_interval is 0", self.refused(
             layout.of_publishers, self_metrics_interval=0.0))

@@ -66,7 +66,7 @@ class SendTest(checks.CheckTestCase):
         self.find(*SEND)
         self.assertRegex(
             self.receiver.take(1)[0].decode(),
-            r"^lab\.graphite_publisher\.check;host=compute-1_example_org;publisher=127_")
+            r"^lab\.graphite_publisher\.check;host=compute-1_example_org;endpoint=127_")
 
     def test_udp_to_a_port_that_nobody_listens_on_is_an_error(self):
         port, = process.free_ports(1)
