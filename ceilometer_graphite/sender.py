@@ -163,11 +163,7 @@ class Sender:
                  report: Callable[[], float | None],
                  clock: Callable[[], float] = time.monotonic) -> None:
         self._endpoints = collections.deque(settings.endpoints)
-        self._connect_seconds = settings.connect_timeout_seconds
-        self._send_seconds = settings.send_timeout_seconds
-        self._catch_up_rate = settings.catch_up_rate
-        self._confirms = settings.confirm
-        self._is_udp = settings.protocol == "udp"
+        self._settings = settings
         self._box = box
         self._transport = transport
         self._counts = counts
@@ -181,10 +177,8 @@ class Sender:
         self._state: tuple = ()
         self._good: set[tuple[str, int]] = set()  # have confirmed lines
         self._connected_at = clock()
-        self._closed_at_once = 0  # times in a row
-        self._sent = 0  # bytes of this transaction
-        self._sends = 0
-        self._failures = 0
+        self._sent = self._sends = 0  # bytes and calls of this transaction
+        self._failures = self._closed_at_once = 0  # in a row
         self._backlog_at = 0.0
         self._report_at: float | None = clock()
         self._ends_at: float | None = None
@@ -249,11 +243,11 @@ class Sender:
     def patience(self) -> float:
         """The seconds that a peer may make no progress."""
         if self._ends_at is None:
-            return self._send_seconds
+            return self._settings.send_timeout_seconds
         left = max(0.1, self._ends_at - self._clock())
         if len(self._endpoints) > 1:
             left = min(left, _LAST_PATIENCE_SECONDS)
-        return min(self._send_seconds, left)
+        return min(self._settings.send_timeout_seconds, left)
 
     # The thread
 
@@ -314,7 +308,7 @@ class Sender:
         """
         if not self._box.has_recent():
             return self._sends <= 1
-        return (self._confirms and self._sends == 0
+        return (self._settings.confirm and self._sends == 0
                 and self._closed_at_once <= _AT_ONCE_TIMES
                 and isinstance(error, transports.PeerClosedError))
 
@@ -386,9 +380,9 @@ class Sender:
         seconds = now - self._backlog_at
         if seconds < _BACKLOG_SECONDS:
             return []
-        batches = self._box.take_backlog(limit, seconds * self._catch_up_rate)
-        self._backlog_at += sum(
-            batch.count for batch in batches) / self._catch_up_rate
+        rate = self._settings.catch_up_rate
+        batches = self._box.take_backlog(limit, seconds * rate)
+        self._backlog_at += sum(batch.count for batch in batches) / rate
         return batches
 
     def _send(self, batches: list[outbox.Batch]) -> None:
@@ -410,23 +404,24 @@ class Sender:
 
     def _commit(self) -> None:
         started = self._clock()
-        if self._confirms or self._is_udp:
+        is_udp = self._transport.kind == socket.SOCK_DGRAM
+        if self._settings.confirm or is_udp:
             self._transport.commit()
         else:
             self._transport.drain()
         self._box.confirm()
-        if self._clock() - started < self._send_seconds / 4:
+        if self._clock() - started < self._settings.send_timeout_seconds / 4:
             # A peer that is slower would soon be too slow for more.
             self._limit = min(self._largest,
                               self._limit + max(1024, self._limit // 4))
         self._good.add(self._endpoints[0])
-        if self._confirms or not self._failures or (
+        if self._settings.confirm or not self._failures or (
                 self._seconds_connected() > _SETTLED_SECONDS):
             # One that takes lines only to drop them is not well.
             self._failures = 0
             self._backoff.reset()
             self._say_connected()
-        if self._confirms and not self._is_udp and self._ends_at is None:
+        if self._settings.confirm and not is_udp and self._ends_at is None:
             self._connect()
 
     def _connect(self) -> None:
@@ -435,7 +430,7 @@ class Sender:
         :raises transports.TransportError: when that cannot be
         """
         endpoint = self._endpoints[0]
-        deadline = self._clock() + min(self._connect_seconds,
+        deadline = self._clock() + min(self._settings.connect_timeout_seconds,
                                        self.patience())
         addresses = self._resolver.addresses(
             endpoint, self._transport.kind, deadline - self._clock())

@@ -1,0 +1,46 @@
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+import ast
+
+from oslotest import base
+
+from tools import house
+
+
+class HouseTest(base.BaseTestCase):
+
+    def test_a_long_function_is_found_and_its_docstring_is_not_counted(self):
+        body = "    x = 1\n" * house.MAX_LINES
+        for text, count in (
+                ("def f():\n" + body, 1),
+                ("def f():\n" + body[10:], 0),
+                ('def f():\n    """One\n\n    two\n    """\n' + body[10:], 0)):
+            self.assertEqual(count, len(list(house.long_functions(
+                ast.parse(text)))))
+
+    def test_a_module_uses_what_is_its_own_only(self):
+        for name, text, count in (
+                ("transports", "import socket", 0),
+                ("naming", "import socket", 1),
+                ("naming", "from threading import Thread", 1),
+                ("naming", "import threading\nthreading.Thread()", 1),
+                ("naming", "import os\nos.unlink('x')", 1),
+                ("spool", "import os\nos.unlink('x')", 0),
+                ("driver", "from ceilometer_graphite.cli import main", 1)):
+            with self.subTest(text, name=name):
+                self.assertEqual(count, len(list(house.forbidden(
+                    name, ast.parse(text)))))
+
+    def test_the_house_is_in_order(self):
+        self.assertEqual(0, house.main())

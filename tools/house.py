@@ -1,0 +1,111 @@
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The rules of the house that no common tool knows.
+
+Prints what breaks them, and fails then::
+
+    python -m tools.house
+"""
+
+import ast
+from collections.abc import Iterator
+import pathlib
+import sys
+
+PACKAGE = pathlib.Path(__file__).absolute().parent.parent / (
+    "ceilometer_graphite")
+MAX_LINES = 30
+# The loop over all samples is one piece, because each call would cost it more
+# than what it does.
+MAY_BE_LONG = {"_walk"}
+# Which modules of the agent's side may use what. The command line looks at
+# sockets and files of its own.
+MAY_USE = {
+    "socket": {"transports", "sender"},
+    "ssl": {"transports"},
+    "select": {"transports", "sender"},
+    "fcntl": {"transports", "spool"},
+    "zlib": {"spool"},
+    "threading.Thread": {"sender", "spool", "lanes"},
+    "os.open": {"spool"},
+    "os.unlink": {"spool"},
+}
+
+
+def code_lines(function: ast.FunctionDef) -> int:
+    """How many lines a function has without its docstring."""
+    count = (function.end_lineno or 0) - function.lineno + 1
+    first = function.body[0]
+    if isinstance(first, ast.Expr) and isinstance(
+            first.value, ast.Constant) and isinstance(first.value.value, str):
+        count -= (first.end_lineno or 0) - first.lineno + 1
+    return count
+
+
+def long_functions(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """The line of each function that is too long, and what is wrong."""
+    for node in ast.walk(tree):
+        if (isinstance(node, ast.FunctionDef)
+                and node.name not in MAY_BE_LONG
+                and code_lines(node) > MAX_LINES):
+            yield node.lineno, "%s has %d lines, more than %d" % (
+                node.name, code_lines(node), MAX_LINES)
+
+
+def uses(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """The modules that are imported, and the attributes of modules."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, each.name) for each in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from ((node.lineno, "%s.%s" % (node.module, each.name))
+                        for each in node.names)
+        elif isinstance(node, ast.Attribute) and isinstance(
+                node.value, ast.Name):
+            yield node.lineno, "%s.%s" % (node.value.id, node.attr)
+
+
+def forbidden(name: str, tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """What a module of the agent's side uses and may not.
+
+    :param name: of the module, without its package
+    """
+    for line, what in uses(tree):
+        if name not in MAY_USE.get(what, {name}):
+            yield line, "%s is for %s only" % (
+                what, ", ".join(sorted(MAY_USE[what])))
+        if what.startswith(("ceilometer_graphite.cli",
+                            "ceilometer_graphite.dashboards")):
+            yield line, "%s is the command line's" % what
+
+
+def check(path: pathlib.Path) -> list[str]:
+    """What is wrong with a module of the package."""
+    tree = ast.parse(path.read_text())
+    found = list(long_functions(tree))
+    if path.parent == PACKAGE and path.name != "__main__.py":
+        found += forbidden(path.stem, tree)
+    return ["%s:%d: %s" % (path.relative_to(PACKAGE.parent), *each)
+            for each in sorted(set(found))]
+
+
+def main() -> int:
+    found = [each for path in sorted(PACKAGE.rglob("*.py"))
+             for each in check(path)]
+    print("\n".join(found))
+    return bool(found)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
