@@ -18,11 +18,13 @@ from collections.abc import Callable
 import logging
 import os
 import threading
+import time
 import typing
 import weakref
 
 from oslo_log import log
 
+from ceilometer_graphite import shutdown
 from ceilometer_graphite import throttle
 
 LOG = log.getLogger(__name__)
@@ -31,6 +33,8 @@ LOG = log.getLogger(__name__)
 QUEUED_CALLS = 200
 _FIRST_DELAY_SECONDS = 1.0
 _MAX_DELAY_SECONDS = 60.0
+# A call that takes longer hangs, and the end of the process waits no more.
+_HANGS_SECONDS = 1.0
 # oslo.messaging logs what it cannot send, whole, and raises nothing.
 _MESSAGING = "oslo_messaging.notify"
 
@@ -56,8 +60,9 @@ class Lane:
 
     A few calls wait for those before them; when more do, the oldest are
     dropped. While calls fail, the next one waits longer each time, up to a
-    minute. What was dropped or failed is gone. A forked child has an empty
-    lane.
+    minute. What was dropped or failed is gone. The end of the process waits
+    for what is queued, unless calls fail or hang
+    (:mod:`~ceilometer_graphite.shutdown`). A forked child has an empty lane.
 
     :param name: of what is called, for the log
     :param call: may wait, and may raise
@@ -72,12 +77,15 @@ class Lane:
         self._throttle = throttle.Throttle(LOG)
         self._start_over()
         _lanes.add(self)
+        shutdown.watch(self)
 
     def _start_over(self) -> None:
         self._waiting: collections.deque = collections.deque()
         self._condition = threading.Condition()
         self._thread: threading.Thread | None = None
-        self._is_busy = False
+        # When the call under execution began; None while there is none.
+        self._began: float | None = None
+        self._is_failing = False
 
     def put(self, *args: typing.Any) -> None:
         """Have the function called with these, after those before them."""
@@ -91,10 +99,30 @@ class Lane:
             self._condition.notify()
         if is_full:
             self._lost("it is behind by %d calls" % QUEUED_CALLS)
+        shutdown.wait_if_ending(self)
 
     def is_idle(self) -> bool:
         """Whether no call waits or is under execution."""
-        return not self._waiting and not self._is_busy
+        return not self._waiting and self._began is None
+
+    def hurry(self, until: float) -> None:
+        """Do nothing: a lane never waits with a call that may succeed."""
+
+    def is_done(self) -> bool:
+        """Whether nothing is queued, or calls fail or hang.
+
+        Takes no lock: a signal handler asks.
+        """
+        began = self._began
+        return self.is_idle() or self._is_failing or (
+            began is not None and time.monotonic() - began > _HANGS_SECONDS)
+
+    def count_lost(self) -> int:
+        """At the end of the process, count the calls that are left."""
+        lost = len(self._waiting) + (self._began is not None)
+        if lost:
+            self._lost("the agent ended", lost)
+        return lost
 
     def _start_locked(self) -> None:
         thread = threading.Thread(
@@ -116,16 +144,17 @@ class Lane:
             with self._condition:
                 while not self._waiting:
                     self._condition.wait()
+                self._began = time.monotonic()
                 args = self._waiting.popleft()
-                self._is_busy = True
             problem = self._try(args, failures)
+            self._is_failing = problem is not None
+            self._began = None
             if problem is None:
                 delay = _FIRST_DELAY_SECONDS
             else:
                 self._lost(problem)
                 _pause(delay)
                 delay = min(delay * 2, _MAX_DELAY_SECONDS)
-            self._is_busy = False
 
     def _try(self, args: tuple, failures: _Failures) -> str | None:
         """Call once; what was wrong, or None."""
@@ -136,8 +165,8 @@ class Lane:
             return str(e) or type(e).__name__
         return failures.noted
 
-    def _lost(self, problem: str) -> None:
-        self._dropped(1)
+    def _lost(self, problem: str, count: int = 1) -> None:
+        self._dropped(count)
         self._throttle.log(
             logging.WARNING, "lost", "%s did not get what was meant for it: "
             "%s. Graphite gets its lines none the less", self._name, problem)

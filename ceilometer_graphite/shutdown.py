@@ -40,7 +40,10 @@ os.register_at_fork(after_in_child=_publishers.clear)
 
 
 def watch(publisher):
-    """Let the end of the process wait for a publisher's lines.
+    """Let the end of the process wait for a publisher or a lane.
+
+    It has ``hurry``, ``is_done`` and ``count_lost``, all of them safe in a
+    signal handler.
 
     Does nothing but in the main thread of a process that handles SIGTERM,
     as each agent does.
@@ -61,8 +64,8 @@ def _waiting(handler):
         for publisher in list(_publishers):
             publisher.hurry(time.monotonic() + _left)
         for publisher in list(_publishers):
-            if not wait_if_ending(publisher):
-                publisher.count_lost()
+            wait_if_ending(publisher)
+            publisher.count_lost()
     wait_and_handle.waits_for_publishers = True
     return wait_and_handle
 

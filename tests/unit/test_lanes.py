@@ -85,6 +85,27 @@ class LaneTest(base.BaseTestCase):
         messaging.error("of another thread")
         self.assertIn("of another thread", self.log.output)
 
+    def test_the_end_of_the_process_waits_for_what_is_queued(self):
+        ends = threading.Event()
+        lane = self.make(lambda number: (ends.wait(), self.called.put(number)))
+        for number in range(3):
+            lane.put(number)
+        self.assertFalse(lane.is_done())
+        ends.set()
+        while not lane.is_done():
+            time.sleep(0.01)
+        self.assertEqual((0, 3), (lane.count_lost(), self.called.qsize()))
+
+    def test_the_end_waits_for_no_call_that_hangs_and_counts_the_rest(self):
+        ends = threading.Event()
+        self.addCleanup(ends.set)
+        lane = self.make(lambda number: ends.wait())
+        for number in range(3):
+            lane.put(number)
+        while not lane.is_done():
+            time.sleep(0.01)
+        self.assertEqual((3, 3), (lane.count_lost(), self.lost.get()))
+
     def test_a_forked_child_has_an_empty_lane_that_works(self):
         ends = threading.Event()
         self.addCleanup(ends.set)
