@@ -79,21 +79,22 @@ def namer(settings, slot="", endpoints=None):
 
     ``{prefix}.HOST.graphite_publisher.PUBLISHER.NAME``, or
     ``{prefix}.graphite_publisher.NAME;host=HOST;endpoint=PUBLISHER``.
-    HOST is the whole name of the host. PUBLISHER is its endpoints, then a
-    hash of its URL's options, if it has any, then a number from 2, if other
-    processes of the host have a publisher with this URL.
+    HOST is the host's short name. PUBLISHER is its endpoints, then a hash of
+    the host's domain and the URL's options, if there are any, then a number
+    from 2, if other processes of the host have a publisher with this URL.
 
     :param slot: of this process among those; its text is that number
     :param endpoints: in place of those of the publisher
     """
-    host = sanitize.component(settings.host)
+    host = sanitize.short_host(settings.host)
     head = naming.checked_prefix(settings.prefix)
     parts = urllib.parse.urlsplit(settings.url)
     publisher = sanitize.component(endpoints or ",".join(
         "%s:%d" % endpoint for endpoint in settings.endpoints))
-    if parts.query:
+    if settings.host.partition(".")[2] or parts.query:
         publisher += "_" + hashlib.blake2b(
-            parts.query.encode(), digest_size=4).hexdigest()
+            ("%s?%s" % (settings.host, parts.query)).encode(),
+            digest_size=4).hexdigest()
     if str(slot):
         publisher += "_" + str(slot)
     if settings.naming == "tags":

@@ -64,10 +64,12 @@ class Load:
     :param tag: begins the series of this load, and of no other.
     :param base: the second of the first sample; a thousand follow it, in
         each series.
+    :param value: makes of a sample's number its volume.
     """
 
-    def __init__(self, tag="load", base=None):
+    def __init__(self, tag="load", base=None, value=lambda number: number):
         self.tag = tag
+        self.value = value
         self.base = base or int(time.time()) - 2 * POINTS_A_SERIES
         self.count = 0
         self.lines = []
@@ -85,13 +87,13 @@ class Load:
     def line(self, number):
         """The line of the sample of this number."""
         return "ceilometer.compute-1.p.%s%d.load %d %d" % (
-            self.tag, number // POINTS_A_SERIES, number,
+            self.tag, number // POINTS_A_SERIES, self.value(number),
             self.base + number % POINTS_A_SERIES)
 
     def _sample(self, number):
         second = self.base + number % POINTS_A_SERIES
         return unit_base.make_sample(
-            name="load", volume=number,
+            name="load", volume=self.value(number),
             resource_id="%s%d" % (self.tag, number // POINTS_A_SERIES),
             timestamp=time.strftime("%Y-%m-%dT%H:%M:%S",
                                     time.gmtime(second)))

@@ -123,7 +123,7 @@ class CheckTest(commands.CommandTestCase):
                         append_hostname=False)
         self.assertEqual((0, {}), self.check_and_read_back())
         name, = self.assert_read_back(1)
-        self.assertIn(";publisher=127_0_0_1_", name)
+        self.assertIn(";endpoint=127_0_0_1_", name)
 
     def test_each_line_is_about_one_thing_for_someone_who_reads(self):
         self.publish_to(self.url_of(self.carbon.line_port))

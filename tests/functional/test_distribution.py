@@ -97,9 +97,12 @@ class DistributionTest(base.BaseTestCase):
         with zipfile.ZipFile(self.wheel) as archive:
             found = {path for path in archive.namelist()
                      if ".dist-info/" not in path}
-        shared = f"{NAME}-{VERSION}.data/data/share/ceilometer-graphite/"
+        share = f"{NAME}-{VERSION}.data/data/share/"
         package = {path for path in self.files if path.startswith(NAME + "/")}
-        self.assertEqual(package | {shared + name for name in SHARED}, found)
+        shared = {share + "ceilometer-graphite/" + name for name in SHARED}
+        self.assertEqual(
+            package | shared | {share + "man/man1/ceilometer-graphite.1"},
+            found)
 
     def test_check_passes_with_the_sdist_alone(self):
         self.check_passes_with(self.sdist)

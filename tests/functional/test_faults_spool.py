@@ -12,6 +12,7 @@
 """Lines on disk outlive what kills the process that they were in."""
 
 import gzip
+import random
 import time
 
 from ceilometer_graphite import spool
@@ -157,8 +158,10 @@ class SizeTest(SpoolTestCase):
         """May be lost: the oldest lines beyond spool_size, counted."""
         port, = process.free_ports(1)
         publisher = self.make_publisher(
-            port, spool_size=1024 ** 2, buffer_size=2 ** 17, **self.options)
-        load = faults.Load()
+            port, spool_size=1024 ** 2, buffer_size=2 ** 19, **self.options)
+        # Values that cannot be compressed fill it with fewer lines.
+        load = faults.Load(value=lambda number: random.Random(
+            number).getrandbits(50))
         while not publisher.counts["lines_dropped.spool_full"]:
             load.publish(publisher, 5000, 500)
             process.wait_for(publisher.is_done, 20, "a spool")

@@ -158,7 +158,7 @@ class NotificationTest(base.GraphiteTestCase):
                if path.startswith(truth.PREFIX) and truth.OWN_BRANCH in path]
         self.assertEqual(
             self.series("direct"), self.series(truth.PREFIX))
-        self.assertEqual({"network-one_example_org"},
+        self.assertEqual({"network-one"},
                          {path.split(".")[1] for path in own})
         # So each of them had a share.
         self.assertEqual(WORKERS, self.several.log_text().count(

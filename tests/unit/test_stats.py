@@ -77,34 +77,35 @@ class NamerTest(base.BaseTestCase):
 
     def name(self, slot="", **settings):
         return stats.namer(types.SimpleNamespace(
-            **{"host": "compute-1.example.org", "prefix": "ceilometer.",
+            **{"host": "compute-1", "prefix": "ceilometer.",
                "naming": "path", "url": "graphite://relay:2003",
                "endpoints": (("relay", 2003),), **settings}),
             slot)("lines_sent")
 
-    def test_a_path_has_the_whole_host_and_the_endpoints(self):
+    def test_a_path_has_the_host_and_the_endpoints(self):
         self.assertEqual(
-            "ceilometer.compute-1_example_org.graphite_publisher.relay_2003."
+            "ceilometer.compute-1.graphite_publisher.relay_2003."
             "lines_sent", self.name())
 
     def test_a_path_without_prefix_has_no_empty_component(self):
         self.assertEqual(
-            "compute-1_example_org.graphite_publisher.relay_2003.lines_sent",
+            "compute-1.graphite_publisher.relay_2003.lines_sent",
             self.name(prefix=""))
 
     def test_tags_are_written_where_they_are_asked_for(self):
         self.assertEqual(
             "ceilometer.graphite_publisher.lines_sent;"
-            "host=compute-1_example_org;endpoint=relay_2003",
+            "host=compute-1;endpoint=relay_2003",
             self.name(naming="tags"))
 
     def test_no_two_publishers_have_one_name(self):
         names = {self.name(**changed) for changed in (
-            {}, {"host": "compute-1.example.com"}, {"slot": "2"},
+            {}, {"host": "compute-1.example.com"},
+            {"host": "compute-1.example.org"}, {"slot": "2"},
             {"url": "graphite://relay:2003?counters=raw"},
             {"url": "graphite://relay:2003?counters=both"},
             {"endpoints": (("relay", 2003), ("other", 2003))})}
-        self.assertEqual(6, len(names))
+        self.assertEqual(7, len(names))
 
     def test_a_host_cannot_leave_its_component(self):
         self.assertEqual(
