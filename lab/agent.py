@@ -60,40 +60,39 @@ def simulator_env(instances=12, **settings):
                for name, value in settings.items()}}
 
 
-class Agent(process.Process):
-    """`ceilometer-polling --polling-namespaces compute`.
+class Ceilometer(process.Process):
+    """A command of Ceilometer, with its configuration in one folder.
 
-    :param directory: its configuration files and its log, polling.log.
-    :param pipeline: the text of pipeline.yaml.
-    :param polling: the text of polling.yaml.
-    :param options: {section: {option: value}} over the lab's defaults; a
+    :param name: of the command; its last part is the name of its log.
+    :param directory: its configuration files and its log.
+    :param options: {section: {option: value}} over `default_options()`; a
         list of values gives an option several times, None leaves it out.
-    :param env: more environment, such as simulator_env().
-    :param command: another ceilometer-polling, such as a distribution's.
+    :param env: more environment.
+    :param command: another than that of this environment, as a list.
+    :param arguments: of the command, beside --config-file.
+    :param texts: of YAML files, by name, such as pipeline.
     """
 
-    def __init__(self, directory, pipeline, polling, options=None, env=None,
-                 command=None):
-        self.directory = pathlib.Path(directory).absolute()
-        self.directory.mkdir(parents=True, exist_ok=True)
-        self.write(pipeline=pipeline, polling=polling)
+    def __init__(self, name, directory, options=None, env=None, command=None,
+                 arguments=(), **texts):
+        self.directory = process.folder(directory)
+        self.write(**texts)
         self.write_conf(options or {})
-        command = command or [sys.executable,
-                              process.script("ceilometer-polling")]
         super().__init__(
-            "ceilometer-polling",
-            [*command, "--polling-namespaces", "compute",
-             "--config-file", str(self.directory / "ceilometer.conf")],
-            self.directory / "polling.log", env=env, cwd=self.directory)
+            name, [*(command or [sys.executable, process.script(name)]),
+                   *arguments, "--config-file",
+                   str(self.directory / "ceilometer.conf")],
+            self.directory / f"{name.rpartition('-')[2]}.log", env=env,
+            cwd=self.directory)
 
     def write(self, **texts):
-        """Replace pipeline.yaml (`pipeline`) or polling.yaml (`polling`)."""
+        """Replace YAML files, such as pipeline.yaml (`pipeline`)."""
         for name, text in texts.items():
             (self.directory / f"{name}.yaml").write_text(text)
 
     def write_conf(self, options):
         """Write ceilometer.conf: the defaults, and `options` over them."""
-        merged = self._default_options()
+        merged = self.default_options()
         for section, values in options.items():
             merged[section] = {**merged.get(section, {}), **values}
         lines = []
@@ -106,19 +105,66 @@ class Agent(process.Process):
         (self.directory / "ceilometer.conf").write_text(
             "\n".join(lines) + "\n")
 
-    def _default_options(self):
+    def default_options(self):
         return {
             "DEFAULT": {
                 "host": "compute-1.example.org", "use_stderr": True,
                 "pipeline_cfg_file": self.directory / "pipeline.yaml"},
-            "polling": {"cfg_file": self.directory / "polling.yaml"},
-            "compute": {"instance_discovery_method": "libvirt_metadata"},
             "publisher": {"telemetry_secret": ""},
-            "publisher_notifier": {"telemetry_driver": "ceilometer_pipeline"},
         }
+
+    def pids(self):
+        """Return the pids of the master and of its workers."""
+        return [self.pid, *self.worker_pids()]
 
     def worker_pids(self):
         """Return the pids of the workers that the master forked."""
         tasks = pathlib.Path(f"/proc/{self.pid}/task").glob("*/children")
         return [int(pid) for task in tasks
                 for pid in task.read_text().split()]
+
+
+class Agent(Ceilometer):
+    """`ceilometer-polling --polling-namespaces compute`.
+
+    :param pipeline: the text of pipeline.yaml.
+    :param polling: the text of polling.yaml.
+    :param env: more environment, such as simulator_env(); the other
+        parameters are those of `Ceilometer`.
+    """
+
+    def __init__(self, directory, pipeline, polling, options=None, env=None,
+                 command=None):
+        super().__init__(
+            "ceilometer-polling", directory, options, env, command,
+            ["--polling-namespaces", "compute"], pipeline=pipeline,
+            polling=polling)
+
+    def default_options(self):
+        return {
+            **super().default_options(),
+            "polling": {"cfg_file": self.directory / "polling.yaml"},
+            "compute": {"instance_discovery_method": "libvirt_metadata"},
+            "publisher_notifier": {"telemetry_driver": "ceilometer_pipeline"},
+        }
+
+
+class NotificationAgent(Ceilometer):
+    """`ceilometer-agent-notification`, for samples only.
+
+    :param pipeline: the text of pipeline.yaml.
+    :param transport_url: the bus that it listens to; the other parameters
+        are those of `Ceilometer`.
+    """
+
+    def __init__(self, directory, pipeline, transport_url, options=None,
+                 env=None):
+        self._transport_url = transport_url
+        super().__init__("ceilometer-agent-notification", directory, options,
+                         env, pipeline=pipeline)
+
+    def default_options(self):
+        options = super().default_options()
+        options["DEFAULT"]["transport_url"] = self._transport_url
+        options["notification"] = {"pipelines": "meter"}
+        return options

@@ -11,9 +11,8 @@
 # under the License.
 """An authority and certificates that it signed, by the openssl command."""
 
-import pathlib
-
 from lab import command
+from lab import process
 
 _EXTENSIONS = """\
 subjectAltName = {names}
@@ -28,8 +27,7 @@ class Authority:
     """
 
     def __init__(self, directory):
-        self._directory = pathlib.Path(directory).absolute()
-        self._directory.mkdir(parents=True, exist_ok=True)
+        self._directory = process.folder(directory)
         self.cafile = self._directory / "ca.pem"
         self._key = self._directory / "ca.key"
         self._openssl(

@@ -100,3 +100,8 @@ def print_to(path: str) -> None:
 def shared_doubles(count: int) -> typing.Any:
     """Return an array of zeros that this process and its children share."""
     return _FORK.RawArray("d", count)
+
+
+def shared_bytes(count: int) -> typing.Any:
+    """Return an array of zero bytes that this process and children share."""
+    return _FORK.RawArray("B", count)

@@ -103,8 +103,7 @@ class Carbon(process.Process):
 
     def __init__(self, directory, retentions="1s:1h", tags=False,
                  metric_interval=0, settings=None, command=None):
-        self.directory = pathlib.Path(directory).absolute()
-        self.directory.mkdir(parents=True, exist_ok=True)
+        self.directory = process.folder(directory)
         (self.line_port, self.udp_port, self.pickle_port, self.query_port,
          self.web_port) = process.free_ports(5)
         self.whisper = self.directory / "whisper"
@@ -149,8 +148,7 @@ class GraphiteWeb(process.Process):
     """
 
     def __init__(self, directory, carbon):
-        self.directory = pathlib.Path(directory).absolute()
-        self.directory.mkdir(parents=True, exist_ok=True)
+        self.directory = process.folder(directory)
         self.url = f"http://127.0.0.1:{carbon.web_port}"
         (self.directory / "graphite_lab_settings.py").write_text(
             WEB_SETTINGS.format(

@@ -15,7 +15,6 @@
 """InfluxDB 1: Debian's package as a process on loopback."""
 
 import json
-import pathlib
 import urllib.parse
 import urllib.request
 
@@ -38,8 +37,7 @@ class InfluxDB(process.Process):
     """
 
     def __init__(self, directory):
-        directory = pathlib.Path(directory).absolute()
-        directory.mkdir(parents=True, exist_ok=True)
+        directory = process.folder(directory)
         self.line_port, self._port, backup_port = process.free_ports(3)
         path = directory / CONFIGURATION
         path.write_text(

@@ -20,7 +20,6 @@ the network are this machine's. It takes root, and a kernel with overlayfs.
 """
 
 import os
-import pathlib
 import shlex
 import subprocess
 
@@ -55,8 +54,7 @@ class Machine(process.Process):
     """
 
     def __init__(self, directory, shown=()):
-        self.directory = pathlib.Path(directory).absolute()
-        self.directory.mkdir(parents=True, exist_ok=True)
+        self.directory = process.folder(directory)
         self._root = self.directory / "mounts/merged"
         self._root.parent.mkdir()
         script = _MOUNTS.format(

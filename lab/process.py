@@ -54,6 +54,13 @@ def wait_for(predicate, timeout_seconds, what):
         time.sleep(POLL_SECONDS)
 
 
+def folder(path):
+    """Return a folder as an absolute path; it is made if it is not there."""
+    path = pathlib.Path(path).absolute()
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
 def is_free(port):
     """Tell whether `port` can be bound on loopback, for TCP and for UDP."""
     for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
@@ -111,6 +118,10 @@ class Process:
     @property
     def pid(self):
         return self._child.pid
+
+    def pids(self):
+        """Return the pids of what does its work."""
+        return [self.pid]
 
     def is_alive(self):
         return self._child is not None and self._child.poll() is None

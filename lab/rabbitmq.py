@@ -37,8 +37,7 @@ class RabbitMQ(process.Process):
         if not SERVER.exists():
             raise process.LabError(
                 f"there is no {SERVER}: install Debian's package {PACKAGE}")
-        self.directory = pathlib.Path(directory).absolute()
-        self.directory.mkdir(parents=True, exist_ok=True)
+        self.directory = process.folder(directory)
         self.port, self._node_port, self._epmd_port = process.free_ports(3)
         self._write_conf()
         # It would start one as a daemon, which nobody ends.

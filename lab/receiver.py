@@ -21,7 +21,6 @@ import argparse
 import contextlib
 import math
 import os
-import pathlib
 import pickle
 import signal
 import socket
@@ -201,8 +200,7 @@ class Receiver(process.Process):
 
     def __init__(self, directory, mode=READS, port=None, within=(),
                  **options):
-        directory = pathlib.Path(directory).absolute()
-        directory.mkdir(parents=True, exist_ok=True)
+        directory = process.folder(directory)
         self.port = port or process.free_ports(1)[0]
         self.path = directory / "lines"
         self.within = list(within)

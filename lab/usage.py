@@ -15,6 +15,7 @@
 
 import os
 import pathlib
+import re
 import time
 import typing
 
@@ -43,6 +44,14 @@ def rss_mb(pids: list) -> float:
     """Return the resident memory of processes; shared pages count each."""
     return sum(int(pathlib.Path("/proc/%d/statm" % pid).read_text().split()[1])
                for pid in pids) * _MB_PER_PAGE
+
+
+def wake_ups(pid: int) -> dict:
+    """Return {thread: how often it has gone to sleep} of a process."""
+    return {int(task.name): int(re.search(
+        r"^voluntary_ctxt_switches:\s*(\d+)", (task / "status").read_text(),
+        re.MULTILINE)[1])
+        for task in pathlib.Path("/proc/%d/task" % pid).iterdir()}
 
 
 def growth(read: typing.Callable, seconds: float) -> list:

@@ -15,7 +15,6 @@
 """VictoriaMetrics: Debian's package as a process on loopback."""
 
 import json
-import pathlib
 import urllib.parse
 import urllib.request
 
@@ -36,8 +35,7 @@ class VictoriaMetrics(process.Process):
     """
 
     def __init__(self, directory):
-        directory = pathlib.Path(directory).absolute()
-        directory.mkdir(parents=True, exist_ok=True)
+        directory = process.folder(directory)
         self.line_port, self._port = process.free_ports(2)
         self.data = directory / "data"
         super().__init__(

@@ -11,10 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What the publisher takes while it does nothing, and for each counter.
-
-Run it from the checkout: ``python -m benchmarks.cpu.footprint``.
-"""
+"""What the publisher takes while it does nothing, and for each counter."""
 
 import contextlib
 import dataclasses
@@ -23,7 +20,6 @@ import importlib
 import multiprocessing
 import os
 import pathlib
-import re
 import tempfile
 import threading
 import time
@@ -32,7 +28,6 @@ import tracemalloc
 from ceilometer import sample
 from stevedore import driver as stevedore_driver
 
-from benchmarks.common import arguments
 from benchmarks.common import report
 from benchmarks.common import senders
 from benchmarks.cpu import cycle
@@ -108,12 +103,11 @@ _KINDS = {
 }
 
 
-def _others_switches():
-    """How often threads of this process but this one went to sleep."""
-    return [int(re.search(r"^voluntary_ctxt_switches:\s*(\d+)", (
-        task / "status").read_text(), re.MULTILINE)[1])
-        for task in pathlib.Path("/proc/self/task").iterdir()
-        if int(task.name) != threading.get_native_id()]
+def _others_wake_ups():
+    """Return what each thread of this process but this one has."""
+    found = usage.wake_ups(os.getpid())
+    del found[threading.get_native_id()]
+    return list(found.values())
 
 
 def _idle(kind, port, directory, plan):
@@ -133,9 +127,9 @@ def _idle(kind, port, directory, plan):
     time.sleep(plan.settle_seconds)
     gc.collect()
     after = usage.rss_mb([os.getpid()])
-    switches = _others_switches()
+    switches = _others_wake_ups()
     time.sleep(plan.idle_seconds)
-    woken = sum(_others_switches()) - sum(switches)
+    woken = sum(_others_wake_ups()) - sum(switches)
     del kept
     return Idle(after - before, len(switches), woken / plan.idle_seconds)
 
@@ -215,18 +209,3 @@ def judged(idle, counters, by_file):
                         1) for kind, of in idle.items()),
         report.Target("bytes for each counter, all in",
                       sum(by_file.values()) / counters, 400)]
-
-
-def main():
-    parser = arguments.parser("cpu.footprint", __doc__)
-    arguments.add_short(parser)
-    given = parser.parse_args()
-    idle, series = measure(SHORT if given.short else FULL, given.log)
-    print(report.about())
-    print(tables(idle, *series))
-    print(report.paragraph(LEGEND))
-    print(report.bullets(judged(idle, *series)))
-
-
-if __name__ == "__main__":
-    main()

@@ -83,14 +83,14 @@ class PollingAgent:
     :param pipeline: text of pipeline.yaml, if it publishes itself
     :param receiver: the :class:`~benchmarks.scale.receiver.Receiver` that
         gets the lines, or None
-    :param bus: the :class:`~benchmarks.scale.bus.Bus` that brings them, or
-        None; its CPU is counted too
+    :param behind: processes between it and Graphite, the last of which
+        publishes; their CPU is counted too
     """
 
     def __init__(self, directory, instances, driver, options=None,
-                 pipeline="", receiver=None, bus=None):
+                 pipeline="", receiver=None, behind=()):
         self.receiver = receiver
-        self._others = bus.pids() if bus else {}
+        self._behind = behind
         self._last = None
         self._go = None
         self._go_path = directory / "go"
@@ -105,7 +105,7 @@ class PollingAgent:
                 "telemetry_driver": driver}}, env,
             [sys.executable, "-m", "benchmarks.scale.probe",
              str(self._go_path), str(path), driver])
-        self._log_path = bus.log_path if bus else self._process.log_path
+        self._log_path = [self._process, *behind][-1].log_path
 
     def __enter__(self):
         os.mkfifo(self._go_path)
@@ -147,7 +147,8 @@ class PollingAgent:
             value - old for value, old in zip(
                 self._usage(), before, strict=True))
         return Turn(cpu, sender_cpu,
-                    dict(zip(self._others, others, strict=True)),
+                    dict(zip((each.name for each in self._behind), others,
+                             strict=True)),
                     seconds, notifications)
 
     def rss_mb(self) -> float:
@@ -192,7 +193,7 @@ class PollingAgent:
     def _usage(self):
         """Return seconds of CPU: agent, its sender, and the others."""
         worker, = self._process.worker_pids()
-        return (usage.cpu_seconds([self._process.pid, worker]),
+        return (usage.cpu_seconds(self._process.pids()),
                 usage.thread_cpu_seconds(worker, self._last.sender)
                 if self._last.sender else 0.0,
-                *map(usage.cpu_seconds, self._others.values()))
+                *(usage.cpu_seconds(each.pids()) for each in self._behind))

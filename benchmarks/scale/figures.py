@@ -17,6 +17,8 @@ import statistics
 import typing
 
 NOOP, DIRECT, BUS = "noop", "direct", "bus"
+# The processes of the bus.
+BEHIND = BROKER, AGENT = "broker", "notification agent"
 
 
 class Spread(typing.NamedTuple):

@@ -77,8 +77,8 @@ _BUS = (
 _PARTS = (
     (("Client", lambda of: _spread(of.client)),
      ("inside", lambda of: _median(of.driver(figures.BUS))),
-     ("Broker", lambda of: _spread(of.part("broker"))),
-     ("Agent 2", lambda of: _spread(of.part("notification agent")))),
+     ("Broker", lambda of: _spread(of.part(figures.BROKER))),
+     ("Agent 2", lambda of: _spread(of.part(figures.AGENT)))),
     "Seconds of CPU for a million samples. Client: what messagingv2 adds to "
     "the agent; inside: what the agent spends within its calls. Broker: "
     "RabbitMQ with all its threads. Agent 2: ceilometer-agent-notification, "

@@ -15,18 +15,20 @@
 
 import contextlib
 import dataclasses
-import time
 
 from benchmarks.scale import agents as scale_agents
-from benchmarks.scale import bus as scale_bus
 from benchmarks.scale import figures
 from benchmarks.scale import receiver as scale_receiver
 from benchmarks.scale import records
 from lab import agent
+from lab import process
+from lab import rabbitmq
 from lab import usage
 
 NAMES = (figures.NOOP, figures.DIRECT, figures.BUS)
 _DIRECT_DRIVER = "ceilometer_pipeline"
+_BUS_DRIVER = "messagingv2"
+_START_SECONDS = 180
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +93,7 @@ class Trial(contextlib.ExitStack):
         self._names = names
         self._plan = plan
         self._directory = directory
-        self._bus = None
+        self._bus = ()
 
     def run(self) -> Result:
         """Measure.
@@ -106,10 +108,11 @@ class Trial(contextlib.ExitStack):
         turns = self._take_turns(agents)
         latencies, series = _check(turns, agents)
         rss_mb = {name: each.rss_mb() for name, each in agents.items()}
-        if self._bus:
-            rss_mb |= self._bus.rss_mb()
+        for each in self._bus:
+            # Without the master of the agent.
+            rss_mb[each.name] = usage.rss_mb(each.pids()[-1:])
         return Result(self._instances, turns, latencies, series, rss_mb,
-                      idle, self._bus and self._bus.version)
+                      idle, self._bus[0].version() if self._bus else None)
 
     def _start(self, name):
         directory = self._directory / name
@@ -123,20 +126,30 @@ class Trial(contextlib.ExitStack):
         if name == figures.DIRECT:
             made.update(driver=_DIRECT_DRIVER, pipeline=pipeline)
         elif name == figures.BUS:
-            self._bus = self.enter_context(scale_bus.Bus(directory, pipeline))
-            made.update(driver=scale_bus.DRIVER, bus=self._bus,
-                        options=self._bus.agent_options)
+            self._start_bus(directory, pipeline)
+            made.update(driver=_BUS_DRIVER, behind=self._bus, options={
+                "DEFAULT": {"transport_url": self._bus[0].url}})
         return self.enter_context(scale_agents.PollingAgent(
             directory, self._instances, **made))
 
+    def _start_bus(self, directory, pipeline):
+        """Return when the notification agent is at the broker."""
+        broker = rabbitmq.RabbitMQ(directory / "rabbitmq")
+        self._bus = (broker, agent.NotificationAgent(
+            directory / "notification", pipeline, broker.url,
+            env={"PYTHONPATH": str(process.ROOT)}))
+        for each, name in zip(self._bus, figures.BEHIND, strict=True):
+            each.name = name
+            self.enter_context(each)
+        broker.wait_for_log("user 'guest' authenticated", _START_SECONDS)
+
     def _watch_idle(self):
-        if self._bus is None:
-            return {}
-        pids = self._bus.pids()
-        before = {name: usage.cpu_seconds(pids[name]) for name in pids}
-        time.sleep(self._plan.idle_seconds)
-        return {name: (usage.cpu_seconds(pids[name]) - before[name])
-                / self._plan.idle_seconds for name in pids}
+        """Return the CPU seconds a second of each process of the bus."""
+        grown = usage.growth(lambda: [
+            usage.cpu_seconds(each.pids()) for each in self._bus],
+            self._plan.idle_seconds if self._bus else 0)
+        return {each.name: seconds / self._plan.idle_seconds
+                for each, seconds in zip(self._bus, grown, strict=True)}
 
     def _take_turns(self, agents):
         turns = {name: [] for name in agents}

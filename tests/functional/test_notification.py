@@ -18,7 +18,6 @@ import math
 import re
 
 from lab import agent
-from lab import notification
 from lab import process
 from lab import rabbitmq
 from tests import host
@@ -95,7 +94,7 @@ class NotificationTest(base.GraphiteTestCase):
         return self.broker.log_text().count("authenticated and") > WORKERS
 
     def start_notification_agent(self, name, workers, *publishers):
-        return self.start(notification.NotificationAgent(
+        return self.start(agent.NotificationAgent(
             self.directory / name,
             base.PIPELINE.format(publishers=list(publishers)),
             self.broker.url,
