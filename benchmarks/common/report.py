@@ -18,7 +18,6 @@ import importlib.metadata
 import math
 import os
 import platform
-import sqlite3
 import ssl
 import textwrap
 import time
@@ -37,11 +36,11 @@ def _version(name):
 def about(*sentences: str) -> str:
     """Return a paragraph: when, with what, and more that was the case."""
     return paragraph(" ".join((
-        "%s, %s %s, %d processors, Python %s, SQLite %s, %s; %s." % (
+        "%s, %s %s, %d processors, Python %s, %s; %s." % (
             time.strftime("%Y-%m-%d", time.gmtime()), platform.system(),
             platform.release(), os.cpu_count(), platform.python_version(),
-            sqlite3.sqlite_version, ssl.OPENSSL_VERSION,
-            ", ".join(map(_version, _DISTRIBUTIONS))), *sentences)))
+            ssl.OPENSSL_VERSION, ", ".join(map(_version, _DISTRIBUTIONS))),
+        *sentences)))
 
 
 def heading(title: str) -> str:

@@ -80,10 +80,11 @@ class Sender:
 
 
 def _ours(title, query="", quiet_seconds=8.0, **more):
+    # A transaction is committed half a second after its last line.
     url = "graphite://127.0.0.1:{port}" + query
     return Sender("graphite:// " + title,
                   lambda **where: Publisher(url.format(**where)),
-                  quiet_seconds=quiet_seconds, settle_seconds=0.6, **more)
+                  quiet_seconds=quiet_seconds, settle_seconds=1.0, **more)
 
 
 def _ceilometers(title, url, decoder, is_datagram=False, **options):

@@ -21,37 +21,32 @@ import datetime
 import hashlib
 import itertools
 import json
-import pathlib
 import re
 import sys
 import typing
 
 from ceilometer import sample
 
+from lab import process
+
 INTERVAL_SECONDS = 60
-_RECORDING = (pathlib.Path(__file__).parents[2] / "tests" / "fixtures"
-              / "polling-27.0.0.json")
+_RECORDING = process.ROOT / "tests" / "fixtures" / "polling-27.0.0.json"
 _IDENTIFIER = re.compile(
     r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32,}"
     r"|(?<=tap)[0-9a-f]{8}-[0-9a-f]{2}|(?<=instance-)[0-9a-f]{8}")
-# Of a counter's recorded growth, an instance has so many of these parts.
+# An instance has one to so many of these parts of a counter's growth.
 _SHARES = 97
 # No poll comes on the dot.
 _JITTERS_SECONDS = [number * 0.0013 for number in range(11)]
 
 
-class _Point(typing.NamedTuple):
-    """A meter of one guest: what is special about it, and how it stood.
+class _Meter(typing.NamedTuple):
+    """One notification of the recording.
 
-    :ivar special: index into the guest's list
+    :ivar growth: of a counter, a second
+    :ivar points: {number of the guest: its sample}
     """
 
-    special: int
-    volume: float
-    monotonic_time: float
-
-
-class _Meter(typing.NamedTuple):
     name: str
     type: str
     unit: str
@@ -60,40 +55,17 @@ class _Meter(typing.NamedTuple):
     points: dict
 
 
-def _interned(pairs):
-    """A dict whose keys are, as in the agent, those that code names."""
-    return {sys.intern(key): value for key, value in pairs}
+def recorded() -> list:
+    """Return the messages of each recorded cycle, as a driver got them."""
+    return [[notification["message"] for notification in cycle]
+            for cycle in json.loads(_RECORDING.read_text())["cycles"]]
 
 
-def _guest(samples):
-    """What the samples of one guest have in common, and what they have not.
+def _meter(samples, later, guests):
+    """Return a :class:`_Meter`.
 
-    :param samples: as they were notified
-    :returns: a dict; what is special in it are lists of what stands before
-        and after the instance's id in the resource_id, and of more metadata
-    """
-    common = min(samples, key=lambda each: len(each["resource_metadata"]))
-    metadata = common["resource_metadata"]
-    special = []
-    for each in samples:
-        before, _, after = each["resource_id"].partition(
-            metadata["instance_id"])
-        own = [before, after, {
-            key: value for key, value in each["resource_metadata"].items()
-            if key not in metadata or value != metadata[key]}]
-        if own not in special:
-            special.append(own)
-        each["special"] = special.index(own)
-    return {"user_id": common["user_id"], "project_id": common["project_id"],
-            "metadata": metadata, "special": special}
-
-
-def _meter(samples, later, numbers):
-    """One meter as one notification had it.
-
-    :param samples: of that notification, of which :func:`_guest` knows
-    :param later: those of the next cycle, from which a counter's growth is
-    :param numbers: of the guests, by their instance_id
+    :param later: the samples of the next cycle
+    :param guests: ids, in the order of their numbers
     """
     first = samples[0]
     growth = 0
@@ -106,42 +78,42 @@ def _meter(samples, later, numbers):
         *(sys.intern(first["counter_" + key])
           for key in ("name", "type", "unit")), growth,
         datetime.datetime.fromisoformat(first["timestamp"]),
-        {numbers[each["resource_metadata"]["instance_id"]]: _Point(
-            each["special"], each["counter_volume"], each["monotonic_time"])
+        {guests.index(each["resource_metadata"]["instance_id"]): each
          for each in samples})
 
 
-def recorded():
-    """The messages of each cycle of the recording, as a driver got them."""
-    return [[notification["message"] for notification in cycle]
-            for cycle in json.loads(_RECORDING.read_text())["cycles"]]
+def _guest(samples):
+    """Split the samples of a guest into what they share and what is special.
 
-
-def _load():
-    """The recording.
-
-    :returns: the guests, and the meters in the order in which they came
+    :param samples: {name of the meter: sample}
     """
-    cycles = [[message["payload"]["samples"] for message in messages]
-              for messages in recorded()]
-    by_instance = {}
-    for each in itertools.chain.from_iterable(cycles[0]):
-        by_instance.setdefault(
-            each["resource_metadata"]["instance_id"], []).append(each)
-    guests = [_guest(samples) for samples in by_instance.values()]
-    numbers = {name: number for number, name in enumerate(by_instance)}
-    return guests, [_meter(samples, later, numbers)
-                    for samples, later in zip(*cycles, strict=True)]
+    common = min(samples.values(),
+                 key=lambda each: len(each["resource_metadata"]))
+    metadata = common["resource_metadata"]
+    special = {}
+    for name, each in samples.items():
+        prefix, _, suffix = each["resource_id"].partition(
+            metadata["instance_id"])
+        special[name] = [prefix, suffix, {
+            key: value for key, value in each["resource_metadata"].items()
+            if key not in metadata or value != metadata[key]}]
+    return {"user_id": common["user_id"], "project_id": common["project_id"],
+            "metadata": metadata, "special": special}
 
 
 def _copied(text, copy):
-    """A text with identifiers of the same shape that no other copy has."""
+    """Return a text whose identifiers no other copy has."""
     def identifier(match):
         digits = iter(hashlib.sha256(
             ("%d %s" % (copy, match[0])).encode("ascii")).hexdigest())
         return "".join(char if char == "-" else next(digits)
                        for char in match[0])
     return _IDENTIFIER.sub(identifier, text)
+
+
+def _interned(pairs):
+    """Return a dict whose keys are, as in the agent, those of the code."""
+    return {sys.intern(key): value for key, value in pairs}
 
 
 def _split(samples, size):
@@ -153,72 +125,80 @@ class Node:
     """The instances of one compute node.
 
     :param instances: how many
-    :param batch: how many samples are handed over at once at most
-    :param across_meters: whether a batch is filled up with samples of the
-        next meter; the agent never does that
+    :param batch: how many samples a batch has at most
+    :param across_meters: whether samples of the next meter fill a batch up;
+        the agent never does that
     """
 
-    def __init__(self, instances, batch, across_meters=False):
-        guests, self._meters = _load()
-        self._kinds = len(guests)
+    def __init__(self, instances: int, batch: int,
+                 across_meters: bool = False):
+        cycles = [[message["payload"]["samples"] for message in messages]
+                  for messages in recorded()]
+        by_guest = {}
+        for each in itertools.chain.from_iterable(cycles[0]):
+            by_guest.setdefault(each["resource_metadata"]["instance_id"], {})[
+                each["counter_name"]] = each
+        self._meters = [_meter(samples, later, list(by_guest))
+                        for samples, later in zip(*cycles, strict=True)]
         self._batch = batch
         self._across_meters = across_meters
-        texts = [json.dumps(guest) for guest in guests]
-        self._servers = [
-            _copied(texts[number % self._kinds], number // self._kinds)
+        self._guests = len(by_guest)
+        texts = [json.dumps(_guest(samples)) for samples in by_guest.values()]
+        self._instances = [
+            _copied(texts[number % self._guests], number // self._guests)
             for number in range(instances)]
 
     @property
-    def samples_per_cycle(self):
+    def samples_per_cycle(self) -> int:
         """How many samples one cycle has."""
-        return sum(number % self._kinds in meter.points
+        return sum(number % self._guests in meter.points
                    for meter in self._meters
-                   for number in range(len(self._servers)))
+                   for number in range(len(self._instances)))
 
-    def batches(self, cycle):
-        """The batches of one cycle, each made when it is asked for.
+    def batches(self, cycle: int) -> typing.Iterator:
+        """Yield the batches of one cycle, each made when it is asked for.
 
-        As with ``instance_discovery_method = libvirt_metadata``, what is
-        known of an instance is read anew in each cycle. Its samples share
-        that, but each has metadata and a resource_id of its own.
+        As with ``instance_discovery_method = libvirt_metadata``, each cycle
+        reads anew what is known of an instance. Its samples share that, but
+        each has metadata and a resource_id of its own.
 
-        :param cycle: its number; its clocks and counters go on with it
+        :param cycle: its number; clocks and counters go on with it
         """
         # A new text for each value, as from the domain's XML.
-        servers = [json.loads(text, object_pairs_hook=_interned)
-                   for text in self._servers]
-        by_meter = (self._samples(meter, cycle, servers)
+        instances = [json.loads(text, object_pairs_hook=_interned)
+                     for text in self._instances]
+        by_meter = (self._samples(meter, cycle, instances)
                     for meter in self._meters)
         if self._across_meters:
             by_meter = [itertools.chain.from_iterable(by_meter)]
         for samples in by_meter:
             yield from _split(samples, self._batch)
 
-    def _samples(self, meter, cycle, servers):
+    def _samples(self, meter, cycle, instances):
         timestamp = (meter.timestamp + datetime.timedelta(
             seconds=cycle * INTERVAL_SECONDS)).isoformat()
         grown = meter.growth * INTERVAL_SECONDS * cycle
-        for number, server in enumerate(servers):
-            point = meter.points.get(number % self._kinds)
+        for number, instance in enumerate(instances):
+            point = meter.points.get(number % self._guests)
             if point is None:
                 continue
-            before, after, more = server["special"][point.special]
-            metadata = {**server["metadata"], **more}
-            volume = point.volume
+            prefix, suffix, more = instance["special"][meter.name]
+            metadata = {**instance["metadata"], **more}
+            volume = point["counter_volume"]
             if grown:
                 volume += type(volume)(
                     grown * (number % _SHARES + 1) / _SHARES)
             one = sample.Sample(
                 name=meter.name, type=meter.type, unit=meter.unit,
-                volume=volume, user_id=server["user_id"],
-                project_id=server["project_id"],
-                resource_id=before + metadata["instance_id"] + after,
+                volume=volume, user_id=instance["user_id"],
+                project_id=instance["project_id"],
+                resource_id=prefix + metadata["instance_id"] + suffix,
                 timestamp=timestamp, resource_metadata=metadata,
                 source="openstack",
                 id="%08x-e64a-11f1-9c4e-02fc00000001" % number)
             # As the driver does it.
             one.monotonic_time = (
-                point.monotonic_time + INTERVAL_SECONDS * cycle
+                point["monotonic_time"] + INTERVAL_SECONDS * cycle
                 + _JITTERS_SECONDS[(7 * cycle + number)
                                    % len(_JITTERS_SECONDS)])
             yield one
