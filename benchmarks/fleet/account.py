@@ -28,6 +28,7 @@ class Account:
 
     :param directories: of whisper files, of each cache
     :ivar published: how many lines were
+    :ivar bytes: how many these have
     :ivar copies: datapoints by how many caches have them
     :ivar wrong: values that were not what was published
     :ivar homes: series by how many caches have them
@@ -39,7 +40,7 @@ class Account:
 
     def __init__(self, directories):
         self._directories = directories
-        self.published = 0
+        self.published = self.bytes = 0
         self.wrong = 0
         self.copies = collections.Counter()
         self.homes = collections.Counter()
@@ -47,13 +48,15 @@ class Account:
         self.points = collections.Counter()
         self.holes = collections.defaultdict(list)
 
-    def add(self, path, points):
+    def add(self, path: str, points: list) -> None:
         """Look for one series.
 
         :param path: in Graphite
         :param points: of :meth:`~benchmarks.fleet.nodes.Nodes.points`
         """
         self.published += len(points)
+        self.bytes += sum(len("%s %d %d\n" % (path, value, at))
+                          for value, (at, _) in enumerate(points))
         read = {}
         for cache, directory in enumerate(self._directories):
             file = os.path.join(directory, *path.split(".")) + ".wsp"
@@ -77,23 +80,10 @@ class Account:
 
 
 def _values(file, times):
-    """The values at some times, in a whisper file of one archive."""
+    """Return the values at some times, in a file of one archive."""
     step = whisper.info(file)["archives"][0]["secondsPerPoint"]
     (begin, _, _), values = whisper.fetch(
         file, math.floor(times[0]) - step, math.floor(times[-1]))
     # fetch() begins with the point after the time that it is given.
     return [values[(math.floor(due) // step * step - begin) // step]
             for due in times]
-
-
-def settle(nodes, batches, account):
-    """Look for all that publishers published.
-
-    :param nodes: the :class:`~benchmarks.fleet.nodes.Nodes`
-    :param batches: how many each published, by the number of the node
-    :param account: an :class:`Account`
-    """
-    for node, count in batches.items():
-        points = nodes.points(node, count)
-        for path in nodes.shape.paths(node):
-            account.add(path, points)

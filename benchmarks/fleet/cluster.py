@@ -11,7 +11,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """One relay that hashes over some caches, as their operator sees them."""
 
 import contextlib
@@ -19,7 +18,6 @@ import os
 
 import whisper
 
-from benchmarks.fleet import connections
 from lab import graphite
 from lab import relay
 from lab import usage
@@ -35,8 +33,6 @@ LOG_CREATES = False
 LOG_CACHE_HITS = False
 LOG_CACHE_QUEUE_SORTS = False
 """
-# Of carbon-c-relay's numbers. Its totals count these numbers as well.
-_NUMBER = "destinations.127_0_0_1:%d.%s"
 
 
 class Cluster:
@@ -53,7 +49,6 @@ class Cluster:
         self.relay = relay.HashingRelay(
             directory / "relay", [each.line_port for each in self.caches],
             **relay_options)
-        self._numbers = connections.RelayNumbers(self.relay.statistics_path)
 
     def __enter__(self):
         with contextlib.ExitStack() as parts:
@@ -63,44 +58,57 @@ class Cluster:
         return self
 
     def __exit__(self, *exc_info):
-        self.relay.terminate()
-        for cache in self.caches:
-            cache.terminate(_END_SECONDS)
+        for part in (self.relay, *self.caches):
+            self.end(part)
 
-    def end(self, part):
+    def end(self, part) -> None:
         """End a part as its operator would, by SIGTERM."""
         part.terminate(_END_SECONDS)
 
-    def cpu_seconds(self):
-        """Of the relay, and of all caches."""
+    def cpu_seconds(self) -> tuple:
+        """Return the CPU of the relay, and that of all caches."""
         return (usage.cpu_seconds([self.relay.pid]),
                 usage.cpu_seconds([each.pid for each in self.caches]))
 
-    def files(self):
-        """How many series the caches have, each for itself."""
+    def files(self) -> int:
+        """Return how many series the caches have, each for itself."""
         return sum(name.endswith(".wsp") for cache in self.caches
                    for _, _, names in os.walk(cache.whisper)
                    for name in names)
 
-    def sent(self):
-        """How many lines the relay has sent to the caches so far."""
-        return sum(map(self._numbers.total, self._names("sent")))
+    def sent(self) -> int:
+        """Return how many lines the relay has sent to the caches so far."""
+        return sum(map(_growth, self._numbers("sent")))
 
-    def dropped(self):
-        """How many lines the relay had no room for so far."""
-        return sum(map(self._numbers.total, self._names("dropped")))
+    def dropped(self) -> int:
+        """Return how many lines the relay had no room for so far."""
+        return sum(map(_growth, self._numbers("dropped")))
 
-    def queued(self):
-        """How many lines wait for the cache that has most of them."""
-        return max(self._numbers.last(name) or 0
-                   for name in self._names("queued"))
+    def queued(self) -> int:
+        """Return how many lines wait for the cache that has most of them."""
+        return max(values[-1] if values else 0
+                   for values in self._numbers("queued"))
 
-    def most_queued(self):
-        """How many lines ever waited for one cache."""
-        return max(map(self._numbers.largest, self._names("queued")))
+    def most_queued(self) -> int:
+        """Return how many lines ever waited for one cache."""
+        return max(max(values, default=0)
+                   for values in self._numbers("queued"))
 
-    def _names(self, name):
-        return [_NUMBER % (cache.line_port, name) for cache in self.caches]
+    def _numbers(self, name):
+        """Yield what the relay wrote of each cache, over all its starts."""
+        lines = self.relay.statistics_path.read_text().splitlines()
+        for cache in self.caches:
+            # The relay's totals count these numbers themselves, too.
+            start = "relay.destinations.127_0_0_1:%d.%s " % (
+                cache.line_port, name)
+            yield [int(line.split()[1]) for line in lines
+                   if line.startswith(start)]
+
+
+def _growth(values):
+    """How much a counter grew. Each start of the relay begins at 0."""
+    return sum(value - before if value >= before else value
+               for before, value in zip([0, *values], values, strict=False))
 
 
 def _cache(directory, step):

@@ -24,6 +24,7 @@ import math
 import multiprocessing
 import os
 import time
+import typing
 
 from ceilometer import publisher
 
@@ -133,6 +134,16 @@ class Nodes:
         return [(second, due) for number in range(count)
                 for due in (self.due_at(node, number),)
                 for second in self.shape.seconds(due)]
+
+    def published(self, batches: dict) -> typing.Iterator:
+        """Yield the path and the :meth:`points` of each series.
+
+        :param batches: of a :class:`Report`
+        """
+        for node, count in batches.items():
+            points = self.points(node, count)
+            for path in self.shape.paths(node):
+                yield path, points
 
     def stop(self) -> None:
         """Publish no batch that is due from now on."""

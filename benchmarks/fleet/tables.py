@@ -24,10 +24,10 @@ LEGEND = (
     "the series is there. Before, after: it was published before or after "
     "the part was signalled. CPU is of all threads, user and system, in "
     "microseconds for each published line, in the steady time; that of the "
-    "publishers has the making of the samples in it. Bytes: of the "
-    "connections' payload. Back: from the start of the relay until it had "
-    "accepted the connections of all publishers. Accepted: connections in "
-    "one second, at most. No room: how often the relay's backlog had none.")
+    "publishers has the making of the samples in it. Back: from the start of "
+    "the relay until it had accepted the connections of all publishers. "
+    "Accepted: connections in one second, at most. No room: how often the "
+    "relay's backlog had none.")
 
 
 def name(hashing, replication):
@@ -76,7 +76,7 @@ def _facts(result):
         "Not sent by them at the end": _unsent(result),
         "Dropped by the relay": result.relay_dropped,
         "Lines a second": "%.0f" % work.rate,
-        "Bytes a line": "%.1f" % work.line_bytes,
+        "Bytes a line": "%.1f" % (account.bytes / account.published),
         "CPU of the publishers": "%.0f" % work.publishers_cpu,
         "CPU of the relay": "%.0f" % work.relay_cpu,
         "CPU of the caches": "%.0f" % work.caches_cpu,

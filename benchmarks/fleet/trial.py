@@ -20,7 +20,7 @@ import time
 
 from benchmarks.fleet import account as fleet_account
 from benchmarks.fleet import cluster
-from benchmarks.fleet import connections
+from benchmarks.fleet import herd
 from benchmarks.fleet import nodes
 from benchmarks.fleet import series
 from lab import process
@@ -71,7 +71,6 @@ class Work:
     """
 
     rate: float
-    line_bytes: float
     publishers_cpu: float
     relay_cpu: float
     caches_cpu: float
@@ -92,7 +91,7 @@ class Result:
     ended_at: dict
     report: nodes.Report
     work: Work
-    herd: connections.Herd
+    herd: herd.Herd
     relay_rss_mb: float
     relay_queued: int
     relay_dropped: int
@@ -127,7 +126,8 @@ class Trial:
             work, report = self._publish()
         account = fleet_account.Account(
             [each.whisper for each in self._cluster.caches])
-        fleet_account.settle(self._nodes, report.batches, account)
+        for path, points in self._nodes.published(report.batches):
+            account.add(path, points)
         return Result(account, self._ended_at, report, work, self._herd,
                       self._relay_rss_mb, self._cluster.most_queued(),
                       self._cluster.dropped())
@@ -154,14 +154,12 @@ class Trial:
 
     def _work(self):
         """Measure for the steady time."""
-        seconds, lines, received, *cpu = usage.growth(
+        seconds, lines, *cpu = usage.growth(
             self._used, self._plan.steady)
-        return Work(lines / seconds, received / lines,
-                    *(1e6 * used / lines for used in cpu))
+        return Work(lines / seconds, *(1e6 * used / lines for used in cpu))
 
     def _used(self):
         return (time.monotonic(), self._nodes.lines(),
-                connections.received_bytes(self._cluster.relay.port),
                 usage.cpu_seconds(self._nodes.pids),
                 *self._cluster.cpu_seconds())
 
@@ -179,7 +177,7 @@ class Trial:
         else:
             self._cluster.end(part)
         time.sleep(self._plan.away)
-        watch = connections.HerdWatch(
+        watch = herd.Watch(
             part.port, self._plan.publishers, _HERD_SECONDS) if (
                 cache is None) else None
         part.start()

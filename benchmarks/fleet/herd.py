@@ -11,11 +11,9 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
-"""What the kernel and a relay tell of connections and lines."""
+"""How the clients of a relay come back, as the kernel sees it."""
 
 import pathlib
-import subprocess
 import threading
 import time
 import typing
@@ -24,17 +22,8 @@ _LOOK_SECONDS = 0.1
 _ESTABLISHED = "01"
 
 
-def received_bytes(port):
-    """What the open connections to a port of this machine have received."""
-    output = subprocess.run(
-        ["ss", "-tinOH", "state", "established", "sport = :%d" % port],
-        capture_output=True, text=True, check=True).stdout
-    return sum(int(word.partition(":")[2]) for word in output.split()
-               if word.startswith("bytes_received:"))
-
-
-def accepted(port):
-    """How many connections to a loopback port its owner has accepted."""
+def accepted(port: int) -> int:
+    """Return how many connections to a loopback port its owner accepted."""
     local = "0100007F:%04X" % port
     count = 0
     with open("/proc/net/tcp") as table:
@@ -46,8 +35,8 @@ def accepted(port):
     return count
 
 
-def refused_for_backlog():
-    """How often a listener of this machine had no room for a client."""
+def refused_for_backlog() -> int:
+    """Return how often a listener here had no room for a client."""
     lines = [line.split() for line in pathlib.Path(
         "/proc/net/netstat").read_text().splitlines()]
     names, values = (line for line in lines if line[0] == "TcpExt:")
@@ -57,7 +46,7 @@ def refused_for_backlog():
 class Herd(typing.NamedTuple):
     """How clients came back.
 
-    :ivar seconds: until the last was accepted; None when one was not
+    :ivar seconds: until the last was accepted; None if one was not
     :ivar half_seconds: until half of them were
     :ivar peak: connections that were accepted in one second, at most
     :ivar overflows: how often the backlog had no room
@@ -69,15 +58,15 @@ class Herd(typing.NamedTuple):
     overflows: int
 
 
-class HerdWatch:
-    """Counts connections to a port from now on, in a thread.
+class Watch:
+    """Counts the connections to a port from now on, in a thread.
 
     :param port: of loopback
     :param count: how many are to come
-    :param timeout_seconds: after which no more are waited for
+    :param timeout_seconds: for which it waits for them
     """
 
-    def __init__(self, port, count, timeout_seconds):
+    def __init__(self, port: int, count: int, timeout_seconds: float):
         self._port = port
         self._count = count
         self._begun_at = time.monotonic()
@@ -87,15 +76,8 @@ class HerdWatch:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
-    def _run(self):
-        while (self._seen[-1][1] < self._count
-               and self._seen[-1][0] < self._timeout):
-            count = accepted(self._port)
-            self._seen.append((time.monotonic() - self._begun_at, count))
-            time.sleep(_LOOK_SECONDS)
-
-    def result(self):
-        """Wait for all; returns a :class:`Herd`."""
+    def result(self) -> Herd:
+        """Wait for all."""
         self._thread.join()
         return Herd(
             self._until(self._count), self._until(self._count / 2),
@@ -104,38 +86,13 @@ class HerdWatch:
                 if at - since <= 1.0),
             refused_for_backlog() - self._overflows)
 
+    def _run(self):
+        while (self._seen[-1][1] < self._count
+               and self._seen[-1][0] < self._timeout):
+            count = accepted(self._port)
+            self._seen.append((time.monotonic() - self._begun_at, count))
+            time.sleep(_LOOK_SECONDS)
+
     def _until(self, number):
         return next((at for at, count in self._seen if count >= number),
                     None)
-
-
-class RelayNumbers:
-    """What a relay has said of itself, over all its starts.
-
-    :param path: of its statistics, as lines that it appends
-    """
-
-    def __init__(self, path):
-        self._path = path
-
-    def last(self, name):
-        """The newest value of a number; None before it has said any."""
-        return next(reversed(self._values(name)), None)
-
-    def total(self, name):
-        """How much a counter grew. Each start of the relay begins at 0."""
-        total = before = 0
-        for value in self._values(name):
-            total += value - before if value >= before else value
-            before = value
-        return total
-
-    def largest(self, name):
-        """The largest value of a number."""
-        return max(self._values(name), default=0)
-
-    def _values(self, name):
-        head = "relay.%s " % name
-        return [int(line.split()[1])
-                for line in self._path.read_text().splitlines()
-                if line.startswith(head)]
