@@ -14,7 +14,10 @@
 """From samples to the lines that are sent, one sample at a time."""
 
 import datetime
+import decimal
 import functools
+import math
+import numbers
 import sys
 import threading
 import time
@@ -30,9 +33,13 @@ from ceilometer_graphite import wire
 # Why a sample is left out, or what is missing of it.
 NOT_A_NUMBER = "not_a_number"
 NOT_FINITE = "not_finite"
+NOT_AVAILABLE = "not_available"
 BAD_TIMESTAMP = "bad_timestamp"
 LINE_TOO_LONG = "line_too_long"
 TABLE_FULL = "rate_table_full"
+RATE_EXPIRED = "rate_expired"
+RATE_TOO_HIGH = "rate_too_high"
+RATE_NAME_TAKEN = "rate_name_taken"
 NO_TIMESTAMP = "samples_without_timestamp"
 
 _LARGEST = sys.float_info.max
@@ -49,7 +56,7 @@ class SkippedSample(Exception):
     :ivar reason: one of the constants above
     """
 
-    def __init__(self, reason):
+    def __init__(self, reason: str):
         super().__init__(reason)
         self.reason = reason
 
@@ -91,7 +98,8 @@ class Series(typing.NamedTuple):
     definition: object = None
 
 
-def series(settings, meter, unit, kind):
+def series(settings, meter: str, unit: str | None, kind: str
+           ) -> list[Series]:
     """Which series a sample makes.
 
     :param settings: of :mod:`~ceilometer_graphite.settings`
@@ -110,16 +118,16 @@ def series(settings, meter, unit, kind):
                    for gauge in settings.definitions.gauges(meter)]
 
 
-def number(volume):
+def number(volume: typing.Any) -> int | float:
     """A sample's volume as an int or a float.
 
-    A bool is 0 or 1, and a text that is a number is that number.
+    A bool is 0 or 1, a text that is a number is that number, and so is a
+    decimal or any other real number.
 
     :raises SkippedSample: for None, NaN, infinities (integers beyond the
         floats among them) and what is not a number
     """
-    kind = type(volume)
-    if kind is not int and kind is not float:
+    if type(volume) not in (int, float):
         volume = _plain_number(volume)
     if not -_LARGEST <= volume <= _LARGEST:
         raise SkippedSample(NOT_FINITE)
@@ -127,18 +135,22 @@ def number(volume):
 
 
 def _plain_number(volume):
-    for kind in (int, float):
-        if isinstance(volume, kind):
-            return kind(volume)
-        if isinstance(volume, str):
-            try:
-                return kind(volume)
-            except ValueError:
-                continue
+    try:
+        if isinstance(volume, (str, numbers.Integral)):
+            return int(volume)
+    except ValueError:
+        pass
+    if isinstance(volume, (str, numbers.Real, decimal.Decimal)):
+        try:
+            return float(volume)
+        except ValueError:
+            pass
+        except OverflowError:
+            return math.inf
     raise SkippedSample(NOT_A_NUMBER)
 
 
-def timestamp(text):
+def timestamp(text: typing.Any) -> float:
     """The seconds since 1970 of a sample's timestamp, as a float.
 
     :param text: ISO 8601; without an offset it is UTC, as Ceilometer's
@@ -171,27 +183,32 @@ def _seconds(text):
 class _Plan:
     """What becomes of the samples of one meter, unit and type.
 
+    :ivar least: the smallest volume; a negative counter is "not available"
     :ivar volume: the text of the meter in the volume's name, or None
     :ivar rate: the same of the rate
     :ivar definition: of the rate
-    :ivar scale: what a rate is multiplied by; None where each sample tells
     :ivar more: the other series, as pairs of a :class:`Series` and a text:
         the gauges; where names are not split, all, without texts
+    :ivar is_rival: whether a rate or a gauge may have its name
+    :ivar seen: monotonic seconds when a counter of it came
     """
 
-    __slots__ = ("volume", "rate", "definition", "scale", "more")
+    __slots__ = ("least", "volume", "rate", "definition", "more", "is_rival",
+                 "seen")
 
-    def __init__(self, settings, *meter_unit_type):
-        self.volume = self.rate = self.definition = self.scale = None
+    def __init__(self, settings, meter, unit, kind):
+        self.volume = self.rate = self.definition = self.seen = None
+        self.least = 0 if kind == ceilometer_sample.TYPE_CUMULATIVE else _LEAST
         self.more = []
-        for each in series(settings, *meter_unit_type):
-            if each.what == "rate":
-                self.definition = each.definition
-                if not each.definition.per:
-                    self.scale = each.definition.scale
+        self.is_rival = False
+        for each in series(settings, meter, unit, kind):
             text = None
             if settings.namer.is_split:
                 text = _checked(settings.namer.of_meter(each.name, each.unit))
+            if each.what == "rate":
+                self.definition = each.definition
+            elif each.what == "volume":
+                self.is_rival = settings.definitions.may_make(str(meter))
             if each.what == "gauge" or text is None:
                 self.more.append((each, text))
             else:
@@ -224,8 +241,8 @@ class Converter:
     :param now: seconds since 1970
     """
 
-    def __init__(self, settings, clock=time.monotonic, now=time.time):
-        self._gauge_names = settings.definitions.gauge_names
+    def __init__(self, settings, clock: typing.Callable = time.monotonic,
+                 now: typing.Callable = time.time):
         self._namer = settings.namer
         self._clock = clock
         self._now = now
@@ -234,13 +251,11 @@ class Converter:
             functools.partial(_Plan, settings))
         self._resources = rates.Resources(
             settings.rate_expiry_seconds, settings.rate_max_series)
-        self._polled = set()
 
-    def convert(self, samples):
+    def convert(self, samples: list) -> Converted:
         """Make lines of a batch; never raises for what a sample holds.
 
         :param samples: a list of ``ceilometer.sample.Sample``
-        :returns: :class:`Converted`
         """
         with self._lock:
             self._resources.forget(self._clock())
@@ -257,55 +272,64 @@ class Converter:
                     plan, seconds, at = self._look_up(*common)
                     last = common
                 volume = sample.volume
-                if type(volume) is not int or not _LEAST <= volume <= _MOST:
-                    volume = number(volume)
+                if type(volume) is not int or not (
+                        plan.least <= volume <= _MOST):
+                    volume = _volume(volume, plan)
                 values = self._namer.values(sample)
                 resource = self._resources[values[0]]
                 if values != resource.values:
-                    self._rename(resource, values)
+                    resource = self._renamed(resource, values)
                 if plan.volume is not None:
                     lines.append(wire.line(resource.before + plan.volume
                                            + resource.after, volume, at))
+                if plan.more or plan.is_rival or not last[3]:
+                    more = self._more(
+                        sample, plan, resource, values, volume, seconds)
+                    lines += [wire.line(*each, at) for each in more.lines]
+                    problems += more.problems
                 if plan.rate is not None:
                     value = self._rate(
                         sample, plan, resource, values[1], volume, seconds)
                     if value is not None:
                         lines.append(wire.line(resource.before + plan.rate
                                                + resource.after, value, at))
-                if plan.more or not last[3]:
-                    more = self._more(
-                        sample, plan, resource, values, volume, seconds)
-                    lines += [wire.line(*each, at) for each in more.lines]
-                    problems += more.problems
             except Exception as e:
                 problems.append(_problem(sample, e))
         return Converted(lines, problems)
 
     def _look_up(self, meter, unit, kind, text):
         """The plan of samples, their second, and the same as a text."""
-        plan = self._plan(meter, unit, kind)
-        if (kind != ceilometer_sample.TYPE_CUMULATIVE
-                and meter in self._gauge_names):
-            self._polled.add(meter)
         seconds = timestamp(text) if text else self._now()
-        return plan, seconds, str(int(seconds))
+        return self._plan(meter, unit, kind), seconds, str(int(seconds))
 
-    def _rename(self, resource, values):
-        """Write the texts around the meter anew."""
+    def _renamed(self, resource, values):
+        """The resource of a sample that another name is known of.
+
+        Its instance has a new name, or moved; or it is another resource with
+        the same id, as NICs that share a filter are.
+        """
+        known, subject = resource.values, naming.subject(values)
+        if known is not None and naming.subject(known) != subject:
+            resource = self._resources[subject]
+            if resource.values == values:
+                return resource
         resource.values = None
         if self._namer.is_split:
             before, after = self._namer.around(values)
             _checked(before + after)
-            resource.before, resource.after = before, after
+            resource.before, resource.after = sys.intern(before), after
         # 1, 1.0 and True are equal, but are written in three ways.
         if all(value is None or type(value) is str for value in values):
             resource.values = values
+        return resource
 
     def _more(self, sample, plan, resource, values, volume, seconds):
         """The lines of a plan's other series, as pairs, and all problems."""
         made = Converted([], [])
         if not sample.timestamp:
             made.problems.append(Problem(sample, NO_TIMESTAMP))
+        if plan.is_rival:
+            self._note_polled(resource, sample.name, values[1])
         for each, text in plan.more:
             path = (_checked(self._namer.write(values, each.name, each.unit))
                     if text is None
@@ -316,7 +340,7 @@ class Converter:
                     value = self._rate(
                         sample, plan, resource, values[1], volume, seconds)
                 elif each.what == "gauge":
-                    value = self._gauge(sample, each)
+                    value = _gauge(sample, resource, values[1], each)
             except SkippedSample as e:
                 made.problems.append(Problem(sample, e.reason))
             else:
@@ -324,32 +348,82 @@ class Converter:
                     made.lines.append((path, value))
         return made
 
-    def _gauge(self, sample, each):
-        """The number in the metadata, or None."""
-        if each.name in self._polled:
-            return None
-        value = naming.metadata_value(
-            naming.metadata(sample), each.definition.metadata)
-        return None if value is None else number(value)
+    def _note_polled(self, resource, meter, host):
+        if resource.polled is None:
+            resource.polled = {}
+        polled = resource.polled.get(meter)
+        if polled is None or polled.host != host:
+            resource.polled[meter] = rates.Polled(host)
+        else:
+            polled.come()
 
     def _rate(self, sample, plan, resource, host, volume, seconds):
-        """A rate as it is written, or None."""
+        """A rate as it is written, or None.
+
+        :raises SkippedSample: when it has none that it should have
+        """
+        definition, now = plan.definition, self._resources.now
         counter = resource.counters.get(sample.name)
         if counter is None:
-            hash(sample.resource_id)  # a list cannot tell counters apart
-            counter = self._resources.add_counter(resource, sample.name)
-            if counter is None:
-                raise SkippedSample(TABLE_FULL)
-        factor = plan.scale or plan.definition.factor(
-            naming.metadata(sample))
+            counter = self._add_counter(sample, plan, resource)
+        divisor = 1
+        if definition.per:
+            divisor = definition.divisor(naming.metadata(sample))
+        largest = max(divisor, counter.divisor)
+        is_late = now - counter.seen > self._resources.expiry
+        counter.seen = plan.seen = now
         value = counter.per_second(
-            host, seconds, sample.monotonic_time, volume,
-            self._resources.now, self._resources.expiry)
+            host, seconds, sample.monotonic_time, volume, divisor, is_late)
+        if resource.polled and _gives_way(resource, definition.name, host):
+            raise SkippedSample(RATE_NAME_TAKEN)
         if value is None:
+            if is_late:
+                raise SkippedSample(RATE_EXPIRED)
             return None
-        value *= factor
-        if value > _LARGEST:
-            raise SkippedSample(NOT_FINITE)
+        value *= definition.scale / largest
+        if value > _LARGEST or value > definition.max:
+            value = _capped(value, definition.max)
         # 12 digits are more than its clocks can tell. The shortest text for
         # the same float takes three times as long to find.
         return f"{value:.12g}"
+
+    def _add_counter(self, sample, plan, resource):
+        hash(sample.resource_id)  # a list cannot tell counters apart
+        counter = self._resources.add_counter(
+            resource, sample.name, self._resources.now
+            if plan.seen is None else plan.seen)
+        if counter is None:
+            raise SkippedSample(TABLE_FULL)
+        return counter
+
+
+def _volume(volume, plan):
+    """A volume that is no plain int within the bounds."""
+    volume = number(volume)
+    if volume < plan.least:
+        raise SkippedSample(NOT_AVAILABLE)
+    return volume
+
+
+def _gives_way(resource, name, host):
+    """Whether a meter of this name is polled for the same resource."""
+    polled = resource.polled and resource.polled.get(name)
+    return polled and polled.host == host and polled.is_polled()
+
+
+def _gauge(sample, resource, host, each):
+    """The number in the metadata, or None."""
+    value = naming.metadata_value(
+        naming.metadata(sample), each.definition.metadata)
+    if value is None or _gives_way(resource, each.name, host):
+        return None
+    return number(value)
+
+
+def _capped(value, most):
+    """The largest rate that is possible, for one that is a little larger."""
+    if value > _LARGEST:
+        raise SkippedSample(NOT_FINITE)
+    if value > most * 1.1:
+        raise SkippedSample(RATE_TOO_HIGH)
+    return most

@@ -24,6 +24,7 @@ import math
 import pathlib
 import re
 import reprlib
+import sys
 
 import yaml
 
@@ -43,14 +44,16 @@ class Rate:
     unit: str = ""
     scale: float = 1.0
     per: tuple = ()
+    max: float = math.inf
 
-    def factor(self, metadata):
-        """What the growth per second is multiplied by, for one sample."""
+    def divisor(self, metadata: dict) -> float:
+        """What the growth per second is divided by, for one sample."""
         for key in self.per:
             divisor = naming.metadata_value(metadata, key)
-            if isinstance(divisor, (int, float)) and divisor > 0:
-                return self.scale / divisor
-        return self.scale
+            if (isinstance(divisor, (int, float))
+                    and 0 < divisor <= sys.float_info.max):
+                return divisor
+        return 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,15 +69,20 @@ class Gauge:
 class Definitions:
     """What is made of samples, by the name of their meter."""
 
-    def __init__(self, rates, gauges):
+    def __init__(self, rates: list[Rate], gauges: list[Gauge]):
         self._rates = [(re.compile(fnmatch.translate(rate.meter)).match,
                         rate) for rate in rates]
-        self._gauges = {}
+        self._gauges: dict[str, list[Gauge]] = {}
         for gauge in gauges:
             self._gauges.setdefault(gauge.meter, []).append(gauge)
-        self.gauge_names = frozenset(gauge.name for gauge in gauges)
+        # The names of all that is made; that of a rate may have the meter's.
+        names = [rate.name for rate in rates] + [
+            gauge.name for gauge in gauges]
+        self._made = [re.compile(".+".join(
+            map(re.escape, name.split("{meter}")))).fullmatch
+            for name in names]
 
-    def rate(self, meter, unit):
+    def rate(self, meter: str, unit: str | None) -> Rate | None:
         """The rate that a counter becomes, or None."""
         for match, rate in self._rates:
             if match(meter):
@@ -83,9 +91,13 @@ class Definitions:
                     unit=rate.unit.replace("{unit}", str(unit or "")))
         return None
 
-    def gauges(self, meter):
+    def gauges(self, meter: str) -> list[Gauge]:
         """The gauges that a sample of ``meter`` brings with it."""
-        return self._gauges.get(meter, ())
+        return self._gauges.get(meter, [])
+
+    def may_make(self, name: str) -> bool:
+        """Whether a rate or a gauge may have this name."""
+        return any(match(name) for match in self._made)
 
 
 class _Loader(yaml.SafeLoader):
@@ -122,6 +134,11 @@ def _number(value):
     return number if number and math.isfinite(number) else None
 
 
+def _number_above_0(value):
+    number = _number(value)
+    return number if number and number > 0 else None
+
+
 def _texts(value):
     return tuple(value) if isinstance(value, list) and all(
         map(_text, value)) else None
@@ -136,7 +153,8 @@ _SECTIONS = {
         "unit": ("a text with no braces but {unit}",
                  lambda value: _text(value, "{unit}")),
         "scale": ("a number other than 0", _number),
-        "per": ("a list of texts", _texts)}),
+        "per": ("a list of texts", _texts),
+        "max": ("a number above 0", _number_above_0)}),
     "gauges": (Gauge, {
         "meter": ("the name of one meter", _one_meter),
         "name": ("a text", _text),

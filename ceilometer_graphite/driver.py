@@ -31,6 +31,7 @@ from oslo_messaging.notify import notifier
 from stevedore import driver as stevedore_driver
 
 from ceilometer_graphite import lanes
+from ceilometer_graphite import naming
 from ceilometer_graphite import opts
 from ceilometer_graphite import publisher
 from ceilometer_graphite import settings
@@ -83,7 +84,8 @@ def sample_builder(conf, failed: Callable[[dict, Exception], typing.Any],
                    ) -> Callable[[list], list[ceilometer_sample.Sample]]:
     """What makes Ceilometer's samples of the payload of a notification.
 
-    It adds the monotonic time, which Ceilometer leaves out.
+    It adds the monotonic time, which Ceilometer leaves out, and the host of
+    this agent.
 
     :param conf: the agent's ``ConfigOpts``
     :param failed: called with the fields of a sample that cannot be made,
@@ -96,6 +98,7 @@ def sample_builder(conf, failed: Callable[[dict, Exception], typing.Any],
         try:
             sample, = build({"payload": {"samples": [fields]}})
             sample.monotonic_time = fields.get("monotonic_time")
+            setattr(sample, naming.POLLING_HOST, conf.host)
         except Exception as e:
             failed(fields, e)
             return None

@@ -29,6 +29,10 @@ DEFAULT_TEMPLATE = (
 FIELD = re.compile(r"\{([^{}]*)\}")
 _DOT_OUTSIDE_BRACES = re.compile(r"\.(?![^{}]*\})")
 _METADATA = "metadata."
+# The attribute of a sample that says on which host it was polled. Only the
+# agent that polls sets it: behind the bus no host is known but what the
+# metadata name.
+POLLING_HOST = "polling_host"
 
 
 class TemplateError(ValueError):
@@ -78,9 +82,27 @@ def _values(sample):
     resource_id = sample.resource_id
     if type(resource_id) is not str:
         resource_id = _hashable(resource_id)
-    return (resource_id, md.get("instance_host"), sample.project_id,
-            md.get("instance_id"),
-            md.get("disk_name") or md.get("vnic_name"))
+    return (resource_id,
+            md.get("instance_host") or getattr(sample, POLLING_HOST, None),
+            sample.project_id, md.get("instance_id"),
+            md.get("disk_name") or md.get("vnic_name"),
+            md.get("display_name"))
+
+
+def subject(values: tuple) -> tuple:
+    """What names are about: (resource, instance, device).
+
+    The instance is the one in the metadata only where the resource is that
+    instance or one of its devices. A volume that is attached to an instance
+    is a resource of its own, whose pollster names the instance as well.
+
+    :param values: of :class:`Namer`
+    """
+    resource_id, _, _, instance_id, device, *_ = values
+    if not instance_id or not device and (
+            sanitize.text(instance_id) not in sanitize.text(resource_id)):
+        instance_id = resource_id
+    return resource_id, _hashable(instance_id), _hashable(device)
 
 
 def _hashable(value):
@@ -92,8 +114,8 @@ def _hashable(value):
     return value
 
 
-_ALWAYS_READ = (
-    "resource_id", "host", "project_id", "instance_id", "device")
+_ALWAYS_READ = ("resource_id", "host", "project_id", "instance_id", "device",
+                "name")
 _OF_METER = {"meter", "unit"}
 _READERS = {
     "project_name": lambda s, md: getattr(s, "project_name", None),
@@ -136,21 +158,23 @@ class Fields:
     :raises TemplateError: when the prefix has what no path may have
     """
 
-    def __init__(self, prefix, append_hostname):
+    def __init__(self, prefix: str, append_hostname: bool):
         self._prefix = checked_prefix(prefix)
         self._absent = {*(() if self._prefix else ["{prefix}"]),
                         *(() if append_hostname else ["{hostname}"])}
         component, identity = sanitize.component, sanitize.identity
-        # The value that each field is written of, and how.
+        # Of each field what writes it, and the values that it is written of.
         self._fields = {
-            "hostname": ("host", lambda host: sanitize.short_host(str(host))
-                         if append_hostname else None),
-            "meter": ("meter", sanitize.meter_path),
-            "device": ("device", lambda name: component(name) if name
-                       else None),
-            **{name: (name, identity) for name in (
+            "prefix": (lambda: self._prefix or None,),
+            "hostname": (lambda host: sanitize.short_host(sanitize.text(host))
+                         if append_hostname else None, "host"),
+            "instance": (sanitize.instance, "name", "instance_id"),
+            "meter": (sanitize.meter_path, "meter"),
+            "device": (lambda name: identity(name) if name else None,
+                       "device"),
+            **{name: (identity, name) for name in (
                 "project_id", "user_id", "instance_id", "resource_id")},
-            **{name: (name, component) for name in (
+            **{name: (component, name) for name in (
                 "host", "project_name", "instance_name", "flavor", "unit")}}
 
     def component(self, text, lead="."):
@@ -176,14 +200,13 @@ class Fields:
 
     def _field(self, name):
         """The sources of a field, and what writes it of their values."""
-        if name == "prefix":
-            return frozenset(), lambda values: self._prefix or None
-        source, write = self._fields.get(name, (name, sanitize.component))
+        write, *sources = self._fields.get(name, (sanitize.component, name))
         if name not in self._fields and (
                 not name.startswith(_METADATA) or name == _METADATA):
             raise TemplateError("{%s}, and not {%s}" % ("}, {".join([
-                *sorted([*self._fields, "prefix"]), "metadata.KEY"]), name))
-        return frozenset([source]), lambda values: write(values[source])
+                *sorted(self._fields), "metadata.KEY"]), name))
+        return frozenset(sources), lambda values: write(
+            *[values[source] for source in sources])
 
 
 def _literal(text):
@@ -219,7 +242,6 @@ class Namer:
     texts around it that the meter does not change.
 
     :param components: a list of :class:`Component`
-    :param default_host: the host of those samples that do not name theirs
     :ivar components: these
     :ivar is_split: whether names have these three texts
     :ivar values: makes of a sample a tuple of what its names are made of,
@@ -227,13 +249,12 @@ class Namer:
         second its host
     """
 
-    def __init__(self, components, default_host):
+    def __init__(self, components: list[Component]):
         self.components = components
         first, *others = [each for each in components if each.write]
         self._written = [first._replace(lead=""), *others]
         self._before, self._meter, self._after = _split(self._written)
         self.is_split = bool(self._meter)
-        self._default_host = default_host
         self._more = sorted(
             _sources(self._written) - {*_ALWAYS_READ, *_OF_METER})
         self._readers = [_reader(source) for source in self._more]
@@ -250,9 +271,12 @@ class Namer:
         :returns: a dict by the names of the sources
         """
         found = dict(zip([*_ALWAYS_READ, *self._more], values, strict=True))
-        return {**found, "host": found["host"] or self._default_host,
-                "instance_id": found["instance_id"] or found["resource_id"],
-                "meter": meter, "unit": unit}
+        instance_id = subject(values)[1]
+        if instance_id != found["instance_id"]:
+            # Of a volume notifications have a name, and pollsters have none.
+            found["name"] = None
+        return {**found, "instance_id": instance_id, "meter": meter,
+                "unit": unit}
 
     def around(self, values):
         """The texts before and after the meter's."""
@@ -303,7 +327,7 @@ class PathNamer(Namer):
     :raises TemplateError: for a template or a prefix that cannot be used
     """
 
-    def __init__(self, template, prefix, append_hostname, default_host):
+    def __init__(self, template: str, prefix: str, append_hostname: bool):
         fields = Fields(prefix, append_hostname)
         components = [fields.component(text) for text in split(template)]
         if "{meter}" not in template:
@@ -313,20 +337,29 @@ class PathNamer(Namer):
         if [each.text for each in components if each.write][0] == "{device}":
             raise TemplateError(
                 "components of which the first is there for every sample")
-        super().__init__(components, default_host)
+        super().__init__(components)
 
 
 class TagNamer(Namer):
     """Names tagged series (Graphite 1.1): the meter, and what it is about.
 
-    ``PREFIX.METER;host=HOST;project=ID;instance=ID;device=NAME``, where the
-    host is left out without ``append_hostname`` and the device where there
-    is none. Parameters and errors are those of :class:`PathNamer`.
+    ``PREFIX.METER;host=HOST;project=ID;instance=ID;instance_name=NAME;
+    device=NAME``, where the host is left out without ``append_hostname``,
+    and the other two where there is none. A tag ``name`` would be lost:
+    Graphite keeps the path of the meter there. Parameters and errors are
+    those of :class:`PathNamer`.
     """
 
-    def __init__(self, prefix, append_hostname, default_host):
-        fields = Fields(prefix, append_hostname)
-        super().__init__([fields.component(text, lead) for lead, text in (
-            (".", "{prefix}"), (".", "{meter}"), (";host=", "{hostname}"),
-            (";project=", "{project_id}"), (";instance=", "{instance_id}"),
-            (";device=", "{device}"))], default_host)
+    def __init__(self, prefix: str, append_hostname: bool):
+        of = Fields(prefix, append_hostname).component
+        super().__init__([
+            of("{prefix}"), of("{meter}"), of("{hostname}", ";host="),
+            of("{project_id}", ";project="),
+            of("{instance_id}", ";instance="),
+            Component("{instance_name}", frozenset(["name"]), _name,
+                      ";instance_name="),
+            of("{device}", ";device=")])
+
+
+def _name(values):
+    return sanitize.component(values["name"]) if values["name"] else None

@@ -44,8 +44,17 @@ MEANINGS = {
     conversion.BAD_TIMESTAMP: "left out, its timestamp is no time that "
                               "Graphite can store",
     conversion.LINE_TOO_LONG: "left out, its line is too long for Graphite",
-    conversion.TABLE_FULL: "published without a rate, [graphite] "
-                           "rate_max_series counters are known already",
+    conversion.NOT_AVAILABLE: "left out, a counter below 0 is one that the "
+                              "hypervisor does not have",
+    conversion.TABLE_FULL: "without a rate, [graphite] rate_max_series "
+                           "counters are known already: raise that",
+    conversion.RATE_EXPIRED: "without a rate, the last one came longer than "
+                             "[graphite] rate_expiry_seconds ago: set that "
+                             "above the polling interval",
+    conversion.RATE_TOO_HIGH: "without a rate, it would be above the max of "
+                              "its definition, which cannot be",
+    conversion.RATE_NAME_TAKEN: "without a rate, a meter with the name of "
+                                "the rate is polled for its resource",
     FAULT: "left out, it could not be understood",
 }
 

@@ -17,35 +17,52 @@ import math
 import sys
 
 _NEVER = -math.inf
+# The host of a counter without a sample; None is one that is not known.
+_NOWHERE = object()
+# Seconds between the first two samples of a counter, at least.
+_FIRST = 0.5
+# How much longer than usual a counter may be away before it begins anew.
+_AWAY = 4
 
 
 class Counter:
     """The last sample of a counter: what its next rate needs.
 
     :ivar seen: monotonic seconds of this process when it came
+    :ivar divisor: what the rate was divided by then, such as the vCPUs
+    :ivar usual: seconds between two of its samples; infinite at first
     """
 
-    __slots__ = ("host", "seconds", "monotonic", "volume", "seen")
+    __slots__ = ("host", "seconds", "monotonic", "volume", "seen", "divisor",
+                 "usual")
 
-    def __init__(self):
-        self.seen = _NEVER
-        self.host = self.monotonic = None
+    def __init__(self, seen: float):
+        self.seen = seen
+        self.host = _NOWHERE
+        self.monotonic = None
         self.seconds = self.volume = 0
+        self.divisor = 1
+        self.usual = math.inf
 
-    def per_second(self, host, seconds, monotonic, volume, now, expiry):
+    def per_second(self, host, seconds, monotonic, volume, divisor, is_late):
         """What the counter grew by per second since its last sample.
+
+        There is no rate of a first sample, or where the counter begins anew:
+        on another host, whose clocks and counters have nothing in common
+        with these; after a clock that went back; after an absence, in which
+        its guest may have run elsewhere. There is none of a counter that
+        went back, as its guest was restarted. And none of a sample that
+        comes much sooner after the last than usual, because it was delivered
+        twice or two sources poll its meter: the next rate is since the one
+        before.
 
         :param host: of its instance, whatever that is
         :param seconds: the sample's time, in seconds since 1970
         :param monotonic: the same by a clock of that host that is never
             set, or whatever stands there
         :param volume: a number
-        :param now: monotonic seconds of this process
-        :param expiry: seconds after which a counter begins anew
-        :returns: a float, or None: for a first sample, one from another
-            host, a counter that went back (its guest was restarted) and a
-            clock that did not go on (a sample delivered twice, a clock set
-            back)
+        :param is_late: whether it comes too late for the last sample
+        :returns: a float, or None
         """
         if type(monotonic) is not float or not 0.0 <= monotonic < math.inf:
             monotonic = _reading(monotonic)
@@ -53,21 +70,21 @@ class Counter:
             elapsed = seconds - self.seconds
         else:
             elapsed = monotonic - self.monotonic
-        grown = volume - self.volume
-        # Of two hosts neither clocks nor counters have much in common.
-        is_next = host == self.host and now - self.seen <= expiry
-        self.seen = now
-        if is_next and elapsed == 0:
-            # The first of a sample and its copies is what counts.
-            return None
-        self.host, self.seconds = host, seconds
-        self.monotonic, self.volume = monotonic, volume
-        if not is_next or elapsed < 0 or grown < 0:
-            return None
-        try:
-            return grown / elapsed
-        except OverflowError:
-            return math.inf
+        usual, value = self.usual, None
+        if (host == self.host and not is_late
+                and 0 <= elapsed <= usual * _AWAY):
+            if elapsed < (usual / 2 if usual < math.inf else _FIRST):
+                return None
+            if volume >= self.volume:
+                value = _quotient(volume - self.volume, elapsed)
+            # A poll that is missed once does not double what is usual.
+            self.usual = (elapsed if elapsed < usual
+                          else usual + (elapsed - usual) / 4)
+        else:
+            self.usual = math.inf
+        self.host, self.seconds, self.monotonic = host, seconds, monotonic
+        self.volume, self.divisor = volume, divisor
+        return value
 
 
 def _reading(monotonic):
@@ -78,6 +95,40 @@ def _reading(monotonic):
     return None
 
 
+def _quotient(grown, elapsed):
+    try:
+        return grown / elapsed
+    except OverflowError:
+        return math.inf
+
+
+class Polled:
+    """When samples of a polled meter came, counted in samples of another.
+
+    That other has a rate or a gauge of the same name, which gives way to the
+    polled one, but only while it is polled.
+
+    :param host: of its instance
+    """
+
+    __slots__ = ("host", "since", "before", "usual")
+
+    def __init__(self, host):
+        self.host = host
+        self.since = self.before = 0
+        self.usual = 1
+
+    def come(self) -> None:
+        """A sample of the polled meter has come."""
+        self.usual = max(1, min(self.before, self.since))
+        self.before, self.since = self.since, 0
+
+    def is_polled(self) -> bool:
+        """Whether the other's sample, of now, has to give way."""
+        self.since += 1
+        return self.since <= 2 * self.usual
+
+
 class Resource:
     """What is remembered of a resource.
 
@@ -85,12 +136,13 @@ class Resource:
     :ivar before: the text before the meter in these names
     :ivar after: that after it
     :ivar counters: by meter, a :class:`Counter`
+    :ivar polled: by meter, a :class:`Polled`; None where there are none
     """
 
-    __slots__ = ("values", "before", "after", "counters")
+    __slots__ = ("values", "before", "after", "counters", "polled")
 
     def __init__(self):
-        self.values = None
+        self.values = self.polled = None
         self.counters = {}
 
 
@@ -142,10 +194,10 @@ class Resources(dict):
             self[key] = found
         return found
 
-    def add_counter(self, resource, meter):
+    def add_counter(self, resource, meter, seen):
         """A new :class:`Counter`; None where there is no room."""
         if self.count >= self._max:
             return None
         self.count += 1
-        counter = resource.counters[meter] = Counter()
+        counter = resource.counters[meter] = Counter(seen)
         return counter

@@ -13,7 +13,6 @@
 
 """Any text as a component of a path."""
 
-import functools
 import hashlib
 import re
 
@@ -23,76 +22,89 @@ MAX_BYTES = 200
 SAFE = "A-Z a-z 0-9 _ -"
 UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
 
+_MAX_NAME_BYTES = 64
 _HASH_DIGITS = 16
-_CACHED_TEXTS = 16384
 _LOOKS_HASHED = re.compile(r"_[0-9a-f]{%d}\Z" % _HASH_DIGITS)
+_LOOKS_LIKE_HASH = re.compile(r"[0-9a-f]{%d}\Z" % _HASH_DIGITS)
 
 
-def hashed(text, safe):
+def text(value: object) -> str:
+    """Any value as a text; None is an empty one."""
+    return "" if value is None else str(value)
+
+
+def hashed(whole: str, safe: str) -> str:
     """A text that is too long or was changed: cut, and a hash of it all.
 
     :param safe: the text with nothing but safe characters
     """
-    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"),
+    digest = hashlib.blake2b(whole.encode("utf-8", "surrogatepass"),
                              digest_size=_HASH_DIGITS // 2).hexdigest()
     return safe[:MAX_BYTES - _HASH_DIGITS - 1] + "_" + digest
 
 
-@functools.lru_cache(_CACHED_TEXTS)
-def _component(text):
-    safe = UNSAFE.sub("_", text)
-    if len(safe) > MAX_BYTES:
-        return hashed(text, safe)
-    return safe or MISSING
+def _unique(whole, safe):
+    """A safe text that no other text is written as."""
+    if (safe == whole and len(safe) <= MAX_BYTES and safe != MISSING
+            and not _LOOKS_HASHED.search(safe)):
+        return safe
+    return hashed(whole, safe)
 
 
-@functools.lru_cache(_CACHED_TEXTS)
-def _identity(text):
-    safe = UNSAFE.sub("_", text)
-    if (safe == text and len(safe) <= MAX_BYTES
-            and text != MISSING and not _LOOKS_HASHED.search(text)):
-        return safe or MISSING
-    return hashed(text, safe)
-
-
-@functools.lru_cache(_CACHED_TEXTS)
-def _meter(text):
-    if len(text) > MAX_BYTES:
-        return _component(text)
-    return ".".join(
-        _component(part) for part in text.split(".") if part) or MISSING
-
-
-def _text(value):
-    return "" if value is None else str(value)
-
-
-def component(value):
+def component(value: object) -> str:
     """Any value as one path component.
 
     Characters outside ``A-Z a-z 0-9 _ -`` become ``_``. What is longer than
     200 bytes is cut and ends in a hash of the whole. None and the empty
     string are ``none``.
     """
-    return _component(value if type(value) is str else _text(value))
+    whole = text(value)
+    safe = UNSAFE.sub("_", whole)
+    return hashed(whole, safe) if len(safe) > MAX_BYTES else safe or MISSING
 
 
-def identity(value):
+def identity(value: object) -> str:
     """An identifier as a path component that no other identifier gets.
 
     As :func:`component`, but an identifier that had to be changed, or that
     looks like one that had been, ends in a hash of the whole. A UUID comes
     out as it went in.
     """
-    return _identity(value if type(value) is str else _text(value))
+    whole = text(value)
+    return _unique(whole, UNSAFE.sub("_", whole)) if whole else MISSING
 
 
-def meter_path(value):
-    """A meter's name: its dots stay. One of over 200 bytes is a component."""
-    return _meter(value if type(value) is str else _text(value))
+def instance(name: object, identifier: object) -> str:
+    """The name and the identifier of an instance as one path component.
+
+    The name, of up to 64 bytes, is for people. No two identifiers share a
+    component, whatever the names: behind the last ``_`` stands the
+    identifier or, where it has a ``_`` itself, a hash of it.
+
+    :param name: may be missing
+    """
+    safe = identity(identifier)
+    if safe == identifier and ("_" in safe or _LOOKS_LIKE_HASH.match(safe)):
+        safe = hashed(safe, safe)
+    if not name:
+        return safe
+    named = "%s_%s" % (component(name)[:_MAX_NAME_BYTES], safe)
+    return named if len(named) <= MAX_BYTES else hashed(named, named)
 
 
-def short_host(host):
+def meter_path(value: object) -> str:
+    """A meter's name, which no other meter gets; its dots stay.
+
+    One of over 200 bytes is a component.
+    """
+    whole = text(value)
+    if not whole or len(whole) > MAX_BYTES:
+        return identity(whole)
+    return _unique(whole, ".".join(
+        component(part) for part in whole.split(".") if part) or MISSING)
+
+
+def short_host(host: str) -> str:
     """A host's name up to its first dot, or its address, as a component."""
     short = host.partition(".")[0]
     return component(host if short.isdigit() else short)

@@ -111,7 +111,7 @@ def load_settings(conf: cfg.ConfigOpts,
     parts: dict[str, typing.Any] = {}
     for name, make in (
             ("endpoints", lambda: _endpoints(parsed_url, values["format"])),
-            ("namer", lambda: make_namer(values, conf.host)),
+            ("namer", lambda: make_namer(values)),
             ("definitions", lambda: _definitions(values))):
         try:
             parts[name] = make()
@@ -250,11 +250,10 @@ def _endpoints(parsed_url, line_format):
     return tuple(found)
 
 
-def make_namer(values: typing.Mapping[str, typing.Any],
-               host: str) -> naming.PathNamer | naming.TagNamer:
+def make_namer(values: typing.Mapping[str, typing.Any]
+               ) -> naming.PathNamer | naming.TagNamer:
     """The namer of prefix, append_hostname, naming and template.
 
-    :param host: of the agent
     :raises ConfigError: when prefix or template cannot be used
     """
     prefix, problems = values["prefix"], []
@@ -263,7 +262,7 @@ def make_namer(values: typing.Mapping[str, typing.Any],
     except naming.TemplateError as e:
         problems.append(_not_of(e, "prefix", values))
         prefix = ""
-    arguments = prefix, values["append_hostname"], host
+    arguments = prefix, values["append_hostname"]
     try:
         namer = naming.PathNamer(values["template"], *arguments)
     except naming.TemplateError as e:

@@ -108,7 +108,7 @@ def _renamed(settings, arguments):
         changes["naming"] = "path"
     settings = dataclasses.replace(settings, **changes)
     try:
-        namer = publisher_settings.make_namer(vars(settings), settings.host)
+        namer = publisher_settings.make_namer(vars(settings))
     except publisher_settings.ConfigError as e:
         raise common.CommandError(
             "--" + str(e), "give it as it stands in ceilometer.conf") from e

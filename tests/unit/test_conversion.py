@@ -14,6 +14,7 @@
 
 import collections
 import concurrent.futures
+import decimal
 import functools
 import itertools
 import math
@@ -133,9 +134,9 @@ class LinesTest(ConverterTestCase):
     def test_cpu_becomes_percent_of_the_vcpus_of_each(self):
         made = self.make()
         for volume, monotonic_time, expected in (
-                (0, 10.0, []), (10 ** 10, 15.0, [200, 100, 50, 25])):
+                (0, 10.0, []), (5 * 10 ** 9, 15.0, [100, 50, 25, 12.5])):
             self.assertEqual(
-                ["ceilometer.compute-1.p.%d.cpu_util %d %d\n" % (
+                ["ceilometer.compute-1.p.%d.cpu_util %.12g %d\n" % (
                     number, percent, SECOND)
                  for number, percent in enumerate(expected)],
                 self.lines([self.cpu(
@@ -146,9 +147,8 @@ class LinesTest(ConverterTestCase):
     def test_metadata_that_are_no_mapping_do_not_stop_a_rate(self):
         first, second = self.both_ways()
         first.resource_metadata = second.resource_metadata = ["x"]
-        self.conf.set_override("host", "agent.example.org")
         self.assertEqual(
-            ["ceilometer.agent.p.i1.%s.rate 30 %d\n" % (DEVICE, SECOND)],
+            ["ceilometer.none.p.i1.%s.rate 30 %d\n" % (DEVICE, SECOND)],
             self.lines([first, second]))
 
     def test_a_counter_that_comes_from_another_host_has_no_rate(self):
@@ -165,8 +165,11 @@ class LinesTest(ConverterTestCase):
         made = self.make(rate_expiry_seconds=100)
         self.lines([self.counter(1, 1.0)], made)
         self.clock.advance(101)
-        self.assertEqual([], self.lines([self.counter(2, 2.0)], made))
-        self.assertEqual(1, len(self.lines([self.counter(3, 3.0)], made)))
+        late = self.counter(2, 102.0)
+        lines, problems = made.convert([late])
+        self.assertEqual([], lines)
+        self.assert_problems([(late, conversion.RATE_EXPIRED)], problems)
+        self.assertEqual(1, len(self.lines([self.counter(3, 103.0)], made)))
 
     def test_timestamps_make_rates_where_there_is_no_monotonic_time(self):
         self.assertEqual(
@@ -240,9 +243,11 @@ class ValuesTest(ConverterTestCase):
     @hypothesis.given(st.integers(-10 ** 308, 10 ** 308))
     def test_an_int_is_written_exactly(self, volume):
         for kind in "gauge", "delta", "cumulative":
-            line, = self.lines([base.make_sample(
-                volume=volume, type=kind)], counters="raw")
-            self.assertEqual(str(volume), self.value(line))
+            lines, _ = self.make(counters="raw").convert([
+                base.make_sample(volume=volume, type=kind)])
+            is_missing = kind == "cumulative" and volume < 0
+            self.assertEqual([] if is_missing else [str(volume)],
+                             [self.value(line) for line in lines])
 
     @hypothesis.given(FINITE)
     def test_a_float_reads_back_as_the_same_float(self, volume):
@@ -252,16 +257,18 @@ class ValuesTest(ConverterTestCase):
                          (read, math.copysign(1, read)))
 
     @hypothesis.given(st.integers(0, 2 ** 64), st.integers(0, 2 ** 64),
-                      st.floats(1e-3, 1e9), st.integers(1, 512))
+                      st.floats(0.5, 1e9), st.integers(1, 512))
     def test_a_rate_reads_back_within_a_part_of_1e11(
             self, start, growth, seconds, vcpus):
         metadata = {"vcpus": vcpus}
-        for name, expected in (DEVICE, growth / seconds), (
-                "cpu", growth / seconds / 1e7 / vcpus):
+        used = min(growth, int(seconds * 1e9 * vcpus))
+        for name, grown, expected in (
+                (DEVICE, growth, growth / seconds),
+                ("cpu", used, used / seconds / 1e7 / vcpus)):
             samples = [self.counter(volume, time, name=name,
                                     metadata=metadata)
                        for volume, time in ((start, 0.0),
-                                            (start + growth, seconds))]
+                                            (start + grown, seconds))]
             line = only_rates(self.lines(samples))[-1]
             self.assertTrue(math.isclose(
                 expected, float(self.value(line)), rel_tol=1e-11,
@@ -280,9 +287,9 @@ class ValuesTest(ConverterTestCase):
     def test_a_rate_beyond_the_floats_is_a_problem_and_no_line(self):
         for samples in (
                 [self.counter(volume, seconds) for volume, seconds in (
-                    (-10 ** 308, 0.0), (10 ** 308, 0.5))],
+                    (0, 0.0), (10 ** 308, 0.5))],
                 [self.counter(volume, seconds) for volume, seconds in (
-                    (0.0, 0.0), (1e308, 1e-9))]):
+                    (0.0, 0.0), (1.5e308, 0.6))]):
             good = [self.counter(volume, seconds, resource_id="good")
                     for volume, seconds in ((0, 0.0), (1, 1.0))]
             lines, problems = self.make().convert(
@@ -774,7 +781,135 @@ class RenamedTest(ConverterTestCase):
             for step, vcpus in enumerate((1, 1, 4, 4, 1))]
         self.assertEqual(
             [[]] + [[HEAD + "cpu_util %d %d\n" % (percent, SECOND)]
-                    for percent in (100, 25, 25, 100)], found)
+                    for percent in (100, 25, 25, 25)], found)
+
+
+class TruthTest(ConverterTestCase):
+    """Right values at the edges, a kind of fault each."""
+
+    def values(self, *batches, **options):
+        """The values by path of batches, and the reasons of problems."""
+        made, found, reasons = self.make(**options), {}, []
+        for batch in batches:
+            lines, problems = made.convert(batch)
+            for line in lines:
+                path, value, _ = line.split()
+                found.setdefault(path, []).append(value)
+            reasons += [problem.reason for problem in problems]
+            self.clock.advance(1)
+        return found, reasons
+
+    def rates(self, samples, **options):
+        found, reasons = self.values(*([each] for each in samples), **options)
+        return [value for path, values in found.items()
+                for value in values if "rate" in path or "util" in path
+                ], reasons
+
+    def test_a_counter_that_is_not_available_is_no_point_and_no_base(self):
+        samples = [self.counter(volume, float(at)) for at, volume in (
+            (0, 1000), (10, 1020), (20, -1), (30, -1), (40, 1080), (50, 1100))]
+        self.assertEqual((["2", "2", "2"],
+                          [conversion.NOT_AVAILABLE] * 2),
+                         self.rates(samples))
+
+    def test_a_counter_that_is_never_available_has_no_rate_of_zero(self):
+        for counters in "rate", "raw", "both":
+            found, reasons = self.values(
+                [self.counter(-1, 0.0)], [self.counter(-1, 10.0)],
+                counters=counters)
+            self.assertEqual(({}, [conversion.NOT_AVAILABLE] * 2),
+                             (found, reasons))
+
+    def test_a_gauge_may_be_negative(self):
+        found, _ = self.values([base.make_sample(volume=-1)])
+        self.assertEqual([["-1"]], list(found.values()))
+
+    def test_unplugged_cpus_still_count_until_the_next_sample(self):
+        samples = [self.cpu(at * 4 * 10 ** 9, float(at), metadata={
+            "vcpus": vcpus}) for at, vcpus in ((0, 8), (10, 8), (20, 1))]
+        samples.append(self.cpu(90 * 10 ** 9, 30.0, metadata={"vcpus": 1}))
+        self.assertEqual((["50", "50", "100"], []), self.rates(samples))
+
+    def test_another_counter_than_before_is_no_use_of_cpus(self):
+        samples = [self.cpu(volume, float(at), metadata={"vcpus": 1})
+                   for at, volume in ((0, 0), (10, 10 ** 10),
+                                      (20, 10 ** 14), (30, 10 ** 14))]
+        self.assertEqual((["100", "0"], [conversion.RATE_TOO_HIGH]),
+                         self.rates(samples))
+
+    def test_up_to_a_tenth_above_the_maximum_is_jitter(self):
+        for used, expected in ((1.09, (["100"], [])), (
+                1.11, ([], [conversion.RATE_TOO_HIGH]))):
+            samples = [self.cpu(0, 0.0), self.cpu(int(used * 1e10), 10.0)]
+            self.assertEqual(expected, self.rates(samples))
+
+    def test_decimals_are_numbers(self):
+        samples = [self.counter(decimal.Decimal(volume), float(at))
+                   for at, volume in ((0, "10.5"), (10, "20.5"))]
+        self.assertEqual((["1"], []), self.rates(samples))
+
+    def test_names_that_are_sanitised_alike_have_series_of_their_own(self):
+        for fields in (
+                [{"metadata": {"disk_name": device}}
+                 for device in ("a b", "a.b", "a_b")],
+                [{"name": meter} for meter in ("m x", "m/x", "m_x")]):
+            found, _ = self.values([base.make_sample(**each)
+                                    for each in fields])
+            self.assertEqual(3, len(found), found)
+
+    def polled(self, meter, volume, **fields):
+        return base.make_sample(name=meter, volume=volume, **fields)
+
+    def test_a_polled_memory_ends_the_gauge_of_its_resource_alone(self):
+        def cycle(*ids):
+            return [self.cpu(0, 0.0, resource_id=each,
+                             metadata={"memory_mb": 512})
+                    for each in ids]
+        with_balloon = [self.polled("memory", 256, resource_id="i1")]
+        found, _ = self.values(*[
+            with_balloon + cycle("i1", "i2") for _ in range(3)])
+        self.assertEqual(["256"] * 3, found[HEAD + "memory"])
+        self.assertEqual(
+            ["512"] * 3, found["ceilometer.compute-1.p.i2.memory"])
+
+    def test_a_gauge_comes_back_when_its_meter_is_no_longer_polled(self):
+        metadata = {"memory_mb": 512}
+        cpu = [self.cpu(0, 0.0, metadata=metadata)]
+        polled = [self.polled("memory", 256)]
+        found, _ = self.values(*[polled + cpu] * 3, *[cpu] * 5)
+        self.assertEqual((["256"] * 3, "512"), (
+            found[HEAD + "memory"][:3], found[HEAD + "memory"][-1]))
+
+    def test_one_notification_of_another_host_ends_no_gauge(self):
+        metadata = {"memory_mb": 512}
+        notified = self.polled("memory", 256,
+                               metadata={"instance_host": None})
+        found, _ = self.values([notified], *[
+            [self.cpu(0, 0.0, metadata=metadata)] for _ in range(3)])
+        self.assertEqual(["512"] * 3, found[HEAD + "memory"])
+
+    def test_a_gauge_and_a_rate_of_one_name_do_not_collide_silently(self):
+        cycles = [[self.polled(DEVICE + ".rate", 7),
+                   self.counter(at * 100, float(at))]
+                  for at in range(0, 40, 10)]
+        found, reasons = self.values(*cycles)
+        self.assertEqual({HEAD + DEVICE + ".rate": ["7"] * 4}, found)
+        self.assertIn(conversion.RATE_NAME_TAKEN, reasons)
+
+    def test_a_guest_that_moves_away_and_back_has_no_rate_of_its_absence(self):
+        samples = [self.counter(volume, float(at), metadata={
+            "instance_host": host}) for at, volume, host in (
+                (0, 0, "a"), (10, 10, "a"), (20, 500, "b"), (30, 510, "b"),
+                (40, 1000, "a"), (50, 1010, "a"))]
+        self.assertEqual((["1", "1", "1"], []), self.rates(samples))
+
+    def test_an_expiry_below_the_polling_interval_is_a_problem_each_time(self):
+        made, reasons = self.make(rate_expiry_seconds=60), []
+        for at in range(0, 1500, 300):
+            _, problems = made.convert([self.counter(at, float(at))])
+            reasons += [problem.reason for problem in problems]
+            self.clock.advance(300)
+        self.assertEqual([conversion.RATE_EXPIRED] * 4, reasons)
 
 
 class BoundsTest(ConverterTestCase):

@@ -13,6 +13,7 @@
 
 import datetime
 import decimal
+import fractions
 import math
 import sys
 
@@ -43,6 +44,8 @@ class SkipTestCase(base.BaseTestCase):
 class NumberTest(SkipTestCase):
 
     NUMBERS = {
+        "a decimal": (decimal.Decimal("1.5"), 1.5),
+        "a fraction": (fractions.Fraction(3, 2), 1.5),
         "an int": (7, 7),
         "an int that no float holds": (2 ** 53 + 1, 2 ** 53 + 1),
         "a negative int": (-3, -3),
@@ -56,6 +59,10 @@ class NumberTest(SkipTestCase):
         "a text of a float": ("1.5", 1.5),
     }
     REFUSED = {
+        "a decimal that is not finite": (
+            decimal.Decimal("nan"), conversion.NOT_FINITE),
+        "a decimal beyond the floats": (
+            decimal.Decimal("1e400"), conversion.NOT_FINITE),
         "nothing": (None, conversion.NOT_A_NUMBER),
         "a word": ("many", conversion.NOT_A_NUMBER),
         "an empty text": ("", conversion.NOT_A_NUMBER),
@@ -64,7 +71,6 @@ class NumberTest(SkipTestCase):
         "a mapping": ({"a": 1}, conversion.NOT_A_NUMBER),
         "a complex number": (1j, conversion.NOT_A_NUMBER),
         "bytes": (b"1", conversion.NOT_A_NUMBER),
-        "a decimal": (decimal.Decimal(1), conversion.NOT_A_NUMBER),
         "not a number": (math.nan, conversion.NOT_FINITE),
         "infinity": (math.inf, conversion.NOT_FINITE),
         "negative infinity": (-math.inf, conversion.NOT_FINITE),

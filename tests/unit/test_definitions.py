@@ -25,6 +25,11 @@ RATE = "rates: [{meter: m, name: n, %s}]"
 GAUGE = "gauges: [{meter: m, name: n, metadata: k, %s}]"
 
 
+def factor(rate, metadata):
+    """What a growth per second is multiplied by."""
+    return rate.scale / rate.divisor(metadata)
+
+
 class DefinitionsTestCase(base.BaseTestCase):
 
     def setUp(self):
@@ -52,29 +57,33 @@ class PackagedDefinitionsTest(base.BaseTestCase):
     def test_a_counter_becomes_its_rate_per_second(self):
         rate = self.packaged.rate("disk.device.read.bytes", "B")
         self.assertEqual(("disk.device.read.bytes.rate", "B/s", 1.0),
-                         (rate.name, rate.unit, rate.factor({})))
+                         (rate.name, rate.unit, factor(rate, {})))
 
     def test_cpu_becomes_percent_of_all_cpus_of_the_instance(self):
         rate = self.packaged.rate("cpu", "ns")
         self.assertEqual(("cpu_util", "%"), (rate.name, rate.unit))
         four_busy_cpus = 4e9
         self.assertAlmostEqual(
-            100.0, four_busy_cpus * rate.factor({"vcpus": 4}))
+            100.0, four_busy_cpus * factor(rate, {"vcpus": 4}))
 
     def test_what_the_hypervisor_says_of_cpus_comes_first(self):
         rate = self.packaged.rate("cpu", "ns")
-        self.assertAlmostEqual(50.0, 1e9 * rate.factor(
-            {"vcpus": 4, "cpu_number": 2}))
+        self.assertAlmostEqual(50.0, 1e9 * factor(
+            rate, {"vcpus": 4, "cpu_number": 2}))
 
     def test_cpus_that_are_no_number_are_not_divided_by(self):
         rate = self.packaged.rate("cpu", "ns")
         for hopeless in (None, 0, -1, "two", [], {}, math.nan):
-            self.assertAlmostEqual(50.0, 1e9 * rate.factor(
-                {"cpu_number": hopeless, "vcpus": 2}))
+            self.assertAlmostEqual(50.0, 1e9 * factor(
+                rate, {"cpu_number": hopeless, "vcpus": 2}))
 
     def test_an_instance_of_unknown_cpus_is_taken_to_have_one(self):
         rate = self.packaged.rate("cpu", "ns")
-        self.assertAlmostEqual(100.0, 1e9 * rate.factor({}))
+        self.assertAlmostEqual(100.0, 1e9 * factor(rate, {}))
+
+    def test_no_cpu_is_used_more_than_whole(self):
+        self.assertEqual(100, self.packaged.rate("cpu", "ns").max)
+        self.assertEqual(math.inf, self.packaged.rate("m", "").max)
 
     def test_only_the_meter_cpu_is_cpu(self):
         self.assertEqual("cpu.x.rate", self.packaged.rate("cpu.x", "").name)
@@ -87,7 +96,7 @@ class PackagedDefinitionsTest(base.BaseTestCase):
              for gauge in self.packaged.gauges("cpu")})
 
     def test_other_meters_bring_nothing(self):
-        self.assertEqual((), self.packaged.gauges("memory.usage"))
+        self.assertEqual([], self.packaged.gauges("memory.usage"))
 
     def test_a_counter_without_a_unit_has_a_rate(self):
         self.assertEqual("/s", self.packaged.rate("errors", None).unit)
@@ -116,12 +125,13 @@ class OwnDefinitionsTest(DefinitionsTestCase):
         for scale in ("1.0e-7", "1e-7", "0.0000001"):
             with self.subTest(scale):
                 made = self.load(RATE % ("scale: " + scale))
-                self.assertEqual(1e-7, made.rate("m", "").factor({}))
+                self.assertEqual(1e-7, factor(made.rate("m", ""), {}))
 
     def test_keys_of_nested_metadata_have_dots(self):
         made = self.load(RATE % "per: [flavor.vcpus]")
         self.assertEqual(
-            0.5, made.rate("m", "").factor({"flavor": {"vcpus": 2}}))
+            0.5, factor(
+                made.rate("m", ""), {"flavor": {"vcpus": 2}}))
 
     def test_several_gauges_may_come_with_one_meter(self):
         made = self.load("gauges:\n"
@@ -129,12 +139,12 @@ class OwnDefinitionsTest(DefinitionsTestCase):
                          "- {meter: cpu, name: b, metadata: y}\n")
         self.assertEqual(["a", "b"],
                          [gauge.name for gauge in made.gauges("cpu")])
-        self.assertEqual({"a", "b"}, made.gauge_names)
+        self.assertTrue(made.may_make("a") and made.may_make("b"))
 
     def test_a_section_may_be_empty_or_left_out(self):
         made = self.load("rates: []")
         self.assertIsNone(made.rate("cpu", "ns"))
-        self.assertEqual((), made.gauges("cpu"))
+        self.assertEqual([], made.gauges("cpu"))
 
     def test_own_definitions_replace_the_packaged_ones(self):
         made = self.load("gauges: [{meter: m, name: n, metadata: k}]")
@@ -188,10 +198,11 @@ class BrokenFileTest(DefinitionsTestCase):
             "rates:", ": rates has to be a list, and not None"),
         "an entry that is a text": (
             "rates:\n- cpu", ", entry 1 of rates: has to be a mapping of "
-                             "meter, name, unit, scale, per, and not 'cpu'"),
+                             "meter, name, unit, scale, per, max, "
+                             "and not 'cpu'"),
         "an unknown key": (
             "rates:\n- meter: cpu\n  nam: x", ", entry 1 of rates: 'nam' is "
-            "not one of meter, name, unit, scale, per"),
+            "not one of meter, name, unit, scale, per, max"),
         "a key of the other section": (
             GAUGE % "scale: 1",
             ", entry 1 of gauges: 'scale' is not one of meter, "),

@@ -49,8 +49,9 @@ METADATA = st.one_of(
 
 
 FIELDS = ["prefix", "hostname", "host", "project_id", "project_name",
-          "user_id", "instance_id", "instance_name", "resource_id", "flavor",
-          "device", "meter", "unit", "metadata.image", "metadata.image.id"]
+          "user_id", "instance", "instance_id", "instance_name",
+          "resource_id", "flavor", "device", "meter", "unit",
+          "metadata.image", "metadata.image.id"]
 FIELD = st.sampled_from(FIELDS).map("{{{}}}".format)
 LITERAL = st.text(SAFE, min_size=1, max_size=3)
 # Alone, with others in one component, and where other fields are between.
@@ -66,13 +67,20 @@ def modelled_name(parts, sample, meter, unit, prefix, append_hostname):
     """The path by the words of the design alone, component by component."""
     md = sample.resource_metadata
     md = md if isinstance(md, dict) else {}
-    host = md.get("instance_host") or "agent.example.org"
+    host = md.get("instance_host") or getattr(sample, "polling_host", None)
     device = md.get("disk_name") or md.get("vnic_name")
+    instance_id = md.get("instance_id")
+    if not instance_id or not device and (
+            str(instance_id) not in sanitize.text(sample.resource_id)):
+        instance_id = sample.resource_id
     texts = {
         "prefix": prefix or None,
-        "hostname": sanitize.short_host(str(host))
+        "hostname": sanitize.short_host(sanitize.text(host))
         if append_hostname else None,
-        "device": sanitize.component(device) if device else None,
+        "device": sanitize.identity(device) if device else None,
+        "instance": sanitize.instance(
+            md.get("display_name")
+            if instance_id == md.get("instance_id") else None, instance_id),
         "meter": sanitize.meter_path(meter)}
     image = md.get("image")
     image_id = md.get("image.id", image.get("id")
@@ -87,7 +95,7 @@ def modelled_name(parts, sample, meter, unit, prefix, append_hostname):
         texts[name] = sanitize.component(value if is_scalar else None)
     for name, value in (
             ("project_id", sample.project_id), ("user_id", sample.user_id),
-            ("instance_id", md.get("instance_id") or sample.resource_id),
+            ("instance_id", instance_id),
             ("resource_id", sample.resource_id)):
         texts[name] = sanitize.identity(value)
     return ".".join(filter(None, (
@@ -109,26 +117,49 @@ def modelled_component(part, texts):
 def hostile_samples(draw):
     made = unit_base.make_sample()
     for field in ("name", "unit", "user_id", "project_id", "resource_id",
-                  "project_name"):
+                  "project_name", naming.POLLING_HOST):
         setattr(made, field, draw(HOSTILE))
     made.resource_metadata = draw(METADATA)
     return made
 
 
 def path_namer(template=naming.DEFAULT_TEMPLATE, prefix="ceilometer.",
-               append_hostname=True, default_host="agent.example.org"):
-    return naming.PathNamer(template, prefix, append_hostname, default_host)
+               append_hostname=True):
+    return naming.PathNamer(template, prefix, append_hostname)
 
 
-def tag_namer(prefix="ceilometer.", append_hostname=True,
-              default_host="agent.example.org"):
-    return naming.TagNamer(prefix, append_hostname, default_host)
+def tag_namer(prefix="ceilometer.", append_hostname=True):
+    return naming.TagNamer(prefix, append_hostname)
 
 
 def path(template=naming.DEFAULT_TEMPLATE, meter="cpu", unit="ns",
          namer_options=None, **fields):
     return path_namer(template, **(namer_options or {})).name(
         unit_base.make_sample(**fields), meter, unit)
+
+
+# What a field is written of, and of which value what text is made.
+WRITTEN = {
+    "hostname": ("host", "a.example.org", "a"),
+    "host": ("host", "a.example.org", "a_example_org"),
+    "project_id": ("project_id", "p1", "p1"),
+    "project_name": ("project_name", "Tenant A", "Tenant_A"),
+    "user_id": ("user_id", "u1", "u1"),
+    "instance_id": ("instance_id", "i1", "i1"),
+    "instance_name": ("instance_name", "web 1", "web_1"),
+    "resource_id": ("resource_id", "i1-vda", "i1-vda"),
+    "flavor": ("flavor", "m1.tiny", "m1_tiny"),
+    "device": ("device", "vda", "vda"),
+    "meter": ("meter", "disk.read", "disk.read"),
+    "unit": ("unit", "B/s", "B_s"),
+    "metadata.a.b": ("metadata.a.b", "c.d", "c_d"),
+}
+IDENTITIES = {"project_id", "user_id", "instance_id", "resource_id",
+              "device", "meter"}
+
+
+def make_fields(prefix="ceilometer.", append_hostname=True):
+    return naming.Fields(prefix, append_hostname)
 
 
 class HostileInputTest(base.BaseTestCase):
@@ -159,8 +190,7 @@ class HostileInputTest(base.BaseTestCase):
     @hypothesis.given(hostile_samples())
     def test_the_host_of_the_agent_may_be_hostile_too(self, sample):
         sample.resource_metadata = {}
-        namer = path_namer("{host}.{hostname}.{meter}",
-                           default_host=str(sample.resource_id))
+        namer = path_namer("{host}.{hostname}.{meter}")
         self.assertRegex(namer.name(sample, "cpu", ""),
                          r"\A%s\.%s\.cpu\Z" % (COMPONENT, COMPONENT))
 
@@ -172,7 +202,8 @@ class HostileInputTest(base.BaseTestCase):
         self.assertLessEqual({"host", "project", "instance"},
                              series.tags.keys())
         self.assertLessEqual(series.tags.keys(), {
-            "name", "host", "project", "instance", "device"})
+            "name", "host", "project", "instance", "instance_name",
+            "device"})
         for tag in series.tags.keys() - {"name"}:
             self.assertRegex(series.tags[tag], r"\A%s\Z" % COMPONENT)
 
@@ -355,14 +386,22 @@ class MeterTest(base.BaseTestCase):
                          sanitize.meter_path("disk.device.read.bytes"))
 
     def test_dots_with_nothing_between_them_become_one(self):
-        self.assertEqual("a.b", sanitize.meter_path("..a...b."))
+        self.assertRegex(sanitize.meter_path("..a...b."),
+                         r"\Aa\.b_[0-9a-f]{16}\Z")
 
     def test_a_meter_of_dots_alone_is_none(self):
-        self.assertEqual("none", sanitize.meter_path("..."))
+        self.assertRegex(sanitize.meter_path("..."),
+                         r"\Anone_[0-9a-f]{16}\Z")
 
     def test_a_meter_cannot_climb_out_of_its_folder(self):
-        self.assertEqual("_._etc_passwd",
-                         sanitize.meter_path("/../etc/passwd"))
+        self.assertRegex(sanitize.meter_path("/../etc/passwd"),
+                         r"\A_\._etc_passwd_[0-9a-f]{16}\Z")
+
+    @hypothesis.given(HOSTILE_TEXTS, HOSTILE_TEXTS)
+    def test_two_meters_never_share_a_path(self, one, other):
+        hypothesis.assume(one != other)
+        self.assertNotEqual(sanitize.meter_path(one),
+                            sanitize.meter_path(other))
 
     def test_a_meter_of_over_200_bytes_is_one_component(self):
         self.assertRegex(sanitize.meter_path("a." * 150),
@@ -383,6 +422,36 @@ class TemplateFieldsTest(base.BaseTestCase):
         self.assertEqual("ceilometer.compute-1.p.i1.cpu.tapdb053c2f-7b", path(
             metadata={"instance_id": "i1", "vnic_name": "tapdb053c2f-7b"},
             resource_id="instance-00000002-i1-tapdb053c2f-7b"))
+
+    def test_an_instance_is_its_name_and_its_id(self):
+        name = "59c901c0-1424-4122-8b83-0d7f31cf1bd0"
+        self.assertEqual("web-01_%s.cpu" % name, path(
+            "{instance}.{meter}", resource_id=name,
+            metadata={"display_name": "web-01", "instance_id": name}))
+        self.assertEqual(name + ".cpu", path(
+            "{instance}.{meter}", resource_id=name))
+
+    def test_the_name_of_an_instance_is_cut_to_64_bytes(self):
+        self.assertEqual("%s_i1.cpu" % ("x" * 64), path(
+            "{instance}.{meter}", metadata={
+                "display_name": "x" * 200, "instance_id": "i1"}))
+
+    @hypothesis.given(HOSTILE_TEXTS, HOSTILE_TEXTS, HOSTILE_TEXTS,
+                      HOSTILE_TEXTS)
+    def test_no_two_instances_share_a_component_whatever_their_names(
+            self, one, name, other, other_name):
+        hypothesis.assume(one != other)
+        self.assertNotEqual(sanitize.instance(name, one),
+                            sanitize.instance(other_name, other))
+
+    def test_a_volume_is_no_part_of_the_instance_that_it_is_attached_to(self):
+        names = [path("{instance}.{meter}", meter="volume.size",
+                      resource_id=volume, metadata=metadata)
+                 for volume in ("v1", "v2")
+                 for metadata in ({"instance_id": "i1"},
+                                  {"display_name": "data"})]
+        self.assertEqual(["v1.volume.size"] * 2 + ["v2.volume.size"] * 2,
+                         names)
 
     def test_devices_of_one_instance_have_paths_of_their_own(self):
         names = {path(metadata={"instance_id": "i1", key: device})
@@ -405,12 +474,18 @@ class TemplateFieldsTest(base.BaseTestCase):
         self.assertEqual("compute-1_example_org.cpu",
                          path("{host}.{meter}"))
 
-    def test_a_sample_without_a_host_is_of_the_host_of_the_agent(self):
-        self.assertEqual("agent.agent_example_org.cpu", path(
+    def test_a_sample_without_a_host_is_of_the_host_that_polled_it(self):
+        sample = unit_base.make_sample(metadata={"instance_host": None})
+        setattr(sample, naming.POLLING_HOST, "agent.example.org")
+        self.assertEqual("agent.agent_example_org.cpu", path_namer(
+            "{hostname}.{host}.{meter}").name(sample, "cpu", "ns"))
+
+    def test_behind_the_bus_a_sample_without_a_host_is_of_none(self):
+        self.assertEqual("none.none.cpu", path(
             "{hostname}.{host}.{meter}", metadata={"instance_host": None}))
 
     def test_the_hash_that_nova_calls_host_is_not_the_host(self):
-        self.assertEqual("agent.cpu", path(
+        self.assertEqual("none.cpu", path(
             "{hostname}.{meter}",
             metadata={"instance_host": None, "host": "32d92071508f"}))
 
@@ -522,7 +597,7 @@ class RefusalTest(base.BaseTestCase):
         ".{meter}": "not empty",
         "{meter}.": "not empty",
         "{prefix}.{instance_id}": "{meter}",
-        "{meter}.{instance}": "{instance_id}",
+        "{meter}.{inst}": "{instance_id}",
         "{meter}.{}": "{instance_id}",
         "{meter}.{metadata.}": "metadata.KEY",
         "{meter}.{metadata": "braces",
@@ -575,3 +650,212 @@ class RefusalTest(base.BaseTestCase):
             return
         self.assertRegex(namer.name(unit_base.make_sample(), "cpu", "ns"),
                          r"\Acpu(\.%s)+\Z" % COMPONENT)
+
+
+class MetadataTest(base.BaseTestCase):
+
+    def test_metadata_are_the_mapping_that_a_sample_has(self):
+        sample = unit_base.make_sample(metadata={"a": 1})
+        self.assertIs(sample.resource_metadata, naming.metadata(sample))
+
+    def test_metadata_that_are_no_mapping_are_an_empty_one(self):
+        sample = unit_base.make_sample()
+        for hopeless in (None, "a", b"a", 5, ["a"], [("a", 1)], object()):
+            sample.resource_metadata = hopeless
+            self.assertEqual({}, naming.metadata(sample))
+
+    def test_a_value_is_what_stands_at_its_key(self):
+        for value in ("x", "", 0, 1.5, False, True):
+            self.assertIs(value, naming.metadata_value({"a": value}, "a"))
+
+    def test_dots_lead_inwards(self):
+        md = {"flavor": {"a": {"b": 7}}}
+        self.assertEqual(7, naming.metadata_value(md, "flavor.a.b"))
+
+    def test_a_key_that_has_the_dots_itself_comes_first(self):
+        md = {"flavor": {"name": "b"}, "flavor.name": "a"}
+        self.assertEqual("a", naming.metadata_value(md, "flavor.name"))
+
+    def test_what_is_not_there_is_none(self):
+        md = {"a": {"b": 1}, "c": "text", "d": [1], "e": None}
+        for key in ("x", "a.x", "c.x", "d.0", "e.x", "a.b.x", "", ".", "a."):
+            self.assertIsNone(naming.metadata_value(md, key), key)
+
+    def test_what_is_no_scalar_is_none(self):
+        for value in ({}, {"a": 1}, [], [1], (), (1,)):
+            self.assertIsNone(naming.metadata_value({"a": value}, "a"))
+            self.assertIsNone(naming.metadata_value({"a": {"b": value}},
+                                                    "a.b"))
+
+
+class SourcesTest(base.BaseTestCase):
+    """The values that components are written of."""
+
+    TEMPLATE = ".".join("{%s}" % field for field in WRITTEN)
+
+    def read(self, sample):
+        namer = naming.PathNamer(self.TEMPLATE, "", True)
+        return namer.sources(namer.values(sample), "cpu", "ns")
+
+    def test_each_value_is_read_where_ceilometer_keeps_it(self):
+        sample = unit_base.make_sample(
+            resource_id="i1-vda", project_name="Tenant A", metadata={
+                "instance_host": "c1", "instance_id": "i1",
+                "display_name": "web 1", "instance_type": "m1.tiny",
+                "disk_name": "vda", "a": {"b": "active"}})
+        self.assertEqual({
+            "host": "c1", "project_id": "p", "project_name": "Tenant A",
+            "user_id": "u", "instance_id": "i1", "instance_name": "web 1",
+            "flavor": "m1.tiny", "resource_id": "i1-vda", "device": "vda",
+            "metadata.a.b": "active", "meter": "cpu", "unit": "ns",
+            "name": "web 1",
+        }, self.read(sample))
+
+    def test_a_card_is_a_device_too_and_an_instance_its_own_resource(self):
+        found = self.read(unit_base.make_sample(
+            metadata={"vnic_name": "tap1"}))
+        self.assertEqual(["tap1", "i1"], [
+            found[source] for source in ("device", "instance_id")])
+
+    def test_what_a_sample_does_not_have_is_none(self):
+        sample = unit_base.make_sample()
+        del sample.project_name
+        sample.resource_metadata = None
+        found = self.read(sample)
+        for source in ("project_name", "instance_name", "flavor", "device",
+                       "metadata.a.b"):
+            self.assertIsNone(found[source])
+
+
+class FieldTest(base.BaseTestCase):
+
+    def test_a_field_is_written_of_its_value(self):
+        for field, (source, value, text) in WRITTEN.items():
+            with self.subTest(field):
+                made = make_fields().component("{%s}" % field)
+                self.assertEqual({source}, made.sources)
+                self.assertEqual(text, made.write({source: value}))
+
+    def test_a_field_without_a_value_is_called_none(self):
+        for field in WRITTEN.keys() - {"device"}:
+            source, _, _ = WRITTEN[field]
+            write = make_fields().component("{%s}" % field).write
+            self.assertEqual(["none", "none"], [
+                write({source: nothing}) for nothing in (None, "")], field)
+
+    def test_a_device_that_is_not_there_leaves_its_component_out(self):
+        write = make_fields().component("{device}").write
+        self.assertEqual([None, None], [
+            write({"device": nothing}) for nothing in (None, "")])
+
+    def test_only_identities_tell_what_was_changed_apart(self):
+        for field, (source, _, _) in WRITTEN.items():
+            write = make_fields().component("{%s}" % field).write
+            self.assertEqual(
+                2 if field in IDENTITIES else 1,
+                len({write({source: text}) for text in ("a b", "a_b")}),
+                field)
+
+    def test_the_prefix_is_written_of_nothing(self):
+        for prefix in "a.b", "a.b.":
+            made = make_fields(prefix).component("{prefix}")
+            self.assertEqual((frozenset(), "a.b"),
+                             (made.sources, made.write({})))
+
+    def test_a_literal_is_written_of_nothing(self):
+        made = make_fields().component("vm-1")
+        self.assertEqual((frozenset(), "vm-1"),
+                         (made.sources, made.write({})))
+
+    def test_a_component_that_is_never_there_is_none(self):
+        self.assertIsNone(make_fields(prefix="").component("{prefix}").write)
+        self.assertIsNone(
+            make_fields(append_hostname=False).component("{hostname}").write)
+
+    def test_a_component_of_several_pieces_is_of_all_their_sources(self):
+        made = make_fields().component("vm-{host}_{unit}{prefix}")
+        self.assertEqual({"host", "unit"}, made.sources)
+        self.assertEqual("vm-c1_Bceilometer",
+                         made.write({"host": "c1", "unit": "B"}))
+
+    def test_a_piece_that_is_not_there_is_called_none(self):
+        made = make_fields("", False).component("{prefix}-{hostname}-{device}")
+        self.assertEqual("none-none-none",
+                         made.write({"host": "c1", "device": None}))
+
+    def test_several_pieces_together_are_one_component_of_200_bytes(self):
+        write = make_fields().component("{flavor}-{unit}").write
+        for size, whole in (99, True), (100, False):
+            text = write({"flavor": "a" * size, "unit": "b" * 100})
+            joined = "a" * size + "-" + "b" * 100
+            self.assertEqual(joined if whole else sanitize.hashed(
+                joined, joined), text)
+            self.assertLessEqual(len(text), 200)
+
+    @hypothesis.given(st.text(max_size=20), st.none() | st.text(max_size=20))
+    def test_no_value_leaves_its_component(self, value, device):
+        for field, (source, _, _) in WRITTEN.items():
+            made = make_fields().component("{%s}-{device}" % field)
+            self.assertRegex(
+                made.write({"device": device, source: value}),
+                r"\A[A-Za-z0-9_%s-]{1,200}\Z" % (
+                    "." if field == "meter" else ""))
+
+
+class FieldRefusalTest(base.BaseTestCase):
+
+    REFUSED = {
+        "": "not empty", "a b": "A-Z a-z 0-9 _ -",
+        "a/b": "A-Z a-z 0-9 _ -", "a.b": "A-Z a-z 0-9 _ -",
+        "a\n": "A-Z a-z 0-9 _ -", "\u00e9": "A-Z a-z 0-9 _ -",
+        "{host": "fields in braces", "host}": "fields in braces",
+        "{{host}}": "fields in braces", "{}": "and not {}",
+        "{name}": "and not {name}", "{Host}": "and not {Host}",
+        "{host }": "and not {host }", "{metadata}": "and not {metadata}",
+        "{metadata.}": "and not {metadata.}",
+        "x{name}": "and not {name}", "{host}{name}": "and not {name}",
+    }
+
+    def test_what_cannot_be_used_is_refused_saying_what_can(self):
+        for text, told in self.REFUSED.items():
+            with self.subTest(text):
+                e = self.assertRaises(naming.TemplateError,
+                                      make_fields().component, text)
+                self.assertIn(told, str(e))
+
+    def test_an_unknown_field_is_told_with_all_that_are_known(self):
+        e = self.assertRaises(
+            naming.TemplateError, make_fields().component, "{x}")
+        for field in {"prefix", "instance", "metadata.KEY",
+                      *WRITTEN} - {"metadata.a.b"}:
+            self.assertIn("{%s}" % field, str(e))
+
+    def test_absent_fields_are_no_unknown_ones(self):
+        absent = make_fields("", False)
+        e = self.assertRaises(naming.TemplateError, absent.component, "{x}")
+        self.assertIn("{hostname}", str(e))
+        self.assertIn("{prefix}", str(e))
+
+
+class PrefixTest(base.BaseTestCase):
+
+    def test_one_trailing_dot_is_taken_off(self):
+        for prefix, checked in {
+                "": "", ".": "", "a": "a", "a.": "a", "a.b": "a.b",
+                "a.b.": "a.b", "x" * 200: "x" * 200}.items():
+            self.assertEqual(checked, naming.checked_prefix(prefix))
+
+    def test_what_no_path_may_have_is_refused(self):
+        for prefix in ("a..b", "a..", "..", ".a", "a b", "a\n", "\u00e9",
+                       "a;b", "a/b", "x" * 201, "a." + "x" * 201):
+            with self.subTest(prefix):
+                e = self.assertRaises(naming.TemplateError,
+                                      naming.checked_prefix, prefix)
+                self.assertIn("A-Z a-z 0-9 _ -", str(e))
+                self.assertRaises(naming.TemplateError, make_fields,
+                                  prefix)
+
+    @hypothesis.given(st.lists(st.text(SAFE, min_size=1), max_size=5))
+    def test_safe_components_are_a_prefix(self, parts):
+        self.assertEqual(".".join(parts),
+                         naming.checked_prefix(".".join(parts)))

@@ -26,7 +26,6 @@ from ceilometer_graphite import naming
 from ceilometer_graphite import opts
 from ceilometer_graphite import settings
 from ceilometer_graphite import wire
-from tests.unit import base as unit_base
 
 
 class OptsTestCase(base.BaseTestCase):
@@ -80,11 +79,6 @@ class DefaultsTest(OptsTestCase):
     def test_settings_know_the_url_that_they_are_of(self):
         self.assertEqual("graphite://g?counters=raw",
                          self.load("counters=raw").url)
-
-    def test_samples_without_a_host_are_of_the_host_of_the_agent(self):
-        sample = unit_base.make_sample(metadata={"instance_host": None})
-        self.assertEqual("ceilometer.agent.p.i1.cpu",
-                         self.load().namer.name(sample, "cpu", "ns"))
 
     def test_the_packaged_definitions_are_used(self):
         self.assertEqual("cpu_util",
@@ -278,7 +272,7 @@ class BadValueTest(OptsTestCase):
         ("prefix", "a..b", "components of A-Z a-z 0-9 _ -"),
         ("prefix", "a b", "components of A-Z a-z 0-9 _ -"),
         ("prefix", "../x", "components of A-Z a-z 0-9 _ -"),
-        ("template", "{meter}.{instance}", "{instance_id}"),
+        ("template", "{meter}.{inst}", "{instance_id}"),
         ("template", "{prefix}.{device}", "{meter}"),
         ("template", "{meter}..x", "components that are not empty"),
         ("template", "{meter}.{", "fields in braces"),
@@ -333,7 +327,7 @@ class BadValueTest(OptsTestCase):
         path = self.file("own.yaml", "rates:\n- meter: cpu\n  nam: x")
         self.assertEqual(
             "definitions_file: %s, entry 1 of rates: 'nam' is not one of "
-            "meter, name, unit, scale, per" % path,
+            "meter, name, unit, scale, per, max" % path,
             self.error(conf_text="definitions_file = " + path))
 
     def test_a_size_with_a_unit_is_refused_with_the_number_to_type(self):

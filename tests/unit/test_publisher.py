@@ -166,9 +166,9 @@ class GraphitePublisherTest(base.AgentTestCase):
     def test_metadata_that_are_none_cost_nothing(self):
         sample = base.make_sample()
         sample.resource_metadata = None
-        self.conf.set_override("host", "compute-1.example.org")
-        self.assertEqual([HEAD + b"power.state 1 %d\n" % SECOND],
-                         self.lines(self.make(), [sample]))
+        self.assertEqual(
+            [b"ceilometer.none.p.i1.power.state 1 %d\n" % SECOND],
+            self.lines(self.make(), [sample]))
 
     def test_a_sample_without_a_timestamp_gets_one_and_is_counted(self):
         made = self.make()

@@ -21,7 +21,7 @@ from oslotest import base
 from ceilometer_graphite import rates
 
 # Quarters and small whole numbers: exact in floats, often equal.
-CLOCKS = st.integers(0, 12).map(lambda quarters: quarters / 4)
+CLOCKS = st.integers(0, 40).map(lambda quarters: quarters / 4)
 DELIVERIES = st.lists(st.fixed_dictionaries({
     "resource_id": st.sampled_from(["i1-vda", "i1-vdb"]),
     "volume": st.integers(0, 9),
@@ -33,23 +33,34 @@ DELIVERIES = st.lists(st.fixed_dictionaries({
 
 def model(deliveries):
     """The rates of deliveries, from the words of the design alone."""
-    references = {}
+    references, usual = {}, {}
     for new in deliveries:
-        old = references.get(new["resource_id"])
-        if old is None or old["host"] != new["host"]:
-            references[new["resource_id"]] = new
-            yield None
-            continue
-        both_tick = None not in (old["monotonic"], new["monotonic"])
-        clock = "monotonic" if both_tick else "seconds"
-        if new[clock] == old[clock]:
-            yield None
-            continue
-        references[new["resource_id"]] = new
-        went_back = (new[clock] < old[clock]
-                     or new["volume"] < old["volume"])
-        yield None if went_back else (
-            (new["volume"] - old["volume"]) / (new[clock] - old[clock]))
+        key = new["resource_id"]
+        old = references.get(key)
+        if old is not None and old["host"] == new["host"]:
+            both_tick = None not in (old["monotonic"], new["monotonic"])
+            clock = "monotonic" if both_tick else "seconds"
+            elapsed = new[clock] - old[clock]
+            distance = usual.get(key)
+            if distance is None:
+                is_early, is_late = 0 <= elapsed < 0.5, False
+            else:
+                is_early = 0 <= elapsed < distance / 2
+                is_late = elapsed > 4 * distance
+            if is_early:
+                yield None
+                continue
+            references[key] = new
+            if elapsed > 0 and not is_late:
+                usual[key] = (elapsed if distance is None
+                              or elapsed < distance
+                              else distance + (elapsed - distance) / 4)
+                yield None if new["volume"] < old["volume"] else (
+                    (new["volume"] - old["volume"]) / elapsed)
+                continue
+        references[key] = new
+        usual.pop(key, None)
+        yield None
 
 
 class RatesTestCase(base.BaseTestCase):
@@ -70,12 +81,13 @@ class RatesTestCase(base.BaseTestCase):
         resources.forget(self.now)
         resource = resources[resource_id]
         counter = resource.counters.get(name) or resources.add_counter(
-            resource, name)
+            resource, name, resources.now)
         if counter is None:
             return None, True
+        is_late = resources.now - counter.seen > resources.expiry
+        counter.seen = resources.now
         return counter.per_second(
-            host, seconds, monotonic, volume, resources.now,
-            resources.expiry), False
+            host, seconds, monotonic, volume, 1, is_late), False
 
     def rate(self, *delivery, **fields):
         rate, is_left_out = self.deliver(*delivery, **fields)
@@ -92,6 +104,10 @@ class RateTest(RatesTestCase):
     def test_a_first_sample_has_no_rate(self):
         self.assertIsNone(self.rate(100, 10.0))
 
+    def test_a_first_sample_of_an_unknown_host_has_no_rate_either(self):
+        self.assertIsNone(self.rate(100, 10.0, host=None))
+        self.assertEqual(30.0, self.rate(250, 15.0, host=None))
+
     def test_a_rate_is_growth_per_second_of_the_timestamps(self):
         self.rate(100, 10.0)
         self.assertEqual(30.0, self.rate(250, 15.0))
@@ -103,7 +119,7 @@ class RateTest(RatesTestCase):
     def test_timestamps_count_where_one_lacks_the_monotonic_time(self):
         self.rate(100, 10.0, monotonic=1000.0)
         self.assertEqual(30.0, self.rate(250, 15.0))
-        self.assertEqual(10.0, self.rate(270, 17.0, monotonic=1003.0))
+        self.assertEqual(4.0, self.rate(270, 20.0, monotonic=1003.0))
 
     def test_an_idle_counter_has_a_rate_of_zero(self):
         self.rate(100, 10.0)
@@ -187,6 +203,55 @@ class RateTest(RatesTestCase):
     def test_a_growth_beyond_the_floats_is_infinite_and_raises_nothing(self):
         self.rate(-10 ** 308, 10.0)
         self.assertEqual(math.inf, self.rate(10 ** 308, 10.5))
+
+
+class DistanceTest(RatesTestCase):
+    """Samples that come sooner or later after the last one than usual."""
+
+    def polled(self, *sources, seconds=60):
+        """Rates of a counter that grows by 100 each second, by second."""
+        times = sorted(first + number * interval for first, interval in sources
+                       for number in range(int(seconds / interval)))
+        return [(at, rate) for at in times
+                if (rate := self.rate(100 * at, at)) is not None]
+
+    def test_two_sources_make_one_rate_a_polling_interval(self):
+        for second in (0.01, 0.2, 0.45):
+            with self.subTest(second):
+                self.resources = self.make()
+                found = self.polled((0.0, 3), (second, 6))
+                self.assertEqual(
+                    [(at, 100.0) for at in range(3, 60, 3)],
+                    [(round(at), round(rate, 9)) for at, rate in found])
+
+    def test_a_slow_source_beside_a_fast_one_adds_no_rate(self):
+        found = self.polled((0.0, 60), (0.2, 300), seconds=3000)
+        self.assertEqual(list(range(60, 3000, 60)), [at for at, _ in found])
+
+    def test_a_burst_is_no_rate_over_the_time_between_two_sources(self):
+        self.rate(0, 0.0)
+        self.rate(1000000, 3.0)
+        self.assertIsNone(self.rate(2000000, 3.02))
+        self.assertEqual(1000000 / 3, self.rate(2000000, 6.0))
+
+    def test_the_first_two_samples_have_half_a_second_between_them(self):
+        self.rate(0, 0.0)
+        self.assertIsNone(self.rate(10, 0.49))
+        self.assertEqual(20.0, self.rate(10, 0.5))
+
+    def test_what_is_usual_follows_a_longer_interval(self):
+        self.polled((0.0, 10), seconds=60)
+        found = self.polled((80.0, 30), seconds=600)
+        self.assertEqual([100.0] * 19, [rate for _, rate in found][:19])
+
+    def test_a_poll_that_failed_makes_a_rate_over_both_intervals(self):
+        self.polled((0.0, 10), seconds=60)
+        self.assertEqual(100.0, self.rate(7000, 70.0))
+
+    def test_an_absence_makes_no_rate_over_it(self):
+        self.polled((0.0, 10), seconds=60)
+        self.assertIsNone(self.rate(100000, 100.0))
+        self.assertEqual(100.0, self.rate(101000, 110.0))
 
 
 class RateModelTest(RatesTestCase):

@@ -76,8 +76,7 @@ class Machines:
                  conf: cfg.ConfigOpts) -> None:
         # All devices of an instance have one name, and are added up.
         self._namer = naming.PathNamer(
-            "{instance_id}.{meter}", prefix="", append_hostname=False,
-            default_host="")
+            "{instance_id}.{meter}", prefix="", append_hostname=False)
         self._converter = conversion.Converter(types.SimpleNamespace(
             counters="rate", definitions=definitions, namer=self._namer,
             rate_expiry_seconds=conf.graphite.rate_expiry_seconds,

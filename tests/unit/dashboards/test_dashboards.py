@@ -74,7 +74,9 @@ class DescriptionTest(base.BaseTestCase):
         source, = yaml.safe_load(
             (ROOT / "etc" / "polling.yaml").read_text())["sources"]
         packaged = definitions.load()
-        published = {*source["meters"], *packaged.gauge_names, *(
+        published = {*source["meters"], *(
+            gauge.name for meter in source["meters"]
+            for gauge in packaged.gauges(meter)), *(
             packaged.rate(meter, "").name for meter in source["meters"])}
         for page in PAGES:
             if not page.of_publishers:

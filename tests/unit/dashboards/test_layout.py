@@ -71,7 +71,7 @@ class PathTest(base.BaseTestCase):
         template = ".".join(texts)
         found = layout.of_machines(settings(template=template, prefix=prefix))
         name = naming.PathNamer(
-            template, prefix, True, "compute-1.example.org").name(
+            template, prefix, True).name(
                 a_sample(meter), meter, "B").split(".")
         pattern = found.series(meter, {}).split(".")
         self.assertEqual(len(name), len(pattern), (name, pattern))

@@ -25,7 +25,8 @@ class TextTest(recorded.PreviewTestCase):
                     if ".cpu_util " in line)
         self.assertIn("line:        " + line, ended.out)
         self.assertIn("{meter: cpu, name: cpu_util, unit: %, scale: 1e-07, "
-                      "per: [cpu_number, vcpus]} of the packaged", ended.out)
+                      "per: [cpu_number, vcpus], max: 100.0} of the "
+                      "packaged", ended.out)
         self.assertIn("one of 6 samples", ended.out)
         self.assertRegex(
             ended.out, r"\{hostname\} +compute-1 +'compute-1.example.org': "
