@@ -25,7 +25,7 @@ import typing
 from ceilometer_graphite import sanitize
 
 DEFAULT_TEMPLATE = (
-    "{prefix}.{hostname}.{project_id}.{instance_id}.{meter}.{device}")
+    "{prefix}.{hostname}.{project_id}.{instance}.{meter}.{device}")
 FIELD = re.compile(r"\{([^{}]*)\}")
 _DOT_OUTSIDE_BRACES = re.compile(r"\.(?![^{}]*\})")
 _METADATA = "metadata."
@@ -272,7 +272,7 @@ class Namer:
         """
         found = dict(zip([*_ALWAYS_READ, *self._more], values, strict=True))
         instance_id = subject(values)[1]
-        if instance_id != found["instance_id"]:
+        if instance_id != _hashable(found["instance_id"]):
             # Of a volume notifications have a name, and pollsters have none.
             found["name"] = None
         return {**found, "instance_id": instance_id, "meter": meter,

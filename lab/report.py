@@ -76,7 +76,8 @@ class Report:
         for path, points in self._web.points(f"{self._prefix}.*.{pattern}",
                                              self._since).items():
             if points:
-                found.setdefault(path.split(".")[3], []).append(points)
+                _, _, instance = path.split(".")[3].rpartition("_")
+                found.setdefault(instance, []).append(points)
         return found
 
     def missing(self, columns=COLUMNS):
@@ -115,7 +116,7 @@ class Report:
         """Return the render parameters of the picture of all CPUs."""
         targets = []
         for number, (instance, name) in enumerate(self.names.items()):
-            target = f"{self._prefix}.{instance}.cpu_util"
+            target = f"{self._prefix}.*_{instance}.cpu_util"
             if number >= len(COLORS):
                 target = f"dashed({target},{number // len(COLORS) * 4})"
             name = name.replace('"', "'")

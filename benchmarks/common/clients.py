@@ -46,12 +46,14 @@ def lines(batch) -> bytes:
         if device:
             texts.append(
                 f"ceilometer.compute-1.{sample.project_id}."
-                f"{metadata['instance_id']}.{sample.name}.{device} "
+                f"{metadata['display_name']}_{metadata['instance_id']}."
+                f"{sample.name}.{device} "
                 f"{sample.volume} {seconds}\n")
         else:
             texts.append(
                 f"ceilometer.compute-1.{sample.project_id}."
-                f"{metadata['instance_id']}.{sample.name} "
+                f"{metadata['display_name']}_{metadata['instance_id']}."
+                f"{sample.name} "
                 f"{sample.volume} {seconds}\n")
     return "".join(texts).encode("ascii")
 
@@ -64,7 +66,8 @@ def datapoints(batch) -> list:
         metadata = sample.resource_metadata
         device = metadata.get("disk_name") or metadata.get("vnic_name")
         path = (f"ceilometer.compute-1.{sample.project_id}."
-                f"{metadata['instance_id']}.{sample.name}")
+                f"{metadata['display_name']}_{metadata['instance_id']}."
+                f"{sample.name}")
         if device:
             path = f"{path}.{device}"
         found.append((path, sample.volume, seconds))

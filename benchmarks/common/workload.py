@@ -28,8 +28,9 @@ _METERS = 20
 _PROJECT = uuid.uuid5(uuid.NAMESPACE_DNS, "project").hex
 _INSTANCES = [str(uuid.uuid5(uuid.NAMESPACE_DNS, "instance-%d" % number))
               for number in range(SERIES // _METERS)]
-_METADATA = [{"instance_host": "compute-1.example.org", "instance_id": each}
-             for each in _INSTANCES]
+_METADATA = [{"instance_host": "compute-1.example.org", "instance_id": each,
+              "display_name": "vm-%d" % number}
+             for number, each in enumerate(_INSTANCES)]
 
 
 def samples(first: int) -> list:

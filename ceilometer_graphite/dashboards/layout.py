@@ -29,8 +29,8 @@ from ceilometer_graphite import stats
 ROLES = {
     "hypervisor": ("hostname", "host"),
     "project": ("project_id", "project_name"),
-    "instance": ("instance_id", "instance_name"),
-    "name": ("instance_name", "instance_id"),
+    "instance": ("instance", "instance_id", "instance_name"),
+    "name": ("instance", "instance_name", "instance_id"),
     "device": ("device",),
     "meter": ("meter",),
 }

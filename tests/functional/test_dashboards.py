@@ -176,15 +176,25 @@ class QueriesTest(DashboardsTestCase):
     def of_machines(self, key):
         return sorted({sample[key] for sample in self.lab.machines})
 
-    def check_grafana(self, naming, machines):
-        """Check what it shows; ``machines`` as they have to be called."""
+    def named(self):
+        """What the default template calls each machine."""
+        return sorted(
+            "%(display_name)s_%(instance_id)s" % sample["resource_metadata"]
+            for sample in self.lab.machines)
+
+    def check_grafana(self, naming, machines, instances=None):
+        """Check what it shows; ``machines`` as they have to be called.
+
+        ``instances`` are what there is to choose from, by default their ids.
+        """
         shown, choices = self.ask_grafana(naming)
         projects = self.of_machines("project_id")
         host = NAMINGS[naming][1]
         self.assertEqual({
             "hypervisor": {"hypervisor": [host]},
             "instance": {"hypervisor": [host], "project": projects,
-                         "instance": self.of_machines("resource_id")},
+                         "instance": instances
+                         or self.of_machines("resource_id")},
             "project": {"project": projects},
             "publisher": {"hypervisor": ["compute-1"]}}, choices)
         self.assertEqual({"machines": INSTANCES},
@@ -200,7 +210,7 @@ class QueriesTest(DashboardsTestCase):
         return shown
 
     def test_grafana_has_an_answer_to_each_query_of_the_default_naming(self):
-        shown = self.check_grafana("default", self.of_machines("resource_id"))
+        shown = self.check_grafana("default", self.named(), self.named())
         self.assertIn("compute-1.buffer_full",
                       shown["publisher", "Lines lost, by reason"])
         self.assertIn("compute-1.rate_table_full",
@@ -221,7 +231,8 @@ class QueriesTest(DashboardsTestCase):
     def test_graphite_web_has_an_answer_to_each_query(self):
         machine = self.lab.machines[0]
         values = {"hypervisor": "compute-1", "publisher": "",
-                  "instance": machine["resource_id"],
+                  "instance": "%(display_name)s_%(instance_id)s" % machine[
+                      "resource_metadata"],
                   "project": machine["project_id"]}
         for name, text in self.written(self.lab, "graphite").items():
             address = self.lab.web.save_dashboard(text) + values[name]

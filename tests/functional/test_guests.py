@@ -127,7 +127,8 @@ class TestRealGuests(base.BaseTestCase):
     def values(self, kind, name):
         """Return the values of a guest's series, oldest first."""
         guest, = (one for one in guests.GUESTS if one.kind == kind)
-        path = f"ceilometer.compute-1.{guest.project_id}.{guest.uuid}.{name}"
+        path = (f"ceilometer.compute-1.{guest.project_id}."
+                f"{guest.display_name}_{guest.uuid}.{name}")
         self.assertIn(path, self.series)
         return [value for _, value in sorted(self.series[path].items())]
 

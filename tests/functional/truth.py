@@ -52,8 +52,8 @@ def expected(*runs):
         previous = {}
         polled = set()
         for sample in samples:
-            polled.add(sample["name"])
             counter = (sample["resource_id"], sample["name"])
+            polled.add(counter)
             for name, value in _points(sample, previous.get(counter), polled):
                 wanted[_path(sample, name)][_second(sample)] = value
             previous[counter] = sample
@@ -107,8 +107,9 @@ def _compare(path, wanted, found):
 def _points(sample, previous, polled):
     """Yield the (series name, value) pairs that one sample becomes.
 
-    polled: the meters seen so far. A meter of a flavor gauge's name takes
-    its place: `memory` is one, where the hypervisor has a balloon.
+    polled: pairs of a resource and a meter, those seen so far. A meter of a
+    flavor gauge's name takes its place: `memory` is one, where the hypervisor
+    has a balloon.
     """
     name, value = sample["name"], sample["volume"]
     metadata = sample["resource_metadata"]
@@ -118,16 +119,22 @@ def _points(sample, previous, polled):
         return
     if name == "cpu":
         for gauge, key in FLAVOR_GAUGES.items():
-            if gauge not in polled:
+            if (sample["resource_id"], gauge) not in polled:
                 yield gauge, metadata[key]
     rate = previous and _rate(previous, sample)
     if rate is None:
         return
     if name == "cpu":
-        vcpus = metadata.get("cpu_number") or metadata["vcpus"]
-        yield "cpu_util", rate / 1e9 / vcpus * 100
+        percent = rate / 1e9 / max(map(_vcpus, (previous, sample))) * 100
+        if percent <= 110:
+            yield "cpu_util", min(100, percent)
     else:
         yield f"{name}.rate", rate
+
+
+def _vcpus(sample):
+    metadata = sample["resource_metadata"]
+    return metadata.get("cpu_number") or metadata["vcpus"]
 
 
 def _rate(previous, sample):
@@ -143,7 +150,7 @@ def _rate(previous, sample):
 def _path(sample, name):
     metadata = sample["resource_metadata"]
     fields = [metadata["instance_host"].split(".")[0], sample["project_id"],
-              metadata.get("instance_id") or sample["resource_id"]]
+              "%(display_name)s_%(instance_id)s" % metadata]
     parts = [PREFIX, *map(_component, fields), name]
     device = metadata.get("disk_name") or metadata.get("vnic_name")
     if device:

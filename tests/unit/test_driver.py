@@ -135,8 +135,8 @@ class PipelineDriverTest(base.AgentTestCase):
         self.assertEqual(129, len(set(lines)))
         self.assertIn(
             b"ceilometer.compute-1.b7065232a8825374b4764148b3f0cee5."
-            b"ab7fffc1-6830-5a5d-b949-cb2d0d494020.memory.resident "
-            b"46.26171875 1795334320\n", lines)
+            b"vm-2-spin_ab7fffc1-6830-5a5d-b949-cb2d0d494020."
+            b"memory.resident 46.26171875 1795334320\n", lines)
 
     def test_rates_come_from_the_monotonic_clock_of_the_samples(self):
         made = self.make()

@@ -25,11 +25,11 @@ from tests import fakes
 from tests.unit import base as unit_base
 
 LINUX = ("1845bc6208f4577ea32c6473b722cadd."
-         "084fce35-db18-5086-9b08-7723a5368aa3")
+         "vm-1-linux_084fce35-db18-5086-9b08-7723a5368aa3")
 SPINNING = ("b7065232a8825374b4764148b3f0cee5."
-            "ab7fffc1-6830-5a5d-b949-cb2d0d494020")
+            "vm-2-spin_ab7fffc1-6830-5a5d-b949-cb2d0d494020")
 IDLE = ("1845bc6208f4577ea32c6473b722cadd."
-        "f7735ec4-d4e9-556a-b095-d3c31a8e1ca0")
+        "vm-3-idle_f7735ec4-d4e9-556a-b095-d3c31a8e1ca0")
 NANOSECONDS_A_SECOND = 1e9
 FLAVOR = {"memory": "memory_mb", "cpu_count": "vcpus",
           "disk_space": "disk_gb"}
@@ -38,6 +38,10 @@ FLAVOR = {"memory": "memory_mb", "cpu_count": "vcpus",
 def whole_second(fields):
     time = datetime.datetime.fromisoformat(fields["timestamp"] + "+00:00")
     return int(time.timestamp())
+
+
+def instance(fields):
+    return "%(display_name)s_%(instance_id)s" % fields["resource_metadata"]
 
 
 def expected_points(samples, host):
@@ -60,8 +64,7 @@ def expected_points(samples, host):
                             / metadata["vcpus"])
             meter = "cpu_util" if meter == "cpu" else meter + ".rate"
         parts = ["ceilometer", host, fields["project_id"],
-                 metadata["instance_id"] if device else fields["resource_id"],
-                 meter, *([device] if device else [])]
+                 instance(fields), meter, *([device] if device else [])]
         points[".".join(parts), whole_second(fields)] = value
     return points
 
@@ -74,7 +77,7 @@ def expected_flavors(samples, host):
         for gauge in FLAVOR.keys() - polled:
             if fields["counter_name"] == "cpu":
                 path = ".".join(("ceilometer", host, fields["project_id"],
-                                 fields["resource_id"], gauge))
+                                 instance(fields), gauge))
                 points[path, whole_second(fields)] = fields[
                     "resource_metadata"][FLAVOR[gauge]]
     return points

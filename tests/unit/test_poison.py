@@ -100,7 +100,8 @@ def is_understood(sample):
     try:
         hash((sample.name, sample.unit, sample.type))
         str((sample.name, sample.project_id, sample.resource_id))
-        for key in ("instance_id", "instance_host", "disk_name", "vnic_name"):
+        for key in ("instance_id", "display_name", "instance_host",
+                    "disk_name", "vnic_name"):
             str(metadata.get(key))
     except (TypeError, ValueError):  # no key, or a number of 5000 digits
         return False

@@ -98,7 +98,7 @@ def _names_that_collide(found):
         if _name(found, **fields) == first:
             yield ("template = %s gives two %s one series, in which they "
                    "overwrite each other" % (found.template, what),
-                   "add {instance_id} and {device} to it")
+                   "add {instance} and {device} to it")
 
 
 def _name(found, **fields):

@@ -15,6 +15,7 @@
 """How the path of a series came about."""
 
 import collections
+import math
 import re
 
 from ceilometer_graphite import conversion
@@ -79,14 +80,16 @@ def _explain_series(sent, sample, lines, what, name, unit, definition):
     settings = sent.settings
     key = _key(settings, sample, name, unit)
     value, why = lines.get(key), _why_no_line(sent, sample, what)
-    if what == "gauge" and name in {each.name for each in sent.samples}:
+    if what == "gauge" and any(
+            each.name == name and each.resource_id == sample.resource_id
+            for each in sent.samples):
         value, why = None, "the meter %s is polled itself" % name
     return {
         "name": name, "unit": unit, "what": what,
         "definition": definition and {
             "file": settings.definitions_file or PACKAGED,
             "entry": {key: value for key, value in vars(definition).items()
-                      if value not in ("", ())}},
+                      if value not in ("", (), math.inf)}},
         "template": "tags" if settings.naming == "tags"
         else settings.template,
         "fields": [_explain_field(settings, sample, name, unit, component)

@@ -104,7 +104,7 @@ class DashboardsTest(commands.CommandTestCase):
     def test_a_template_is_refused_with_what_it_lacks(self):
         self.assert_fails(
             self.write_them("--template", "{prefix}.{host}.{meter}.{device}"),
-            "{project_id} or {project_name}, {instance_id} or ")
+            "{project_id} or {project_name}, {instance} or ")
         self.assertFalse(self.output.exists())
 
     def test_an_unusable_template_or_prefix_is_refused(self):

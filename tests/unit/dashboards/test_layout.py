@@ -27,7 +27,8 @@ METERS = ("cpu_util", "disk.device.read.bytes.rate")
 EXPECTED = {
     "{hostname}": "compute-1", "{host}": "compute-1_example_org",
     "{project_id}": "p", "{project_name}": "acme", "{device}": "vda",
-    "{instance_id}": "i1", "vm-{instance_name}": "vm-web",
+    "{instance}": "web_i1", "{instance_id}": "i1",
+    "vm-{instance_name}": "vm-web",
 }
 
 
@@ -51,7 +52,7 @@ def templates(draw):
     """Templates that have all that is needed, in any order."""
     of = [draw(strategies.sampled_from(pair)) for pair in (
         ("{hostname}", "{host}"), ("{project_id}", "{project_name}"),
-        ("{instance_id}", "vm-{instance_name}"))]
+        ("{instance}", "{instance_id}", "vm-{instance_name}"))]
     more = draw(strategies.lists(strategies.sampled_from(
         ("{prefix}", "fixed", "{flavor}-{unit}", "{metadata.a.b}"))))
     texts = draw(strategies.permutations(
@@ -106,7 +107,7 @@ class PathTest(base.BaseTestCase):
     def test_machines_are_told_apart_by_what_does_so(self):
         head = "{prefix}.{hostname}.{project_id}."
         for middle, roles in (
-                ("{instance_id}", ["instance"]),
+                ("{instance}", ["instance"]), ("{instance_id}", ["instance"]),
                 ("{instance_name}", ["project", "instance"]),
                 ("{instance_name}.{instance_id}", ["instance", "name"])):
             self.assertEqual(roles, layout.of_machines(settings(
@@ -151,11 +152,11 @@ class RefusedTest(base.BaseTestCase):
         self.assertEqual(
             "the template x.{meter} lacks a component of its own for "
             "{hostname} or {host}, {project_id} or {project_name}, "
-            "{instance_id} or {instance_name}, {device}",
+            "{instance} or {instance_id} or {instance_name}, {device}",
             self.refused(template="x.{meter}"))
 
     def test_each_field_needs_a_component_of_its_own(self):
-        for text in ("{hostname}", "{project_id}", "{instance_id}",
+        for text in ("{hostname}", "{project_id}", "{instance}",
                      "{device}", "{meter}"):
             self.assertIn(" for " + text, self.refused(
                 template=naming.DEFAULT_TEMPLATE.replace(

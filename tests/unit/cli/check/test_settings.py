@@ -33,7 +33,7 @@ class SettingsTest(SettingsTestCase):
 
     def test_a_good_url_is_told_with_its_template(self):
         self.assert_ok(self.found())
-        self.assertIn("{instance_id}.{meter}.{device}, plaintext over tcp",
+        self.assertIn("{instance}.{meter}.{device}, plaintext over tcp",
                       self.found()[-1].message)
 
     def test_an_unknown_parameter_is_an_error(self):
