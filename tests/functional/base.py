@@ -69,14 +69,17 @@ class GraphiteTestCase(base.BaseTestCase):
         return "graphite://127.0.0.1:%d" % self.carbon.line_port
 
     def start_agent(self, url=None, polling=POLLING, options=None,
-                    instances=12, **kwargs):
-        """Start an agent whose samples go to Graphite and to a file."""
+                    instances=12, env=None, **kwargs):
+        """Start an agent whose samples go to Graphite and to a file.
+
+        ``env`` is more environment than that of the simulator.
+        """
         publishers = [url or self.url, "file://%s?json" % self.truth_path]
         return self.start(agent.Agent(
             self.directory / "agent",
             PIPELINE.format(publishers=publishers), polling, options,
-            env=agent.simulator_env(instances, start=time.time() - 300,
-                                    events=0), **kwargs))
+            env={**agent.simulator_env(instances, start=time.time() - 300,
+                                       events=0), **(env or {})}, **kwargs))
 
     def samples(self, name="cpu"):
         """What the file publisher wrote of one meter so far."""
@@ -106,9 +109,10 @@ class GraphiteTestCase(base.BaseTestCase):
             line for line in polling_agent.log_text().splitlines()
             if " ERROR " in line and not CEILOMETERS_OWN.search(line)])
 
-    def assert_graphite_has_the_truth(self, *runs, timeout_seconds=20):
+    def assert_graphite_has_the_truth(self, *runs, timeout_seconds=20,
+                                      shortest=0):
         """Each sample of each run, once, at its value and second."""
-        wanted = truth.expected(*runs)
+        wanted = truth.expected(*runs, shortest=shortest)
         try:
             process.wait_for(
                 lambda: not truth.differences(wanted, self.web),

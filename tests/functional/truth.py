@@ -41,11 +41,13 @@ def load(path):
     return [json.loads(line) for line in complete.splitlines()]
 
 
-def expected(*runs):
+def expected(*runs, shortest=0):
     """Return {series path: {second: value}} that samples have to become.
 
     runs: the samples of one agent process each; no rate reaches from one
     into the next. Of two points of one series in one second the later stays.
+    shortest: seconds; a counter's sample that comes sooner after the last one
+    was polled by another source, makes no rate, and is no base for the next.
     """
     wanted = collections.defaultdict(dict)
     for samples in runs:
@@ -54,9 +56,13 @@ def expected(*runs):
         for sample in samples:
             counter = (sample["resource_id"], sample["name"])
             polled.add(counter)
-            for name, value in _points(sample, previous.get(counter), polled):
+            before = previous.get(counter)
+            if before and _elapsed(before, sample) < shortest:
+                before = None
+            else:
+                previous[counter] = sample
+            for name, value in _points(sample, before, polled):
                 wanted[_path(sample, name)][_second(sample)] = value
-            previous[counter] = sample
     return wanted
 
 
@@ -140,11 +146,14 @@ def _vcpus(sample):
 def _rate(previous, sample):
     """Return the growth per second, None where a counter or clock fell."""
     grown = sample["volume"] - previous["volume"]
-    if all(one.get("monotonic_time") for one in (previous, sample)):
-        seconds = sample["monotonic_time"] - previous["monotonic_time"]
-    else:
-        seconds = (_time(sample) - _time(previous)).total_seconds()
+    seconds = _elapsed(previous, sample)
     return grown / seconds if grown >= 0 and seconds > 0 else None
+
+
+def _elapsed(previous, sample):
+    if all(one.get("monotonic_time") for one in (previous, sample)):
+        return sample["monotonic_time"] - previous["monotonic_time"]
+    return (_time(sample) - _time(previous)).total_seconds()
 
 
 def _path(sample, name):

@@ -1,0 +1,73 @@
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Meters that two polling sources poll, by the real agent."""
+
+import os
+
+from lab import agent
+from tests.functional import base
+from tests.functional import truth
+
+POLLING = """\
+sources:
+  - {name: bytes, interval: 3, meters: [network.incoming.bytes]}
+  - {name: network, interval: 6, meters: ["network.*"]}
+  - {name: minute, interval: 2, meters: [cpu]}
+  - {name: minutes, interval: 10, meters: [cpu]}
+"""
+INSTANCES = 3
+# Two sources poll within this time, and one source not so soon again.
+TOGETHER_SECONDS = 1
+BURST_BYTES = 10 ** 6
+
+
+class SourcesTest(base.GraphiteTestCase):
+    """Each NIC receives a megabyte at once at each full second."""
+
+    def setUp(self):
+        super().setUp()
+        steering = self.directory / "steering"
+        steering.mkdir()
+        (steering / "bursts").touch()
+        env = agent.simulator_env(INSTANCES, events=0)
+        polling_agent = self.start_agent(
+            polling=POLLING, instances=INSTANCES, env={
+                "STEERING": str(steering), "PYTHONPATH": os.pathsep.join(
+                    (str(agent.STEERED), env["PYTHONPATH"]))})
+        polling_agent.wait_until(
+            lambda: len(self.polled_twice("cpu")) >= 3
+            and len(self.polled_twice("network.incoming.bytes")) >= 4, 90,
+            "cycles of all sources")
+        polling_agent.terminate()
+
+    def polled_twice(self, meter):
+        """When both sources polled one counter of a meter."""
+        samples = self.samples(meter)
+        times = sorted(sample["monotonic_time"] for sample in samples
+                       if sample["resource_id"] == samples[0]["resource_id"])
+        return [later for sooner, later in zip(times, times[1:], strict=False)
+                if later - sooner < TOGETHER_SECONDS]
+
+    def test_there_is_one_rate_over_the_polling_interval(self):
+        self.assert_graphite_has_the_truth(
+            truth.load(self.truth_path), shortest=TOGETHER_SECONDS)
+        found, _ = truth.read_back(self.web, "-5min")
+        received = [value for path, points in found.items()
+                    if ".network.incoming.bytes.rate." in path
+                    for value in points.values()]
+        self.assertTrue(received)
+        # One burst more or less than three in three seconds, or a late poll.
+        for value in received:
+            self.assertTrue(BURST_BYTES / 2 < value < 1.5 * BURST_BYTES,
+                            received)
