@@ -43,6 +43,7 @@ SCHEME = "graphite://"
 _WITHOUT_LOGS = {"log_config_append": None, "log_file": None,
                  "log_dir": None, "use_syslog": False, "use_journal": False,
                  "publish_errors": False}
+_SHOWN_NAMES = 5
 _FILES = (("pipeline_cfg_file", None), ("cfg_file", "polling"))
 _T = typing.TypeVar("_T")
 
@@ -52,16 +53,25 @@ class CommandError(Exception):
 
     :param problem: what is wrong
     :param hint: what to do; may be empty
+    :ivar others: what else is wrong
     """
 
     def __init__(self, problem: str, hint: str = "") -> None:
         super().__init__(problem)
         self.hint = hint
+        self.others: list[CommandError] = []
 
 
 def one_line(error: Exception) -> str:
     """The text of an error, on one line."""
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def some(names: list[str]) -> str:
+    """The first of many names, and how many more there are."""
+    more = len(names) - _SHOWN_NAMES
+    return ", ".join(names[:_SHOWN_NAMES]) + (
+        " and %d more" % more if more > 0 else "")
 
 
 def note(text: str) -> None:
@@ -212,8 +222,7 @@ def unusable(path: str, error: Exception) -> CommandError:
     elif isinstance(error, agent.ConfigException):
         problem = one_line(error.msg)
     else:
-        problem = "is not what Ceilometer expects: %s: %s" % (
-            type(error).__name__, one_line(error))
+        problem = "is not what Ceilometer expects"
     return CommandError("%s: %s" % (path, problem), "repair it; an example is "
                         + example(os.path.basename(path)))
 

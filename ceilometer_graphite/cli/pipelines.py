@@ -24,6 +24,7 @@ from ceilometer_graphite import conversion
 from ceilometer_graphite import publisher
 from ceilometer_graphite import settings as publisher_settings
 from ceilometer_graphite.cli import common
+from ceilometer_graphite.cli import yamlfiles
 
 NO_SOURCE = "no source of pipeline.yaml takes its meter"
 NO_GRAPHITE = "its sources have no graphite:// publisher"
@@ -52,6 +53,7 @@ def load(conf: cfg.ConfigOpts) -> list:
             "there is no %s beside ceilometer.conf, so Ceilometer's own is "
             "used, which sends to Gnocchi" % path, "copy %s there, and name "
             "your Graphite in it" % common.example(path))
+    yamlfiles.check(path, yamlfiles.PIPELINE)
     try:
         return _Manager(conf).pipelines
     except Exception as e:

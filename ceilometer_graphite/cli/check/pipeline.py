@@ -16,10 +16,9 @@
 from ceilometer_graphite import opts
 from ceilometer_graphite.cli import common
 from ceilometer_graphite.cli import pipelines
+from ceilometer_graphite.cli import yamlfiles
 from ceilometer_graphite.cli.check import agent
 from ceilometer_graphite.cli.check import results
-
-_SHOWN_METERS = 5
 
 
 def pipeline(state: results.State) -> results.Results:
@@ -30,6 +29,9 @@ def pipeline(state: results.State) -> results.Results:
         raise common.CommandError(
             "%s has no sources" % path,
             "add one, as %s has it" % common.example("pipeline.yaml"))
+    for doubt in yamlfiles.doubts(path, yamlfiles.PIPELINE):
+        yield results.warning("pipeline.yaml", "%s: %s" % (
+            path, doubt.problem), doubt.hint)
     yield results.ok("pipeline.yaml", "%s: %s" % (
         path, ", ".join(map(str, state.pipelines))))
 
@@ -77,13 +79,10 @@ def taken(state: results.State) -> results.Results:
             "sources", "all %d polled meters go to Graphite"
             % len(state.polled))
         return
-    text = ", ".join(lost[:_SHOWN_METERS]) + (
-        " and %d more" % (len(lost) - _SHOWN_METERS)
-        if len(lost) > _SHOWN_METERS else "")
     make = (results.error if len(lost) == len(state.polled)
             else results.warning)
     yield make(
         "sources", "%d of %d polled meters do not go to Graphite: %s" % (
-            len(lost), len(state.polled), text),
+            len(lost), len(state.polled), common.some(lost)),
         "name them in a source of pipeline.yaml whose sink has the "
         "graphite:// publisher, or do not poll them")

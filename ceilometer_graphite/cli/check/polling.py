@@ -14,6 +14,7 @@
 """What the agent polls."""
 
 import importlib.metadata
+import itertools
 import os
 import pathlib
 
@@ -21,6 +22,7 @@ from ceilometer import declarative
 from ceilometer.polling import manager
 
 from ceilometer_graphite.cli import common
+from ceilometer_graphite.cli import yamlfiles
 from ceilometer_graphite.cli.check import results
 
 POLLSTERS = "ceilometer.poll."
@@ -34,10 +36,14 @@ def polling(state: results.State) -> results.Results:
         raise common.CommandError(
             "there is no %s beside ceilometer.conf, and the agent ends at "
             "its start" % path, "copy %s there" % common.example(path))
+    yamlfiles.check(path, yamlfiles.POLLING)
     try:
         state.sources = manager.PollingManager(state.conf).sources
     except Exception as e:
         raise common.unusable(path, e) from e
+    for doubt in yamlfiles.doubts(path, yamlfiles.POLLING):
+        yield results.warning("polling.yaml", "%s: %s" % (
+            path, doubt.problem), doubt.hint)
     yield results.ok("polling.yaml", "%s: every %s seconds" % (
         path, ", ".join(str(seconds) for seconds in sorted(
             {source.get_interval() for source in state.sources}))))
@@ -67,6 +73,32 @@ def meters(state: results.State) -> results.Results:
             "cpu_util are made of the counters, such as cpu")
     else:
         yield results.ok("meters", "polled: %d" % len(state.polled))
+    yield from _polled_twice(state)
+    yield from _static(state)
+
+
+def _polled_twice(state):
+    """A warning for each pair of sources that poll the same meters."""
+    for one, other in itertools.combinations(state.sources, 2):
+        both = [meter for meter in state.polled if one.support_meter(meter)
+                and other.support_meter(meter)]
+        if both:
+            yield results.warning(
+                "meters", "the sources %s and %s both poll %s" % (
+                    one.name, other.name, common.some(both)),
+                "name each meter in one source of polling.yaml")
+
+
+def _static(state):
+    """A warning for each source whose resources are no instances."""
+    for source in state.sources:
+        if source.resources and any(map(
+                source.support_meter, state.polled)):
+            yield results.warning(
+                "meters", "the source %s names resources, of which the "
+                "compute agent polls nothing" % source.name,
+                "remove resources from it in polling.yaml; the agent finds "
+                "the instances itself")
 
 
 def _elsewhere(dynamic):

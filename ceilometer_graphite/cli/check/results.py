@@ -123,16 +123,17 @@ def _guarded(check, state):
     try:
         yield from check.find(state)
     except common.CommandError as e:
-        yield error(check.name, str(e), e.hint)
+        for each in (e, *e.others):
+            yield error(check.name, str(each), each.hint)
     except cfg.Error as e:
         yield error(check.name, common.one_line(e),
                     "correct the option in ceilometer.conf")
-    except Exception as e:
+    except Exception:
         LOG.debug("The check %s failed", check.name, exc_info=True)
         yield error(
-            check.name, "cannot be checked: %s: %s" % (
-                type(e).__name__, common.one_line(e)),
-            "this should not happen; --debug shows where it did")
+            check.name, "cannot be checked",
+            "this should not happen; run it again with --debug, and report "
+            "what it shows")
 
 
 def exit_status(results: typing.Iterable[Result]) -> int:

@@ -139,10 +139,11 @@ sinks:
 
     def test_what_is_no_pipeline_is_told(self):
         for text, problem in (
-                ("", "is not what"),
-                ("[]", "Both sources & sinks are required"),
-                ("sinks: 1", "Both sources & sinks are required"),
-                ("{sources: 1, sinks: 1}", "is not what"),
+                ("", "is empty"),
+                ("[]", "is a list, and not a mapping"),
+                ("sinks: 1", "sinks has to be a list"),
+                ("{sinks: []}", "Both sources & sinks are required"),
+                ("{sources: 1, sinks: 1}", "sources has to be a list"),
                 ("{sources: [], sinks: [{name: a}]}", "")):
             self.write("pipeline.yaml", text)
             self.assert_problem(["pipeline.yaml: " + problem], self.urls)

@@ -89,7 +89,8 @@ sinks: [{name: b, publishers: []}]"""), "No publisher specified")
         self.assert_found(
             "error", self.found("""
 sources: [{name: a, meters: ['*'], sinks: [b]}]
-sinks: [{name: b, publishers: [1]}]"""), "not what Ceilometer expects")
+sinks: [{name: b, publishers: [1]}]"""),
+            "has to be a list of texts, and has 1")
 
     def test_one_name_for_two_sinks_is_an_error(self):
         self.assert_found(

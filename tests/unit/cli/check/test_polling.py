@@ -54,7 +54,8 @@ class PollingTest(checks.CheckTestCase):
         self.assert_found("error", self.find(*POLLING), "is not YAML")
 
     def test_an_empty_file_is_an_error(self):
-        self.assert_found("error", self.found(""), "not what Ceilometer")
+        self.assert_found("error", self.found(""), "polling.yaml: is empty",
+                          "fill it as /")
 
     def test_a_file_without_sources_is_an_error(self):
         self.assert_found("error", self.found("a: b"), "sources required")
@@ -112,3 +113,21 @@ class MetersTest(checks.CheckTestCase):
         self.assert_found("error", self.found("[cpu]"),
                           "pollsters in %s/pollsters.d/a.yaml: line 1 is not "
                           "YAML" % self.directory)
+
+    def test_a_meter_of_two_sources_is_a_warning(self):
+        self.write("polling.yaml", """
+sources:
+- {name: fast, interval: 3, meters: [cpu]}
+- {name: slow, interval: 6, meters: ["*", "!disk.*"]}
+- {name: disks, interval: 6, meters: ["disk.*"]}""")
+        self.assert_found(
+            "warning", self.find(*METERS), "fast and slow both poll cpu",
+            "name each meter in one source")
+
+    def test_resources_of_compute_meters_are_a_warning(self):
+        self.write("polling.yaml", """
+sources:
+- {name: a, interval: 3, meters: [cpu], resources: ["http://switch"]}""")
+        self.assert_found(
+            "warning", self.find(*METERS), "the source a names resources",
+            "remove resources from it")

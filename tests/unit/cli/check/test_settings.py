@@ -14,7 +14,8 @@
 
 from tests.unit.cli import checks
 
-SETTINGS = ("ceilometer.conf", "options", "pipeline.yaml", "publishers", "graphite://")
+SETTINGS = ("ceilometer.conf", "options", "pipeline.yaml", "publishers",
+            "graphite://")
 
 
 class SettingsTestCase(checks.CheckTestCase):

@@ -1,0 +1,99 @@
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+
+from ceilometer_graphite.cli.check import results
+from tests.unit.cli import checks
+
+SOURCES = "sources: [{name: a, meters: ['*'], sinks: [b]}]\n"
+SINKS = "sinks: [{name: b, publishers: ['graphite://g']}]\n"
+POLLED = "sources: [{name: a, interval: 60, meters: [cpu]}]\n"
+# A file, what is in it, and what each finding about it says.
+ERRORS = (
+    ("pipeline.yaml", "", ("is empty; fill it as /",)),
+    ("pipeline.yaml", "# nothing\n", ("is empty",)),
+    ("polling.yaml", "", ("is empty; fill it as /",)),
+    ("pipeline.yaml", "- sources\n", ("is a list, and not a mapping",)),
+    ("polling.yaml", "sources\n", ("is a text, and not a mapping",)),
+    ("pipeline.yaml", SINKS + "sources:\n  name: a\n  meters: ['*']\n",
+     ('sources has to be a list, and is a mapping; begin each of its entries '
+      'with "- "',)),
+    ("pipeline.yaml", SOURCES + "sinks: graphite\n",
+     ("sinks has to be a list, and is a text",)),
+    ("pipeline.yaml", SOURCES + "sinks: [graphite]\n",
+     ("entry 1 of sinks has to be a mapping, and is a text",)),
+    ("polling.yaml", "sources:\n  name: a\n  interval: 60\n",
+     ("sources has to be a list, and is a mapping",)),
+    ("polling.yaml", "sources: [{name: a, interval: 60, meters: cpu}]",
+     ('meters of source a has to be a list, and is a text; write meters: '
+      '["cpu"]',)),
+    ("pipeline.yaml", SOURCES + "sinks: [{name: b, publishers: 'graphite://"
+     "graphite:2003'}]", (
+         'publishers of sink b has to be a list, and is a text; write '
+         'publishers: ["graphite://graphite:2003"]',)),
+    ("pipeline.yaml", "sources: [{name: a, meters: {cpu: 1}, sinks: b}]\n"
+     "sinks: [{name: b, publishers: [1]}]\n", (
+         "meters of source a has to be a list, and is a mapping",
+         'sinks of source a has to be a list, and is a text; write sinks: '
+         '["b"]',
+         "publishers of sink b has to be a list of texts, and has 1")),
+)
+WARNINGS = (
+    ("pipeline.yaml", SOURCES + SINKS + SOURCES,
+     ("line 3: sources is there a second time, so the first is not read; "
+      "merge the two",)),
+    ("polling.yaml", "sources:\n- name: a\n  interval: 60\n"
+     "  meters: [disk.*]\n  meters: [cpu]\n",
+     ("line 5: meters is there a second time",)),
+    ("pipeline.yaml", SOURCES + "sinks: [{name: b, publishers: "
+     "['graphite://g'], transformers: }]\n",
+     ("nothing reads transformers of sink b; remove it",)),
+    ("pipeline.yaml", SINKS + "sources: [{name: a, interval: 600, meters: "
+     "['*'], sinks: [b]}]\n",
+     ("nothing reads interval of source a; remove it, and set it in "
+      "polling.yaml",)),
+    ("polling.yaml", POLLED.replace("interval", "intervall: 1, interval"),
+     ("nothing reads intervall of source a; remove it, or correct it to one "
+      "of name, interval, ",)),
+)
+
+
+class YamlFilesTest(checks.CheckTestCase):
+
+    def assert_told(self, status, table):
+        for name, text, expected in table:
+            with self.subTest(text):
+                self.write(name, text)
+                found = [result for result in self.find(
+                    "ceilometer.conf", name) if result.status == status]
+                self.assertEqual(len(expected), len(found), found)
+                for part, result in zip(expected, found, strict=True):
+                    line = "%s; %s" % (result.message, result.hint)
+                    self.assertIn(part, line)
+                    self.assertIn(str(self.directory / name), line)
+
+    def test_each_fault_of_a_file_is_told_in_one_plain_line(self):
+        self.assert_told(results.ERROR, ERRORS)
+
+    def test_what_nothing_reads_is_a_warning(self):
+        self.assert_told(results.WARNING, WARNINGS)
+
+    def test_a_file_that_is_in_itself_is_read_once(self):
+        self.write("pipeline.yaml", SOURCES + SINKS + "more: &a [*a]\n")
+        self.assert_ok(self.find("ceilometer.conf", "pipeline.yaml"))
+
+    def test_other_commands_refuse_such_a_file_with_its_first_fault(self):
+        self.write("pipeline.yaml", "sources: a\nsinks: b\n")
+        ended = self.run_command("preview")
+        self.assertEqual(2, ended.status)
+        self.assertIn("sources has to be a list", ended.err)
