@@ -53,10 +53,10 @@ def list_table(title: str, rows) -> str:
 
     :param rows: lists of texts; the first row is the header
     """
-    lines = [".. list-table:: %s" % title, "   :header-rows: 1",
+    lines = [(".. list-table:: %s" % title).rstrip(), "   :header-rows: 1",
              "   :stub-columns: 1", ""]
     for row in rows:
-        lines += ["   %s - %s" % (" " if number else "*", cell)
+        lines += [("   %s - %s" % (" " if number else "*", cell)).rstrip()
                   for number, cell in enumerate(row)]
     return "\n".join(lines) + "\n"
 

@@ -11,10 +11,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What each fault does to each sender: lines lost, and callers held.
+"""What is kept of the promises about delivery, and what others lose.
 
-Run it from the checkout: ``python -m benchmarks.faults``. It prints tables
-for doc/source/reliability.rst.
+Run it from the checkout: ``python -m benchmarks.faults``. The part senders
+prints a table for doc/source/reliability.rst, the part promises prints
+doc/source/tables/promises.inc anew. It fails if a promise is not kept.
 """
 
 import pathlib
@@ -25,6 +26,7 @@ import time
 from benchmarks.common import arguments
 from benchmarks.common import report
 from benchmarks.common import senders
+from benchmarks.faults import promises
 from benchmarks.faults import scenarios
 from benchmarks.faults import trial
 from lab import certificates
@@ -34,20 +36,16 @@ from lab import child
 _SENDERS = ("nothing", "tcp", "tls", "pickle", "spool", "udp",
             "ceilometer-tcp", "ceilometer-udp", "ceilometer-http", "graphyte",
             "graphitesend", "socket", "connect")
-_HEADER = ("Sender", "Sent", "Read", "Lost", "Again", "p50", "p99", "Max",
-           "p99*", "Max*")
+_OURS = ("tcp", "tls", "pickle", "spool")
+_MAX_CPU_MS = 1
+# What --short does of each part.
+_SHORT_PROMISES = 3
+_SHORT_FAULTS = ("kill", "refuse", "reset")
 _LEGEND = (
-    "Sent: lines that were published. Read: those of them that the "
-    "receiver's application read. Again: how often it read one that it had "
-    "read before. p50, p99, Max: for how long the caller was held by a batch "
-    "of 50, in milliseconds. p99*, Max*: the same without the time in which "
-    "the kernel let other threads run on its processor, by "
-    "/proc/thread-self/schedstat. Back: from when the receiver was there "
-    "again until it had read something.")
-
-
-def _ms(value):
-    return "%.2f" % value if value < 100 else "%.0f" % value
+    "Lines that were published and that the receiver's application did not "
+    "read / the longest that the caller was held by a batch of 50, in "
+    "milliseconds. In brackets: for each line that was read, how often it was "
+    "read again, where that is more than 0.005.")
 
 
 def _longest(result):
@@ -55,40 +53,7 @@ def _longest(result):
     longest = report.quantile_ms(result.held, 1)
     if result.is_stuck:
         return ">%d" % (1000 * result.stuck)
-    return _ms(longest)
-
-
-def _row(sender, result):
-    account = (result.published, result.read, result.lost, result.repeated)
-    if not sender.reads:
-        account = (result.published, "", "", "")
-    longest = _longest(result)
-    return (sender.title, *map(str, account),
-            *(_ms(report.quantile_ms(result.held, share))
-              for share in (0.5, 0.99)), longest,
-            _ms(report.quantile_ms(result.held_alone, 0.99)),
-            longest if result.is_stuck
-            else _ms(report.quantile_ms(result.held_alone, 1)))
-
-
-def _note(sender, fault, result):
-    notes = [result.note] if result.note else []
-    if fault.ends_with_return and result.back_after is not None:
-        notes.append("back after %.2f s" % result.back_after)
-    return "%s: %s" % (sender.title, ", ".join(notes)) if (
-        notes and sender.reads) else ""
-
-
-def _print_details(results, times):
-    for fault_name, of_fault in results.items():
-        fault = scenarios.FAULTS[fault_name]
-        print(report.heading(fault.title.format(times=times)))
-        print(report.simple_table([_HEADER, *(
-            _row(senders.SENDERS[name], result)
-            for name, result in of_fault.items())]))
-        print(report.bullets(filter(None, (
-            _note(senders.SENDERS[name], fault, result)
-            for name, result in of_fault.items()))))
+    return ("%.2f" if longest < 100 else "%.0f") % longest
 
 
 def _cell(sender, result):
@@ -96,17 +61,16 @@ def _cell(sender, result):
         return "--"
     if not sender.reads:
         return "-- / %s" % _longest(result)
-    return "%d / %s" % (result.lost, _longest(result))
+    again = result.repeated / result.read if result.read else 0
+    return "%d / %s" % (result.lost, _longest(result)) + (
+        " (%.2f)" % again if again > 0.005 else "")
 
 
-def _print_overview(results, names, times):
-    print(report.list_table(
-        "Lines lost / longest wait of the caller in ms",
-        [("Sender", *(scenarios.FAULTS[name].title.format(times=times)
-                      for name in results)),
-         *((senders.SENDERS[name].title,
-            *(_cell(senders.SENDERS[name], of_fault.get(name))
-              for of_fault in results.values())) for name in names)]))
+def _tell(fault_name, sender, result, seconds):
+    print(fault_name, sender.title, _cell(sender, result),
+          "%d published" % result.published, "p99 of CPU %.2f ms" % (
+              report.quantile_ms(result.cpu, 0.99)), result.note,
+          "took %.0f s" % seconds, sep=" | ", file=sys.stderr, flush=True)
 
 
 def _run_all(given, times):
@@ -124,34 +88,78 @@ def _run_all(given, times):
                 result = of_fault[name] = trial.Trial(
                     sender, fault, times, given.rate, authority,
                     given.log).run()
-                print(fault_name, *_row(sender, result),
-                      _note(sender, fault, result), "took %.0f s" % (
-                    time.monotonic() - begin), sep=" | ",
-                    file=sys.stderr, flush=True)
+                _tell(fault_name, sender, result, time.monotonic() - begin)
     return results
 
 
-def main():
+def _targets(results):
+    """Yield what is promised of our caller's CPU, in the worst fault."""
+    for name in _OURS:
+        worst = [report.quantile_ms(of_fault[name].cpu, 0.99)
+                 for of_fault in results.values() if name in of_fault]
+        if worst:
+            yield report.Target("ms of CPU for a batch, p99, %s" % (
+                senders.SENDERS[name].title), max(worst), _MAX_CPU_MS)
+
+
+def _compare(given):
+    """Run every sender into every fault."""
+    times = scenarios.SHORT if given.short else scenarios.FULL
+    results = _run_all(given, times)
+    print(report.list_table("Lines lost / longest wait of the caller in ms", [
+        ("Sender", *(scenarios.FAULTS[name].title.format(times=times)
+                     for name in results)),
+        *((senders.SENDERS[name].title,
+           *(_cell(senders.SENDERS[name], of_fault.get(name))
+             for of_fault in results.values())) for name in given.senders)]))
+    print(report.paragraph(_LEGEND))
+    print(report.bullets(_targets(results)))
+    return True
+
+
+def _keep(given):
+    """Run the test of each promise."""
+    tests, outcomes = promises.tests(), []
+    for promise in promises.read()[:_SHORT_PROMISES if given.short else None]:
+        outcomes.append(promises.run(promise, tests[promise.test]))
+        print(*outcomes[-1].row(), outcomes[-1].output, sep=" | ",
+              file=sys.stderr, flush=True)
+    print(promises.table(outcomes))
+    return all(outcome.is_kept for outcome in outcomes)
+
+
+# What a test leaves behind is not in the processes of the senders.
+_PARTS = {"senders": _compare, "promises": _keep}
+
+
+def _arguments():
     parser = arguments.parser("faults", __doc__)
     arguments.add_short(parser)
+    parser.add_argument("--parts", default=list(_PARTS), metavar="NAME,...",
+                        type=arguments.names_of(_PARTS),
+                        help="of " + ", ".join(_PARTS))
     parser.add_argument("--senders", default=_SENDERS, metavar="NAME,...",
                         type=arguments.names_of(_SENDERS),
                         help="of " + ", ".join(_SENDERS))
-    parser.add_argument("--faults", default=list(scenarios.FAULTS),
-                        type=arguments.names_of(scenarios.FAULTS),
+    parser.add_argument("--faults", type=arguments.names_of(scenarios.FAULTS),
                         metavar="NAME,...",
                         help="of " + ", ".join(scenarios.FAULTS))
     parser.add_argument("--rate", type=arguments.at_least(50), default=5000,
                         help="lines a second")
     given = parser.parse_args()
+    given.parts = [name for name in _PARTS if name in given.parts]
+    given.faults = given.faults or (
+        _SHORT_FAULTS if given.short else list(scenarios.FAULTS))
+    return given
+
+
+def main():
+    given = _arguments()
     child.end_with_us()
-    times = scenarios.SHORT if given.short else scenarios.FULL
-    results = _run_all(given, times)
     print(report.about(
         "%d lines a second in batches of 50." % given.rate))
-    _print_overview(results, given.senders, times)
-    print(report.paragraph(_LEGEND))
-    _print_details(results, times)
+    kept = [_PARTS[name](given) for name in given.parts]
+    sys.exit(not all(kept))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@
 Both are made before the processes that write them are forked.
 """
 
-import os
 import threading
 import time
 
@@ -33,46 +32,26 @@ class Ledger:
 
     def __init__(self, size):
         self._marks = child.shared_bytes(size)
-        # When something was read first, and how much was read.
-        self._state = child.shared_doubles(2)
+        self._total = child.shared_doubles(1)
         self._lock = threading.Lock()
 
     def mark(self, numbers: list) -> None:
         """Note that numbers were read; those out of range are not ours."""
         with self._lock:
-            if numbers and not self._state[0]:
-                self._state[0] = time.monotonic()
             # First, because SIGKILL may come in between.
-            self._state[1] += len(numbers)
+            self._total[0] += len(numbers)
             for number in numbers:
                 if 0 <= number < len(self._marks):
                     self._marks[number] = 1
 
-    def arm(self) -> None:
-        """Forget when something was read for the first time."""
-        self._state[0] = 0.0
-
-    @property
-    def first_read_at(self) -> float:
-        """Monotonic seconds of the first :meth:`mark` since :meth:`arm`."""
-        return self._state[0]
-
     @property
     def total(self) -> int:
         """How many were read; a number counts each time."""
-        return int(self._state[1])
+        return int(self._total[0])
 
     def read(self, end: int) -> int:
         """Return how many different numbers below ``end`` were read."""
-        return self._below(end).count(1)
-
-    def missing(self, end: int) -> list:
-        """Return the numbers below ``end`` that were not read."""
-        return [number for number, mark in enumerate(self._below(end))
-                if not mark]
-
-    def _below(self, end):
-        return memoryview(self._marks)[:end].tobytes()
+        return memoryview(self._marks)[:end].tobytes().count(1)
 
 
 class Record:
@@ -86,12 +65,11 @@ class Record:
     def __init__(self, size):
         # Batches that were begun, and whether all are published.
         self._state = child.shared_doubles(2)
-        # Of each batch: when it was begun, what its call took, and the part
-        # of that in which the kernel ran others. All pages are there from
-        # the start, so this does not look like the sender's growth.
-        self._begun, self._took, self._queued = (
+        # Of each batch: when it was begun, what its call took, and CPU. All
+        # pages are there from the start, so this does not look like the
+        # sender's growth.
+        self._begun, self._took, self._cpu = (
             child.shared_doubles(size) for _ in range(3))
-        self._schedule = None
 
     @property
     def begun(self) -> int:
@@ -106,35 +84,25 @@ class Record:
     def set_done(self, value: bool) -> None:
         self._state[1] = value
 
-    def open(self) -> None:
-        """Call this first in the thread that writes."""
-        self._schedule = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
-
     def begin(self, number: int) -> None:
         """Note that a batch is published from now on."""
         self._took[number] = -1.0
-        self._queued[number] = -self._queued_seconds()
+        self._cpu[number] = -time.thread_time()
         self._begun[number] = time.monotonic()
         self._state[0] = number + 1
 
     def end(self, number: int) -> None:
         """Note that the call has returned."""
         self._took[number] = time.monotonic() - self._begun[number]
-        self._queued[number] += self._queued_seconds()
+        self._cpu[number] += time.thread_time()
 
     def begun_at(self, number: int) -> float:
         """Return the monotonic seconds of :meth:`begin` of a batch."""
         return self._begun[number]
 
-    def held(self) -> list:
-        """Return (seconds, queued) of each call that has returned.
-
-        ``queued`` is the part of the seconds in which the thread could run
-        and the kernel ran others.
-        """
-        return [(self._took[number], self._queued[number])
-                for number in range(self.begun) if self._took[number] >= 0]
-
-    def _queued_seconds(self):
-        """Documentation/scheduler/sched-stats.rst of Linux."""
-        return int(os.pread(self._schedule, 100, 0).split()[1]) / 1e9
+    def held(self) -> tuple[list, list]:
+        """Return what calls that returned took, sorted: seconds, and CPU."""
+        ended = [number for number in range(self.begun)
+                 if self._took[number] >= 0]
+        return tuple(sorted(of[number] for number in ended)
+                     for of in (self._took, self._cpu))

@@ -76,7 +76,6 @@ class Load(child.Child):
         # Before the sender is made, as agents do it.
         signal.signal(signal.SIGTERM, lambda *_: ending.append(True))
         sender = self._make()
-        self._record.open()
         ready()
         self._publish(sender, batches, ending)
         while not ending:

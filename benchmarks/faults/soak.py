@@ -35,25 +35,25 @@ from lab import child
 from lab import usage
 
 _MAX_GROWTH_MB = 10
-_FAULT_SHARE = 0.25
 _SETTLE_SECONDS = 120
+# Lines a second.
+_RATE = 5000
+_WARM_UP = 30
+_EVERY_SECONDS = 20
+_FAULT_SECONDS = 5
 
 
 class Soak:
     """A scenario: faults of several kinds in turn, until the load ends.
 
     :param seconds: of the load
-    :param warm_up: seconds before the first fault
-    :param every: seconds between two faults
     :ivar faults: how many there were
     :ivar rss_mb: resident memory of the process that publishes, each second
     :ivar warm_rss_mb: the same after the warm-up
     """
 
-    def __init__(self, seconds, warm_up, every):
+    def __init__(self, seconds):
         self._seconds = seconds
-        self._warm_up = warm_up
-        self._every = every
         self.faults = 0
         self.rss_mb = []
         self.warm_rss_mb = None
@@ -61,33 +61,32 @@ class Soak:
     def act(self, trial):
         trial.receiver.start()
         trial.load_for(self._seconds)
-        self._sleep(trial, self._warm_up)
+        self._sleep(trial, _WARM_UP)
         self.warm_rss_mb = self.rss_mb[-1]
-        fault_seconds = self._every * _FAULT_SHARE
         for act in itertools.cycle((self._kill, self._stop_reading,
                                     self._reset, self._refuse)):
             if trial.record.is_done:
                 return
-            act(trial, fault_seconds)
+            act(trial)
             self.faults += 1
-            self._sleep(trial, self._every - fault_seconds)
+            self._sleep(trial, _EVERY_SECONDS - _FAULT_SECONDS)
 
-    def _kill(self, trial, seconds):
+    def _kill(self, trial):
         scenarios.restart(trial)
-        self._sleep(trial, seconds)
+        self._sleep(trial, _FAULT_SECONDS)
 
-    def _stop_reading(self, trial, seconds):
+    def _stop_reading(self, trial):
         trial.receiver.orders.read_slowly(0)
-        self._sleep(trial, seconds)
+        self._sleep(trial, _FAULT_SECONDS)
         scenarios.restart(trial)
 
-    def _reset(self, trial, seconds):
+    def _reset(self, trial):
         trial.receiver.orders.reset_present()
-        self._sleep(trial, seconds)
+        self._sleep(trial, _FAULT_SECONDS)
 
-    def _refuse(self, trial, seconds):
+    def _refuse(self, trial):
         trial.receiver.kill()
-        self._sleep(trial, seconds)
+        self._sleep(trial, _FAULT_SECONDS)
         trial.receiver.start()
 
     def _sleep(self, trial, seconds):
@@ -112,38 +111,24 @@ def _describe(sender, soak, result):
             result.repeated, rss[0], soak.warm_rss_mb, max(rss), rss[-1],
             *(report.quantile_ms(result.held, share)
               for share in (0.5, 0.99, 1)),
-            *(report.quantile_ms(result.held_alone, share)
+            *(report.quantile_ms(result.cpu, share)
               for share in (0.99, 1)),
             ", ".join("%.1f" % each for each in rss[::60])))
 
 
-def _arguments():
-    parser = arguments.parser("faults.soak", __doc__)
-    parser.add_argument("--seconds", type=arguments.at_least(2), default=600)
-    parser.add_argument("--rate", type=arguments.at_least(50), default=5000,
-                        help="lines a second")
-    parser.add_argument("--every", type=float, default=20.0,
-                        help="seconds between the faults")
-    parser.add_argument("--warm-up", type=float, default=30.0,
-                        help="seconds before the first fault")
-    parser.add_argument("--sender", default=senders.OURS,
-                        choices=list(senders.SENDERS))
-    found = parser.parse_args()
-    if not 0 < found.warm_up < found.seconds:
-        parser.error("--warm-up has to be shorter than --seconds")
-    return found
-
-
 def main():
-    given = _arguments()
+    parser = arguments.parser("faults.soak", __doc__)
+    parser.add_argument("--seconds", type=arguments.at_least(2 * _WARM_UP),
+                        default=600)
+    given = parser.parse_args()
     child.end_with_us()
-    sender = senders.SENDERS[given.sender]
-    soak = Soak(given.seconds, given.warm_up, given.every)
+    sender = senders.SENDERS[senders.OURS]
+    soak = Soak(given.seconds)
     times = dataclasses.replace(
         scenarios.FULL, most=given.seconds + _SETTLE_SECONDS)
     with tempfile.TemporaryDirectory() as directory:
         result = trial.Trial(
-            sender, soak, times, given.rate,
+            sender, soak, times, _RATE,
             certificates.Authority(pathlib.Path(directory)), given.log).run()
     print(report.about())
     print(_describe(sender, soak, result))

@@ -25,7 +25,6 @@ from benchmarks.faults import account
 from benchmarks.faults import load
 
 _LOOK_SECONDS = 0.1
-_OLD_SECONDS = 1.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,21 +32,17 @@ class Result:
     """What came of one trial.
 
     :ivar held: seconds that the caller waited for each batch, sorted
-    :ivar held_alone: the same without the time in which the kernel ran
-        others on its processor, sorted
+    :ivar cpu: seconds of CPU of the caller for each batch, sorted
     :ivar stuck: for how long the caller had waited for its last batch when
         it was given up, or None
-    :ivar back_after: seconds until the last receiver that was started had
-        read something, or None
     """
 
     published: int
     read: int
     repeated: int
     held: list
-    held_alone: list
+    cpu: list
     stuck: float | None
-    back_after: float | None
     note: str
 
     @property
@@ -69,25 +64,13 @@ class Receiver(receiver.Receiver):
     :param sender: of :data:`~benchmarks.common.senders.SENDERS`
     :param ledger: a :class:`~benchmarks.faults.account.Ledger`
     :param certificate: path of a PEM file, for TLS
-    :ivar started_at: monotonic seconds of the last start
     """
 
     def __init__(self, sender, ledger, certificate):
         super().__init__(self._reader, certificate,
                          is_datagram=sender.is_datagram)
-        self.started_at = 0.0
         self._decoder = sender.decoder
         self._ledger = ledger
-
-    def start(self):
-        self._ledger.arm()
-        super().start()
-        self.started_at = time.monotonic()
-
-    @property
-    def has_read(self) -> bool:
-        """Whether it has read anything since its start."""
-        return bool(self._ledger.first_read_at)
 
     def _reader(self):
         return _Reader(self._decoder(), self._ledger)
@@ -118,13 +101,11 @@ class Trial:
     :ivar load: the :class:`~benchmarks.faults.load.Load`
     :ivar record: its :class:`~benchmarks.faults.account.Record`
     :ivar note: what a scenario says beside the numbers
-    :ivar old_before: monotonic seconds of a line that may not be lost
     """
 
     def __init__(self, sender, fault, times, rate, authority, log_path):
         self.times = times
         self.note = ""
-        self.old_before = None
         self._sender = sender
         self._fault = fault
         self._rate = rate
@@ -179,17 +160,6 @@ class Trial:
     def _result(self, stuck):
         published = self.record.begun * workload.BATCH
         read = self._ledger.read(published)
-        first = self._ledger.first_read_at
-        if self.old_before is not None:
-            self.note = "%d of the lost were older than %g s" % (
-                sum(self.record.begun_at(number // workload.BATCH)
-                    < self.old_before
-                    for number in self._ledger.missing(published)),
-                _OLD_SECONDS)
-        held = self.record.held()
         return Result(
             published, read, self._ledger.total - read,
-            sorted(took for took, _ in held),
-            sorted(took - queued for took, queued in held), stuck,
-            max(0.0, first - self.receiver.started_at) if first else None,
-            self.note)
+            *self.record.held(), stuck, self.note)

@@ -20,6 +20,7 @@ import shutil
 import sys
 import threading
 import time
+import typing
 import urllib.parse
 
 from ceilometer import service
@@ -56,6 +57,18 @@ def parsed(line):
     """A line as what it means, however its numbers are written."""
     path, value, second = line.split()
     return path, float(value), int(float(second))
+
+
+class Account(typing.NamedTuple):
+    """Lines that were published, and that receivers have read.
+
+    :ivar arrived: how many of those that were sent were read.
+    :ivar read: how often any line was read.
+    """
+
+    sent: int
+    arrived: int
+    read: int
 
 
 class Load:
@@ -161,10 +174,13 @@ class FaultsTestCase(base.BaseTestCase):
 
     A class that needs more of the machine says so by `needs_commands` and
     `needs_root`; in CI that has to be there.
+
+    :ivar account: the `Account` of the last comparison, for benchmarks.
     """
 
     needs_commands = ()
     needs_root = False
+    account = None
 
     def setUp(self):
         super().setUp()
@@ -241,6 +257,8 @@ class FaultsTestCase(base.BaseTestCase):
         with contextlib.suppress(process.LabError):
             process.wait_for(lambda: wanted <= read(), timeout_seconds, "")
         missing = sorted(wanted - read())
+        self.account = Account(len(wanted), len(wanted) - len(missing),
+                               sum(part.count() for part in receivers))
         self.assertEqual(
             (0, []), (len(missing), missing[:3]),
             f"of {len(wanted)} lines; the publisher's log:\n"

@@ -136,6 +136,7 @@ class IdleCloseTest(DeliveryTestCase):
             load.publish(publisher, 100)
             self.wait_until_delivered(publisher)
             ends.wait(2)  # HAProxy closes the next connection meanwhile
+        self.assert_all_arrive(load.lines, reader)
         self.assertEqual((400, 400), self.read(reader))
         self.assertEqual([], self.warnings())
         self.assertEqual(0, publisher.counts["failures"])
