@@ -29,8 +29,10 @@ from oslo_utils import netutils
 
 from ceilometer_graphite import conversion
 from ceilometer_graphite import publisher
+from ceilometer_graphite import sender
 from ceilometer_graphite import settings
 from ceilometer_graphite import stats
+from ceilometer_graphite import transports
 from ceilometer_graphite.cli import recordings
 from lab import process
 
@@ -52,6 +54,7 @@ NAMES = ("vd a;b=c d", "../../etc/passwd", "quo\"te's`$(id)`", "düsk-☃\u202e"
 VOLUMES = (2 ** 63, 2 ** 63 - 1, 2 ** 64 - 1, 2 ** 53 + 1, 0, -1.5, 0.1, 1 / 3,
            1e-9, sys.float_info.max)
 _SECONDS = 30
+CONFIRMED_LINES = 1000
 
 
 def _later(timestamp, delta):
@@ -135,6 +138,19 @@ class Outcome(typing.NamedTuple):
                     for _, sent, read in self.changed), default=0)
 
 
+def _conf():
+    return service.prepare_service(["test"], config_files=[],
+                                   conf=cfg.ConfigOpts())
+
+
+def _url(receiver, way, **options):
+    options = {"self_metrics_interval": 0, **options, **receiver.options,
+               **WAYS[way]}
+    return netutils.urlsplit("graphite://127.0.0.1:%d?%s" % (
+        receiver.ports.get(way, receiver.ports["tcp"]),
+        urllib.parse.urlencode(options)))
+
+
 class Delivery:
     """One publisher, and all that it sends.
 
@@ -144,14 +160,9 @@ class Delivery:
 
     def __init__(self, receiver, way):
         host = f"{way}.example.org"
-        conf = service.prepare_service(["test"], config_files=[],
-                                       conf=cfg.ConfigOpts())
+        conf = _conf()
         conf.set_override("host", host)
-        options = {"counters": "both", "self_metrics_interval": 0,
-                   **receiver.options, **WAYS[way]}
-        url = netutils.urlsplit("graphite://127.0.0.1:%d?%s" % (
-            receiver.ports.get(way, receiver.ports["tcp"]),
-            urllib.parse.urlencode(options)))
+        url = _url(receiver, way, counters="both")
         self.way = way
         self._sent = batches(conf, host)
         self._publisher = publisher.GraphitePublisher(conf, url)
@@ -198,6 +209,26 @@ class Delivery:
              for other in values if float(other) != value],
             sorted(mine.keys() - self.points.keys() - reports),
             sorted(reports))
+
+
+def confirmation_seconds(receiver):
+    """Return how long a receiver takes to confirm a thousand lines.
+
+    The time begins when the kernel has taken the last of them.
+
+    :param receiver: a started receivers.Receiver.
+    :raises TransportError: if it does not confirm them.
+    """
+    loaded = settings.load_settings(_conf(), _url(receiver, "tcp"))
+    transport = transports.make(loaded, lambda: _SECONDS)
+    endpoint, = loaded.endpoints
+    transport.connect(endpoint[0], sender.Resolver().addresses(
+        endpoint, transport.kind, _SECONDS), _SECONDS)
+    transport.send(b"".join(b"lab.confirmed.%d 1 %d\n" % (
+        number, time.time()) for number in range(CONFIRMED_LINES)))
+    begin = time.monotonic()
+    transport.commit()
+    return time.monotonic() - begin
 
 
 def run(receiver):

@@ -22,9 +22,11 @@ import time
 
 import whisper
 
+from lab import certificates
 from lab import command
 from lab import documented
 from lab import graphite
+from lab import haproxy
 from lab import influxdb
 from lab import process
 from lab import relay
@@ -166,6 +168,43 @@ class CarbonCRelay(Carbon):
         return command.run(relay.COMMAND, "-v").split()[1].lstrip("v")
 
 
+class TlsRelay(CarbonCRelay):
+    """carbon-c-relay with TLS, before a carbon-cache that is read."""
+
+    title = "carbon-c-relay, TLS"
+    ways = ("tags", "tcp", "names")
+
+    def __init__(self, directory):
+        super().__init__(directory)
+        authority = certificates.Authority(directory / "authority")
+        self._relay = relay.Relay(
+            directory / "tls", self.carbon.line_port,
+            authority.certificate("relay"))
+        self.ports = {"tcp": self._relay.port}
+        self.options = {"protocol": "tls", "cafile": authority.cafile}
+
+
+class BalancedCarbon(Carbon):
+    """HAProxy, before a carbon-cache that is read."""
+
+    title = "HAProxy, Carbon"
+    needs = haproxy.COMMAND
+    ways = ("tags", "tcp", "names")
+
+    def __init__(self, directory):
+        super().__init__(directory)
+        self._balancer = haproxy.HAProxy(directory / "balancer",
+                                         self.carbon.line_port)
+        self.ports = {"tcp": self._balancer.port}
+
+    def start(self):
+        super().start()
+        self._start(self._balancer)
+
+    def version(self):
+        return command.run(haproxy.COMMAND, "-v").split()[2]
+
+
 class VictoriaMetrics(Receiver):
     """A single-node VictoriaMetrics, read by its export API."""
 
@@ -226,7 +265,8 @@ def _path(measurement, tags):
         measurement])
 
 
-ALL = (Carbon, DebiansCarbon, CarbonCRelay, VictoriaMetrics, InfluxDB)
+ALL = (Carbon, DebiansCarbon, CarbonCRelay, TlsRelay, BalancedCarbon,
+       VictoriaMetrics, InfluxDB)
 
 
 def make(kind, directory):

@@ -35,6 +35,8 @@ class ReceiversTest(base.BaseTestCase):
             host.lacks(str(error))
         with receiver:
             self.assertRegex(receiver.version(), r"\A\d+\.\d+")
+            # It raises unless the receiver confirms.
+            deliveries.confirmation_seconds(receiver)
             return deliveries.run(receiver)
 
     def assert_complete(self, outcome, largest_change=0):
@@ -62,6 +64,12 @@ class ReceiversTest(base.BaseTestCase):
 
     def test_carbon_c_relay_passes_everything_on_exactly(self):
         self.check(receivers.CarbonCRelay)
+
+    def test_carbon_c_relay_with_tls_passes_everything_on_exactly(self):
+        self.check(receivers.TlsRelay)
+
+    def test_haproxy_passes_everything_on_exactly(self):
+        self.check(receivers.BalancedCarbon)
 
     def test_victoria_metrics_gets_everything_to_12_digits(self):
         outcomes = self.check(receivers.VictoriaMetrics, 1e-12)
