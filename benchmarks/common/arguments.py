@@ -14,7 +14,6 @@
 """The command lines of the programs."""
 
 import argparse
-import dataclasses
 import os
 import typing
 
@@ -38,16 +37,6 @@ def add_short(made: argparse.ArgumentParser) -> None:
     made.add_argument("--short", action="store_true",
                       help="take a minute at most, to see that all works; "
                            "no figure holds")
-
-
-def replaced(plan, given: argparse.Namespace, *names: str):
-    """Return a plan, a dataclass, with those of its fields that were given.
-
-    :param names: of fields, which are names of options
-    """
-    return dataclasses.replace(plan, **{
-        name: getattr(given, name) for name in names
-        if getattr(given, name) is not None})
 
 
 def names_of(known: typing.Iterable) -> typing.Callable:

@@ -61,17 +61,16 @@ def lines(batch) -> bytes:
 def datapoints(batch) -> list:
     """Return the same as (path, value, seconds)."""
     seconds = _seconds(batch)
-    found = []
-    for sample in batch:
-        metadata = sample.resource_metadata
-        device = metadata.get("disk_name") or metadata.get("vnic_name")
-        path = (f"ceilometer.compute-1.{sample.project_id}."
-                f"{metadata['display_name']}_{metadata['instance_id']}."
-                f"{sample.name}")
-        if device:
-            path = f"{path}.{device}"
-        found.append((path, sample.volume, seconds))
-    return found
+    return [(_path(sample), sample.volume, seconds) for sample in batch]
+
+
+def _path(sample):
+    metadata = sample.resource_metadata
+    device = metadata.get("disk_name") or metadata.get("vnic_name")
+    path = (f"ceilometer.compute-1.{sample.project_id}."
+            f"{metadata['display_name']}_{metadata['instance_id']}."
+            f"{sample.name}")
+    return f"{path}.{device}" if device else path
 
 
 class Nothing:
@@ -96,11 +95,48 @@ class PlainSocket:
             if self._socket is None:
                 self._socket = socket.create_connection(
                     self._address, _TIMEOUT_SECONDS)
-            self._socket.sendall(lines(batch))
+            self._socket.sendall(self._lines(batch))
         except OSError:
             if self._socket is not None:
                 self._socket.close()
             self._socket = None
+
+    @staticmethod
+    def _lines(batch):
+        return lines(batch)
+
+
+class RatesSocket(PlainSocket):
+    """The floor with rates: it remembers names, and the last of counters.
+
+    It writes what ``graphite://`` does with its defaults, but for gauges of
+    metadata and for counters whose rates have names of their own.
+    """
+
+    def __init__(self, port):
+        super().__init__(port)
+        self._names = {}
+        self._last = {}
+
+    def _lines(self, batch):
+        seconds = _seconds(batch)
+        texts = []
+        for sample in batch:
+            key = sample.name, sample.resource_id
+            path = self._names.get(key)
+            if path is None:
+                path = self._names[key] = _path(sample)
+            volume = sample.volume
+            if sample.type == "cumulative":
+                now = sample.monotonic_time
+                before = self._last.get(key)
+                self._last[key] = volume, now
+                if before is None:
+                    continue
+                volume = (volume - before[0]) / (now - before[1])
+                path += ".rate"
+            texts.append(f"{path} {volume} {seconds}\n")
+        return "".join(texts).encode("ascii")
 
 
 class ConnectPerSample:

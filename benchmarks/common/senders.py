@@ -28,6 +28,7 @@ from benchmarks.common import clients
 from benchmarks.common import protocols
 
 FLOOR = "floor"
+RATES_FLOOR = "floor-with-rates"
 OURS = "tcp"
 
 
@@ -130,6 +131,7 @@ SENDERS = {
     "graphitesend": _client("graphitesend", clients.Graphitesend),
     "bridge": _client("prometheus_client bridge", clients.Bridge),
     FLOOR: _client("floor", clients.PlainSocket),
+    RATES_FLOOR: _client("floor with rates", clients.RatesSocket),
     "socket": _client("persistent socket", clients.PlainSocket),
     "connect": _client("connect per sample", clients.ConnectPerSample),
 }

@@ -36,12 +36,11 @@ from benchmarks.cpu import tables
 from lab import certificates
 from lab import child
 
-_SENDERS = ("tcp", "raw", "both", "tags", "udp", "pickle", "tls", "spool",
-            "ceilometer-tcp", "ceilometer-tcp-unsigned", "ceilometer-udp",
-            "ceilometer-http", "ceilometer-prometheus", "graphyte",
-            "graphitesend", "bridge", "connect")
+_SENDERS = (senders.RATES_FLOOR, "tcp", "raw", "both", "tags", "udp", "pickle",
+            "tls", "spool", "ceilometer-tcp", "ceilometer-tcp-unsigned",
+            "ceilometer-udp", "ceilometer-http", "ceilometer-prometheus",
+            "graphyte", "graphitesend", "bridge", "connect")
 _BATCH = 50
-_LARGE_BATCH = 1000
 # The slowest senders are as slow in a part of a polling cycle.
 _MAX_CPU_SECONDS = 3
 
@@ -51,26 +50,22 @@ class Plan:
     """How much is done.
 
     :ivar instances: of the node of the main table
-    :ivar large_instances: of that with large batches
     :ivar rate: batches a second at most; 0 is back to back
     :ivar sizes: nodes at which a sample has to cost the same
     :ivar flat_samples: that each of them publishes at least in a turn
     """
 
     instances: int
-    large_instances: int
     rate: int
     sizes: tuple
     flat_samples: int
     rounds: int
-    large_rounds: int
     flat_rounds: int
     footprint: footprint.Plan
 
 
-FULL = Plan(200, 1000, 100, (10, 100, 1000, 5000), 20000, 7, 3, 5,
-            footprint.FULL)
-SHORT = Plan(3, 9, 0, (3, 12), 1, 2, 1, 2, footprint.SHORT)
+FULL = Plan(200, 100, (100, 1000, 10000), 20000, 7, 5, footprint.FULL)
+SHORT = Plan(3, 0, (3, 12), 1, 2, 2, footprint.SHORT)
 
 
 class Contest:
@@ -114,74 +109,49 @@ class Contest:
               file=sys.stderr, flush=True)
 
 
-def _compare(contest, given, instances, batch, rounds):
-    """All senders with the same load.
-
-    :returns: turns by name
-    """
-    rate = given.plan.rate
-    load = cpu_stage.Load(instances, batch, 1, rate,
+def _batches(contest, given):
+    """All senders with the same load."""
+    plan = given.plan
+    load = cpu_stage.Load(plan.instances, _BATCH, 1, plan.rate,
                           max_cpu=_MAX_CPU_SECONDS)
-    turns = {name: turns for (_, name), turns in contest.run(
-        {(str(batch), name): load for name in given.senders},
-        rounds).items()}
-    print(report.heading("Batches of %d" % batch))
+    turns = {name: turns for (name,), turns in contest.run(
+        {(name,): load for name in given.senders}, plan.rounds).items()}
+    print(report.heading("Batches of %d" % _BATCH))
     print(report.paragraph(
         "%d instances, %d rounds of one polling cycle, or of what a sender "
         "can publish of it in %d s of CPU, %s." % (
-            instances, rounds, _MAX_CPU_SECONDS,
-            "%d batches a second at most" % rate if rate
+            plan.instances, plan.rounds, _MAX_CPU_SECONDS,
+            "%d batches a second at most" % plan.rate if plan.rate
             else "back to back")))
     print(tables.compared(turns), flush=True)
-    return turns
-
-
-def _batches(contest, given):
-    plan = given.plan
-    return tables.compared_targets(_compare(
-        contest, given, plan.instances, _BATCH, plan.rounds))
-
-
-def _large_batches(contest, given):
-    # Fewer instances do not fill a batch, which is of one meter.
-    plan = given.plan
-    _compare(contest, given, plan.large_instances, _LARGE_BATCH,
-             plan.large_rounds)
-    return []
+    return tables.compared_targets(turns)
 
 
 def _flat(contest, given):
-    """The floor and ours at nodes of several sizes."""
+    """The floors and ours at nodes of several sizes."""
     plan = given.plan
-    kinds = [(plan.sizes[0], tables.ONE_METER, False)] + [
-        (size, tables.FULL_BATCH, True) for size in plan.sizes]
     turns = contest.run({
-        (str(size), batch, name): cpu_stage.Load(
+        (str(size), name): cpu_stage.Load(
             size, _BATCH, math.ceil(plan.flat_samples / cycle.Node(
-                size, _BATCH).samples_per_cycle), 0, across_meters)
-        for size, batch, across_meters in kinds
-        for name in (senders.FLOOR, senders.OURS)}, plan.flat_rounds)
+                size, _BATCH).samples_per_cycle), 0)
+        for size in plan.sizes for name in tables.FLAT}, plan.flat_rounds)
     print(report.heading("Nodes of all sizes"))
     print(report.paragraph(
-        "Batches of %d, %d rounds of whole polling cycles, back to back. "
-        "%s: as the agent makes them, which are smaller when there are fewer "
-        "instances; %s: with samples of as many meters as fill them." % (
-            _BATCH, plan.flat_rounds, tables.ONE_METER,
-            tables.FULL_BATCH)))
+        "Batches of %d, %d rounds of whole polling cycles, back to back." % (
+            _BATCH, plan.flat_rounds)))
     print(tables.flat(turns), flush=True)
     return tables.flat_targets(turns)
 
 
 def _footprint(_, given):
-    idle, series = footprint.measure(given.plan.footprint, given.log)
-    print(report.heading("Idle, and memory"))
-    print(footprint.tables(idle, *series))
+    series = footprint.measure(given.plan.footprint, given.log)
+    print(report.heading("Memory"))
+    print(footprint.table(*series))
     print(report.paragraph(footprint.LEGEND), flush=True)
-    return footprint.judged(idle, *series)
+    return footprint.judged(*series)
 
 
-_PARTS = {"batches": _batches, "large": _large_batches, "flat": _flat,
-          "footprint": _footprint}
+_PARTS = {"batches": _batches, "flat": _flat, "footprint": _footprint}
 
 
 def _arguments():
@@ -194,18 +164,8 @@ def _arguments():
                         type=arguments.names_of(senders.SENDERS),
                         help="beside the floor, of "
                              + ", ".join(senders.SENDERS))
-    parser.add_argument("--instances", type=arguments.at_least(1),
-                        help="of the node in the part batches, by default "
-                             "%d" % FULL.instances)
-    parser.add_argument("--rounds", type=arguments.at_least(1),
-                        help="in the part batches, by default %d"
-                             % FULL.rounds)
-    parser.add_argument("--rate", type=arguments.at_least(0),
-                        help="batches a second at most, by default %d; 0 "
-                             "is back to back" % FULL.rate)
     given = parser.parse_args()
-    given.plan = arguments.replaced(
-        SHORT if given.short else FULL, given, "instances", "rate", "rounds")
+    given.plan = SHORT if given.short else FULL
     given.senders = list(dict.fromkeys([senders.FLOOR, *given.senders]))
     return given
 

@@ -126,12 +126,9 @@ class Node:
 
     :param instances: how many
     :param batch: how many samples a batch has at most
-    :param across_meters: whether samples of the next meter fill a batch up;
-        the agent never does that
     """
 
-    def __init__(self, instances: int, batch: int,
-                 across_meters: bool = False):
+    def __init__(self, instances: int, batch: int):
         cycles = [[message["payload"]["samples"] for message in messages]
                   for messages in recorded()]
         by_guest = {}
@@ -141,7 +138,6 @@ class Node:
         self._meters = [_meter(samples, later, list(by_guest))
                         for samples, later in zip(*cycles, strict=True)]
         self._batch = batch
-        self._across_meters = across_meters
         self._guests = len(by_guest)
         texts = [json.dumps(_guest(samples)) for samples in by_guest.values()]
         self._instances = [
@@ -167,12 +163,9 @@ class Node:
         # A new text for each value, as from the domain's XML.
         instances = [json.loads(text, object_pairs_hook=_interned)
                      for text in self._instances]
-        by_meter = (self._samples(meter, cycle, instances)
-                    for meter in self._meters)
-        if self._across_meters:
-            by_meter = [itertools.chain.from_iterable(by_meter)]
-        for samples in by_meter:
-            yield from _split(samples, self._batch)
+        for meter in self._meters:
+            yield from _split(self._samples(meter, cycle, instances),
+                              self._batch)
 
     def _samples(self, meter, cycle, instances):
         timestamp = (meter.timestamp + datetime.timedelta(

@@ -40,7 +40,6 @@ class Load:
     :ivar batch: samples in a batch
     :ivar cycles: polling cycles in a turn
     :ivar rate: batches a second; 0 is back to back
-    :ivar across_meters: as in :class:`~benchmarks.cpu.cycle.Node`
     :ivar max_cpu: seconds of the calling thread, with the making of the
         batches, after which a turn or the warm-up ends early
     """
@@ -49,7 +48,6 @@ class Load:
     batch: int
     cycles: int
     rate: int
-    across_meters: bool = False
     max_cpu: float = math.inf
 
 
@@ -128,8 +126,7 @@ class Stage(child.Child):
         return turn
 
     def _run(self, ready):
-        self._node = cycle.Node(self._load.instances, self._load.batch,
-                                self._load.across_meters)
+        self._node = cycle.Node(self._load.instances, self._load.batch)
         self._cycles = itertools.count()
         self._came = 0
         self._publisher = self._sender.make(**self._where)

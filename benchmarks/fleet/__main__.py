@@ -21,6 +21,7 @@ a line was lost that had two copies.
 """
 
 import contextlib
+import dataclasses
 import importlib.metadata
 import pathlib
 import resource
@@ -45,7 +46,7 @@ _SHORT = trial.Plan(
     publishers=60, points=5, interval=5, steady=2, away=1, gap=2,
     queue_size=100000, backlog=1024)
 _HASHES = ["carbon_ch", "jump_fnv1a_ch"]
-_REPLICATIONS = ["1", "2"]
+_REPLICATIONS = [1, 2]
 _SHORT_HASHES = _HASHES[1:]
 _SHORT_REPLICATIONS = _REPLICATIONS[1:]
 _OTHER_FILES = 500
@@ -72,8 +73,8 @@ def _measure(given, plan):
     hashes, replications = (
         (_SHORT_HASHES, _SHORT_REPLICATIONS) if given.short
         else (_HASHES, _REPLICATIONS))
-    for hashing in given.hash or hashes:
-        for replication in map(int, given.replication or replications):
+    for hashing in hashes:
+        for replication in replications:
             begin = time.monotonic()
             with tempfile.TemporaryDirectory() as directory:
                 results[hashing, replication] = trial.Trial(
@@ -100,44 +101,16 @@ def _about(plan):
             plan.queue_size, plan.backlog, cluster.CACHES, plan.away))
 
 
-def _parser():
+def main():
     parser = arguments.parser("fleet", __doc__)
     arguments.add_short(parser)
-    parser.add_argument("--hash", metavar="NAME,...",
-                        type=arguments.names_of(relay.HASHES),
-                        help="of the relay, of " + ", ".join(relay.HASHES))
-    parser.add_argument("--replication", metavar="NUMBER,...",
-                        type=arguments.names_of(_REPLICATIONS),
-                        help="on how many caches each series is")
-    for option, metavar, least, text in (
-            ("publishers", "NUMBER", 2, "how many"),
-            ("points", "NUMBER", 1, "of each series in a batch of 50; 1 is "
-             "what an agent has, and makes most files"),
-            ("interval", "SECONDS", 1, "between two batches of a publisher"),
-            ("queue-size", "LINES", 1, "of the relay, for each cache"),
-            ("backlog", "NUMBER", 1, "of clients that the relay has not "
-             "accepted")):
-        parser.add_argument("--" + option, metavar=metavar,
-                            type=arguments.at_least(least), help=text)
-    return parser
-
-
-def _hindrance(plan):
-    """Why a plan cannot be carried out here, if anything."""
-    if series.BATCH % plan.points or plan.interval % plan.points:
-        return "--points has to divide %d and the interval of %d s" % (
-            series.BATCH, plan.interval)
-    return _allow_files(plan.publishers + _OTHER_FILES)
-
-
-def main():
-    parser = _parser()
+    parser.add_argument("--publishers", metavar="NUMBER",
+                        type=arguments.at_least(2), help="how many")
     given = parser.parse_args()
-    plan = arguments.replaced(
-        _SHORT if given.short else _FULL, given, "publishers", "points",
-        "interval", "queue_size", "backlog")
-    hindrance = _hindrance(plan)
-    if hindrance:
+    plan = _SHORT if given.short else _FULL
+    if given.publishers:
+        plan = dataclasses.replace(plan, publishers=given.publishers)
+    if hindrance := _allow_files(plan.publishers + _OTHER_FILES):
         parser.error(hindrance)
     child.end_with_us()
     results = _measure(given, plan)

@@ -66,17 +66,17 @@ class Shape:
     def names(self, node):
         """Which series a node has.
 
-        :returns: (project, instance, meter) of each
+        :returns: (host, project, instance, meter) of each
         """
         project = uuid.uuid5(uuid.NAMESPACE_DNS, "project-%d" % node).hex
-        return [(project, _instance(node, number // len(_METERS)),
+        return [(host(node), project, _instance(node, number // len(_METERS)),
                  _METERS[number % len(_METERS)])
                 for number in range(self.series)]
 
     def paths(self, node):
         """The paths of a node's series in Graphite, by default naming."""
-        return ["ceilometer.compute-%d.%s.%s.%s" % (node, *series)
-                for series in self.names(node)]
+        return ["ceilometer.%s.%s.%s.%s" % (host.partition(".")[0], *series)
+                for host, *series in self.names(node)]
 
     def seconds(self, due):
         """When the points of a batch are of, in seconds since 1970.
@@ -104,8 +104,8 @@ def _timestamp(second):
         second, datetime.timezone.utc).replace(tzinfo=None).isoformat()
 
 
-def _sample(project, instance, meter, volume, timestamp):
+def _sample(host, project, instance, meter, volume, timestamp):
     return sample.Sample(
         name=meter, type=sample.TYPE_GAUGE, unit="", volume=volume,
         user_id=project, project_id=project, resource_id=instance,
-        timestamp=timestamp, resource_metadata={})
+        timestamp=timestamp, resource_metadata={"instance_host": host})

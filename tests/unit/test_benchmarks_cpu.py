@@ -77,12 +77,6 @@ class NodeTest(base.AgentTestCase):
             self.assertEqual(1, len({each.name for each in batch}))
             self.assertLessEqual(len(batch), 5)
 
-    def test_batches_can_be_filled_across_meters(self):
-        *full, last = cycle.Node(7, 5, across_meters=True).batches(0)
-        self.assertEqual({5}, {len(batch) for batch in full})
-        self.assertEqual(NODE.samples_per_cycle,
-                         5 * len(full) + len(last))
-
     def test_each_series_is_its_own(self):
         found = [(each.name, each.resource_id) for each in samples()]
         self.assertEqual(NODE.samples_per_cycle, len(set(found)))
