@@ -28,6 +28,7 @@ import time
 
 from benchmarks.common import arguments
 from benchmarks.common import report
+from benchmarks.scale import idle
 from benchmarks.scale import tables
 from benchmarks.scale import trial
 from lab import child
@@ -35,6 +36,8 @@ from lab import process
 
 _INSTANCES = (10, 100, 1000, 5000)
 _SHORT_INSTANCES = (10,)
+_WINDOWS = 5
+_WINDOW_SECONDS = 60
 _SHORT = trial.Plan(warm_up=2, rounds=2, idle_seconds=1.0)
 
 
@@ -70,12 +73,19 @@ def main():
                         type=arguments.names_of(trial.NAMES),
                         metavar="NAME,...",
                         help="of noop, direct and bus (default: all)")
+    parser.add_argument("--windows", type=arguments.at_least(0),
+                        help="minutes of agents without instances (default: "
+                             "%d; 0 leaves them out)" % _WINDOWS)
     given = parser.parse_args()
+    if given.windows is None:
+        given.windows = 1 if given.short else _WINDOWS
     given.instances = given.instances or (
         _SHORT_INSTANCES if given.short else _INSTANCES)
     child.end_with_us()
     try:
         results = _measure(given)
+        without = given.windows and idle.section(
+            given.windows, 2 if given.short else _WINDOW_SECONDS)
     except (process.LabError, child.ChildError) as e:
         sys.exit(str(e))
     print(report.about(*(result.bus + "." for result in results[:1]
@@ -83,6 +93,9 @@ def main():
     for title, text in tables.sections(results):
         print(report.heading(title))
         print(text)
+    if without:
+        print(report.heading("Without instances"))
+        print(without)
 
 
 if __name__ == "__main__":

@@ -35,8 +35,8 @@ _POLLING = agent.POLLING.format(interval_seconds=2)
 _CYCLE_SECONDS = 1800
 _LINES_SECONDS = 120
 # What follows the lines of a cycle is done by then.
-_SETTLE_SECONDS = 1
-_QUIET_SECONDS = 3
+_SETTLE_SECONDS = 2
+_QUIET_SECONDS = 1
 _TROUBLE = re.compile(r".* (?:WARNING|ERROR) .*")
 
 

@@ -56,62 +56,36 @@ class Figures:
     for a million of them. What needs a way that was not measured is None.
 
     :ivar agent: the agent alone, with noop
-    :ivar direct: what driver and publisher add to that
-    :ivar client: what the client of the bus adds to that
-    :ivar bus: the same, with the broker and the notification agent
-    :ivar bus_busy: the same, without what these two take when idle
-    :ivar bus_inside: the same, with the calls of the client in place of the
-        difference to noop
+    :ivar added: what driver and publisher add to that, by differences
+        between turns that followed each other; None if most are noise
+    :ivar bus: what the agent spends within the calls of the bus's client,
+        and broker and notification agent beyond what these take when idle
     """
 
     def __init__(self, result):
         self._turns = result.turns
         self._idle = sum(result.idle.values())
         self.agent = self._spread(NOOP, lambda turn: turn.cpu)
-        self.direct = self._added(DIRECT)
-        self.client = self._added(BUS)
-        self.bus = self._added(BUS, _behind)
-        self.bus_busy = self._added(BUS, self._busy)
-        self.bus_inside = self._spread(
-            BUS, lambda turn: turn.notify_cpu + self._busy(turn))
+        self.added = self._added()
+        self.bus = self._spread(BUS, lambda turn: (
+            turn.notify_cpu + _behind(turn) - turn.seconds * self._idle))
 
-    @property
-    def is_direct_clear(self) -> bool:
-        """Whether most differences to noop are more than noise."""
-        return self.direct is not None and self.direct.low > 0
+    def driver(self) -> Spread | None:
+        """Return the CPU of the calls of our driver."""
+        return self._spread(DIRECT, lambda turn: turn.notify_cpu)
 
-    def ratios(self) -> tuple:
-        """Return how many times more the bus adds: by differences, inside.
+    def sender(self) -> Spread | None:
+        """Return the CPU of the thread of our sender."""
+        return self._spread(DIRECT, lambda turn: turn.sender_cpu)
 
-        The first is None where noise hides what is added to noop.
-        """
-        return (ratio(self.bus_busy, self.direct)
-                if self.is_direct_clear else None,
-                ratio(self.bus_inside, self.inside(DIRECT)))
-
-    def part(self, process: str) -> Spread | None:
-        """Return the CPU of a process behind the agent."""
-        return self._spread(BUS, lambda turn: turn.others[process])
-
-    def driver(self, name: str) -> Spread | None:
-        """Return the CPU of the calls of the driver."""
-        return self._spread(name, lambda turn: turn.notify_cpu)
-
-    def sender(self, name: str) -> Spread | None:
-        """Return the CPU of the thread of the sender."""
-        return self._spread(name, lambda turn: turn.sender_cpu)
-
-    def inside(self, name: str) -> Spread | None:
+    def inside(self) -> Spread | None:
         """Return the CPU of both."""
         return self._spread(
-            name, lambda turn: turn.notify_cpu + turn.sender_cpu)
+            DIRECT, lambda turn: turn.notify_cpu + turn.sender_cpu)
 
     def whole(self, name: str) -> Spread | None:
         """Return the CPU of the agent and of all behind it."""
         return self._spread(name, lambda turn: turn.cpu + _behind(turn))
-
-    def _busy(self, turn):
-        return _behind(turn) - turn.seconds * self._idle
 
     def _spread(self, name, seconds):
         if name not in self._turns:
@@ -119,11 +93,10 @@ class Figures:
         return Spread.of([1e6 * seconds(turn) / turn.samples
                           for turn in self._turns[name]])
 
-    def _added(self, name, more=lambda turn: 0.0):
-        """Of differences between turns that followed each other."""
-        if not {name, NOOP} <= self._turns.keys():
+    def _added(self):
+        if not {DIRECT, NOOP} <= self._turns.keys():
             return None
-        return Spread.of([
-            1e6 * (turn.cpu + more(turn) - noop.cpu) / noop.samples
-            for turn, noop in zip(self._turns[name], self._turns[NOOP],
-                                  strict=True)])
+        found = Spread.of([
+            1e6 * (turn.cpu - noop.cpu) / noop.samples for turn, noop in zip(
+                self._turns[DIRECT], self._turns[NOOP], strict=True)])
+        return found if found.low > 0 else None

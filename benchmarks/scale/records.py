@@ -105,7 +105,9 @@ def by_key(lines: list) -> dict:
     found = collections.defaultdict(list)
     for line in lines:
         parts = line.path.split(".", _REST)
-        found[(parts[_INSTANCE], parts[_REST], line.second)].append(line)
+        # Behind the name of the instance.
+        instance = parts[_INSTANCE].rpartition("_")[2]
+        found[(instance, parts[_REST], line.second)].append(line)
     return found
 
 

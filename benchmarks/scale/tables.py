@@ -40,49 +40,37 @@ def _spread(spread):
     return "%s (%s, %s)" % tuple(map(_number, spread))
 
 
-def _percent(spread, base):
-    ratio = figures.ratio(spread, base)
+def _share(of):
+    """What is ours, in % of the whole agent."""
+    ratio = figures.ratio(of.inside(), of.whole(figures.DIRECT))
     return None if ratio is None else 100 * ratio
 
 
 _AGENT = (
     (("noop", lambda of: _spread(of.agent)),
-     ("Added", lambda of: _spread(of.direct)),
-     ("%", lambda of: _number(_percent(of.direct, of.agent))),
-     ("Driver", lambda of: _median(of.driver(figures.DIRECT))),
-     ("Sender", lambda of: _median(of.sender(figures.DIRECT))),
-     ("% inside", lambda of: _number(_percent(of.inside(figures.DIRECT),
-                                              of.agent)))),
+     ("direct", lambda of: _spread(of.whole(figures.DIRECT))),
+     ("Added", lambda of: _spread(of.added)),
+     ("Driver", lambda of: _median(of.driver())),
+     ("Sender", lambda of: _median(of.sender())),
+     ("Share", lambda of: _number(_share(of)))),
     "Microseconds of CPU a sample, user and system, of the agent's master and "
     "worker with all threads, over whole polling cycles: medians, and "
-    "quartiles in brackets. noop: with Ceilometer's driver of this name, so "
-    "the agent's own cost. Added: by ceilometer_pipeline and graphite://, as "
-    "differences between cycles that followed each other. Driver: CPU of the "
-    "polling thread within the driver's calls, which hold the publisher's. "
-    "Sender: CPU of its thread. %: of noop; % inside: Driver and Sender.")
+    "quartiles in brackets. noop: with Ceilometer's driver of this name; "
+    "direct: with ceilometer_pipeline and graphite://. Added: differences "
+    "between cycles that followed each other, where they are more than noise. "
+    "Driver: CPU of the polling thread within the driver's calls, which hold "
+    "the publisher's. Sender: CPU of its thread. Share: both, in % of "
+    "direct.")
 _BUS = (
     (("Whole direct", lambda of: _median(of.whole(figures.DIRECT))),
      ("Whole bus", lambda of: _median(of.whole(figures.BUS))),
-     ("Direct", lambda of: _median(of.direct)),
+     ("Direct", lambda of: _median(of.inside())),
      ("Bus", lambda of: _spread(of.bus)),
-     ("Busy", lambda of: _median(of.bus_busy)),
-     ("Ratio", lambda of: _number(of.ratios()[0])),
-     ("inside", lambda of: _number(of.ratios()[1]))),
+     ("Ratio", lambda of: _number(figures.ratio(of.bus, of.inside())))),
     "Seconds of CPU for a million samples. Whole: the agent and all behind "
-    "it. Direct, Bus: what they add to noop, so without the agent's own "
-    "cost. Busy: Bus without what broker and notification agent take in the "
-    "same time when nothing comes. Ratio: of Busy to Direct, where that is "
-    "more than noise; inside: the same with what the agent spends within the "
-    "calls of its driver, and in the sender's thread, for the differences.")
-_PARTS = (
-    (("Client", lambda of: _spread(of.client)),
-     ("inside", lambda of: _median(of.driver(figures.BUS))),
-     ("Broker", lambda of: _spread(of.part(figures.BROKER))),
-     ("Agent 2", lambda of: _spread(of.part(figures.AGENT)))),
-    "Seconds of CPU for a million samples. Client: what messagingv2 adds to "
-    "the agent; inside: what the agent spends within its calls. Broker: "
-    "RabbitMQ with all its threads. Agent 2: ceilometer-agent-notification, "
-    "which publishes the same lines.")
+    "it. Direct: driver and sender. Bus: what the agent spends within the "
+    "calls of messagingv2, and RabbitMQ and the notification agent beyond "
+    "what these take when nothing comes. Ratio: of the two.")
 _LATENCY_LEGEND = (
     "Milliseconds until the receiver's application had read the line of a "
     "sample. From the driver: since the agent called its notification "
@@ -101,14 +89,14 @@ def _table(rows, legend):
 def _of_figures(results, columns, legend, *more):
     """Return a table with a row a size; ``more`` columns take the result."""
     return _table([
-        ("VMs", *(title for title, _ in (*more, *columns))),
+        ("Instances", *(title for title, _ in (*more, *columns))),
         *((str(result.instances), *(text(result) for _, text in more),
            *(text(figures.Figures(result)) for _, text in columns))
           for result in results)], legend)
 
 
 def _latencies(results):
-    rows = [("VMs", "Way", "From the driver", "p99", "Max",
+    rows = [("Instances", "Way", "From the driver", "p99", "Max",
              "From the poll", "p99", "Max")]
     for result in results:
         for name, latencies in result.latencies.items():
@@ -127,7 +115,7 @@ def _quantiles(values):
 
 def _memory(results):
     names = list(results[0].rss_mb)
-    return _table([("VMs", *names), *(
+    return _table([("Instances", *names), *(
         (str(result.instances),
          *(_number(result.rss_mb[name]) for name in names))
         for result in results)], _MEMORY_LEGEND)
@@ -135,7 +123,7 @@ def _memory(results):
 
 def _idle(results):
     return report.bullets(
-        "%d VMs: %s, %.1f ms of CPU a second" % (
+        "%d instances: %s, %.1f ms of CPU a second" % (
             result.instances, name, 1000 * share)
         for result in results for name, share in result.idle.items())
 
@@ -143,7 +131,8 @@ def _idle(results):
 def _checks(results):
     """What was found right; if it were not, there would be no tables."""
     return report.bullets(
-        "%d VMs: %s, %d cycles each: %d samples, a line in each of %d series"
+        "%d instances: %s, %d cycles each: %d samples, a line in each of %d "
+        "series"
         % (result.instances, " and ".join(result.latencies), result.cycles,
            result.samples, result.series)
         for result in results if result.latencies)
@@ -157,8 +146,7 @@ def sections(results: list) -> list:
     found = [("CPU within the agent", _of_figures(
         results, *_AGENT, ("Samples", lambda of: str(of.samples))))]
     if figures.BUS in results[0].turns:
-        found += [("Direct against bus", _of_figures(results, *_BUS)),
-                  ("What the bus is made of", _of_figures(results, *_PARTS))]
+        found.append(("Direct against bus", _of_figures(results, *_BUS)))
     if results[0].latencies:
         found.append(("From poll to datapoint", _latencies(results)))
     found += [("Memory", _memory(results)),
@@ -169,26 +157,18 @@ def sections(results: list) -> list:
 
 
 def _targets(results):
-    """Yield what is met and what is not, but for what noise hides."""
-    for result in results:
-        of = figures.Figures(result)
-        shares = (_percent(of.direct, of.agent)
-                  if of.is_direct_clear else None,
-                  _percent(of.inside(figures.DIRECT), of.agent))
-        for way, share, ratio in zip(("by differences", "inside"), shares,
-                                     of.ratios(), strict=True):
-            if share is not None:
-                yield report.Target(
-                    "%d VMs, added to noop %s, %%" % (result.instances, way),
-                    share, _MAX_SHARE)
-            if ratio is not None:
-                yield report.Target(
-                    "%d VMs, bus to direct %s, times" % (
-                        result.instances, way), ratio, _MIN_RATIO,
-                    is_least=True)
-    medians = [inside.median for inside in (
-        figures.Figures(result).inside(figures.DIRECT)
-        for result in results) if inside is not None]
+    """Yield what is met and what is not."""
+    of_sizes = {result.instances: figures.Figures(result)
+                for result in results}
+    for instances, of in of_sizes.items():
+        for what, figure, limit, is_least in (
+                ("our share of the agent, %", _share(of), _MAX_SHARE, False),
+                ("bus to direct, times", figures.ratio(of.bus, of.inside()),
+                 _MIN_RATIO, True)):
+            if figure is not None:
+                yield report.Target("%d instances, %s" % (instances, what),
+                                    figure, limit, is_least)
+    medians = [of.inside().median for of in of_sizes.values() if of.inside()]
     if len(medians) > 1:
         yield report.Target(
             "a sample inside, dearest above cheapest size, %",
