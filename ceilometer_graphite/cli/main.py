@@ -13,6 +13,7 @@
 
 """The command ``ceilometer-graphite``."""
 
+import errno
 import importlib
 import io
 import os
@@ -26,6 +27,7 @@ from ceilometer_graphite.cli import parser
 FAILED = 2
 INTERRUPTED = 130  # as a shell has it of SIGINT
 PIPE_CLOSED = 141  # and of SIGPIPE
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -46,9 +48,15 @@ def main(argv: list[str] | None = None) -> int:
         except KeyboardInterrupt:
             return INTERRUPTED
         except BrokenPipeError:
-            # Python flushes once more when it ends.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _leave_output()
             return PIPE_CLOSED
+        except OSError as e:
+            if e.errno not in _FULL:
+                return _failed(e, debug)
+            _leave_output()
+            return _failed(common.CommandError(
+                "the output cannot be written: " + os.strerror(e.errno),
+                "make room there, or write elsewhere"), debug)
         except Exception as e:
             return _failed(e, debug)
 
@@ -63,6 +71,11 @@ def _run(argv, debug):
         return command.run(arguments)
     finally:
         sys.stdout.flush()
+
+
+def _leave_output():
+    """Let Python flush once more when it ends, without an error."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _failed(error, debug):

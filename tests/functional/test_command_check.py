@@ -162,7 +162,7 @@ class CheckTest(commands.CommandTestCase):
             "libvirt_uri": "qemu+unix:///system?socket=/no/such/socket"}})
         status, found = self.check()
         self.assertEqual(2, status)
-        self.assertEqual({"libvirt", "machines"}, set(found))
+        self.assertEqual({"libvirt", "machines", "cycle"}, set(found))
         self.assertIn("/no/such/socket", found["libvirt"])
 
     def test_the_agents_user_is_who_checks(self):

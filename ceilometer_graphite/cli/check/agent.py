@@ -13,7 +13,9 @@
 
 """Whether the agent runs the pipeline itself, with this plugin."""
 
+import importlib
 import importlib.metadata
+import logging
 import os
 import shutil
 import sys
@@ -26,6 +28,7 @@ from ceilometer_graphite import sanitize
 from ceilometer_graphite.cli import common
 from ceilometer_graphite.cli.check import results
 
+LOG = logging.getLogger(__name__)
 OLDEST_CEILOMETER = 17
 PUBLISHERS = "ceilometer.sample.publisher"
 _INSTALL = ("install ceilometer-graphite into the Python that runs %s"
@@ -96,12 +99,61 @@ def telemetry_driver(state: results.State) -> results.Results:
     """The agent runs the pipeline itself."""
     found = state.conf.publisher_notifier.telemetry_driver
     if found != driver.NAME:
+        points = importlib.metadata.entry_points(
+            group=driver.NAMESPACE, name=found or "")
         raise common.CommandError(
-            "is %s, so samples leave the agent for the message bus, and it "
-            "runs no pipeline" % (found or "not set"),
+            "is %s, %s" % (found or "not set", (
+                "so samples leave the agent for the message bus, and it runs "
+                "no pipeline") if points else
+                "which no package has, so nothing is sent at all"),
             "set telemetry_driver = %s in [publisher_notifier] of "
             "ceilometer.conf" % driver.NAME)
     yield results.ok("telemetry_driver", found)
+
+
+def logs(state: results.State) -> results.Results:
+    """The agent ends at its start when it cannot write its log."""
+    texts = opts.written(state.conf).get("DEFAULT", {})
+    folder = texts.get("log_dir", texts.get("logdir", ""))
+    name = texts.get("log_file", texts.get("logfile", ""))
+    path = os.path.join(folder, name or common.AGENT + ".log")
+    if not folder and not name:
+        yield results.ok("log_dir", "is not set")
+        return
+    folder = os.path.dirname(os.path.abspath(path))
+    hint = "install -d -o %s %s, or correct log_dir in [DEFAULT] of " \
+        "ceilometer.conf" % (state.arguments.user or "ceilometer", folder)
+    if not os.path.isdir(folder):
+        yield results.error(
+            "log_dir", "there is no folder %s, and the agent ends at its "
+            "start" % folder, hint)
+    elif not os.access(path if os.path.exists(path) else folder, os.W_OK):
+        yield results.error(
+            "log_dir", "%s may not write %s, and the agent ends at its start"
+            % (common.user_name(), path), hint)
+    else:
+        yield results.ok("log_dir", "%s can be written" % path)
+
+
+def cache(state: results.State) -> results.Results:
+    """The agent ends at its start when it cannot load its cache."""
+    try:
+        # Not every release has it.
+        module = importlib.import_module("ceilometer.cache_utils")
+    except ImportError:
+        module = None
+    try:
+        found = module is None or module.get_client(state.conf)
+    except Exception as e:
+        LOG.debug("The cache failed", exc_info=e)
+        found = None
+    if not found:
+        raise common.CommandError(
+            "the backend %s cannot be loaded, and the agent ends at its start"
+            % opts.written(state.conf).get("cache", {}).get("backend"),
+            "install its library into the Python of the agent, or set "
+            "enabled = false in [cache] of ceilometer.conf")
+    yield results.ok("cache", "can be loaded")
 
 
 def notifications(state: results.State) -> results.Results:

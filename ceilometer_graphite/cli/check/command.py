@@ -24,6 +24,7 @@ import sys
 
 from ceilometer_graphite.cli import common
 from ceilometer_graphite.cli.check import agent
+from ceilometer_graphite.cli.check import costs
 from ceilometer_graphite.cli.check import endpoints
 from ceilometer_graphite.cli.check import hypervisor
 from ceilometer_graphite.cli.check import pipeline
@@ -44,15 +45,20 @@ _GROUPS = (
      ("ceilometer.conf", agent.configuration, "python"),
      ("options", settings.options, "conf"),
      ("telemetry_driver", agent.telemetry_driver, "conf"),
+     ("log_dir", agent.logs, "conf"),
+     ("cache", agent.cache, "conf"),
      ("notifications", agent.notifications, "conf"),
      ("transport_url", agent.transport, "conf"),
      ("forward_drivers", agent.forward_drivers, "conf"),
-     ("host", agent.host, "conf")),
+     ("host", agent.host, "conf"),
+     ("telemetry_secret", costs.secret, "conf"),
+     ("threads_to_process_pollsters", costs.threads, "conf")),
     (("hypervisor_inspector", hypervisor.inspector, "conf"),
      ("libvirt", hypervisor.libvirt, "conf"),
      ("machines", hypervisor.machines, "conf", "libvirt")),
     (("polling.yaml", polling.polling, "conf"),
      ("meters", polling.meters, "conf", "sources"),
+     ("cycle", costs.cycle, "polled", "libvirt"),
      ("pipeline.yaml", pipeline.pipeline, "conf"),
      ("publishers", pipeline.publishers, "pipelines"),
      ("sources", pipeline.taken, "polled", "urls")),

@@ -39,6 +39,13 @@ _BY_VERIFY_CODE = {
                     "have one for this name"),
 }
 
+# By whether TLS is spoken.
+_WRONG_PORT = (
+    "set protocol = tls if that port speaks TLS, or format as it reads; look "
+    "for a load balancer with no server behind it",
+    "take its port for TLS, or set protocol = tcp; set certfile if it wants "
+    "one; look for a load balancer with no server behind it")
+
 
 def endpoints(state: results.State) -> results.Results:
     """A connection to each endpoint of each publisher."""
@@ -107,7 +114,7 @@ def _reached(settings):
     if settings.protocol == "tls":
         return "is reached, its certificate is " + (
             "verified" if settings.tls_verify else "not verified")
-    return "is reached"
+    return "is reached; whether it reads %s, --send shows" % settings.format
 
 
 def _why(error, settings):
@@ -129,9 +136,10 @@ def _why(error, settings):
                 "look at routes and firewalls, which drop packets in silence")
     if isinstance(error, (transports.PeerClosedError,
                           transports.PeerResetError)):
+        # What it answered may have said which.
         return ("it takes the connection and ends it",
-                "look for a load balancer with no server behind it, another "
-                "service on that port, or a far end that wants a certfile")
+                error.hint if error.hint.startswith("it ")
+                else _WRONG_PORT[settings.protocol == "tls"])
     if isinstance(cause, ssl.SSLError):
         return _why_not_tls(cause)
     if cause is None:

@@ -13,12 +13,17 @@
 
 """Whether the agent finds the machines on this node."""
 
+import logging
+
 from ceilometer.compute import discovery
+from ceilometer.compute.virt.libvirt import utils
+from lxml import etree
 
 from ceilometer_graphite.cli import common
 from ceilometer_graphite.cli import hypervisor
 from ceilometer_graphite.cli.check import results
 
+LOG = logging.getLogger(__name__)
 INSPECTORS = "ceilometer.compute.virt"
 LIBVIRT_METADATA = "libvirt_metadata"
 _ASKS_NOVA = (
@@ -35,10 +40,20 @@ _NOT_NOVAS = (
     "they were not made by Nova; correct libvirt_uri in [DEFAULT] of "
     "ceilometer.conf if others were")
 
+_REPAIR = ("start it anew with Nova (openstack server reboot --hard), which "
+           "writes its metadata, or undefine it")
+# What Ceilometer's discover_libvirt_polling reads: elements and attributes.
+_READ = (("./flavor", "name"), ("./owner/user", "uuid"),
+         ("./owner/project", "uuid"), ("./name", None))
+
 
 def inspector(state: results.State) -> results.Results:
     """The hypervisor's inspector can be loaded."""
-    name = state.conf.hypervisor_inspector
+    # Deprecated, so not every release will have this option.
+    name = getattr(state.conf, "hypervisor_inspector", None)
+    if name is None:
+        yield results.ok("hypervisor_inspector", "is no option any more")
+        return
     common.load_plugin(
         INSPECTORS, name, "set hypervisor_inspector = libvirt in [DEFAULT] "
         "of ceilometer.conf")
@@ -57,11 +72,23 @@ def machines(state: results.State) -> results.Results:
     try:
         found = len(_discovered(state.conf, method))
     except Exception as e:
+        odd = _incomplete(state, fatal=True)
+        if odd and method == LIBVIRT_METADATA:
+            raise common.CommandError(
+                "%s, which ends the discovery of all" % odd[0], _REPAIR) from e
         raise common.CommandError(
             "instance_discovery_method = %s finds none: %s" % (
                 method, common.one_line(e)), _ASKS_NOVA
             if method == LIBVIRT_METADATA else _NEEDS_NOVA) from e
+    yield from _found(state, method, found)
+
+
+def _found(state, method, found):
     there = len(state.libvirt.listAllDomains())
+    odd = _incomplete(state) if method == LIBVIRT_METADATA else []
+    for text in odd:
+        yield results.warning("machines", text + ", so it is left out",
+                              _REPAIR)
     text = "%d of %d are found by instance_discovery_method = %s" % (
         found, there, method)
     if not there:
@@ -69,16 +96,49 @@ def machines(state: results.State) -> results.Results:
             "machines", "there are none, so there is nothing to poll yet",
             "start one, or correct libvirt_uri in [DEFAULT] of "
             "ceilometer.conf")
-    elif not found:
+    elif not found and not odd:
         yield results.error(
             "machines", text,
             _NOT_NOVAS if method == LIBVIRT_METADATA else _NEEDS_NOVA)
-    elif found < there and method == LIBVIRT_METADATA:
+    elif found + len(odd) < there and method == LIBVIRT_METADATA:
         yield results.warning(
             "machines", text, "the others were not made by Nova; expect no "
             "graphs of them")
     else:
         yield results.ok("machines", text)
+
+
+def _incomplete(state, fatal=False):
+    """What is wrong with each domain whose metadata of Nova lack something.
+
+    :param fatal: only those with which Ceilometer's discovery ends
+    """
+    found = []
+    for domain in state.libvirt.listAllDomains():
+        try:
+            text = utils.instance_metadata(domain)
+            missing, is_fatal = (None, False) if text is None else _missing(
+                text)
+        except Exception as e:
+            LOG.debug("A domain cannot be read", exc_info=e)
+            missing, is_fatal = "metadata that can be read", True
+        if missing and (is_fatal or not fatal):
+            found.append("the domain %s has no %s" % (
+                domain.name(), missing))
+    return found
+
+
+def _missing(text):
+    """What Ceilometer reads there and does not find, and whether it ends."""
+    tree = etree.fromstring(text)
+    for path, attribute in _READ:
+        element = tree.find(path)
+        if element is None:
+            return path[2:] + " in Nova's metadata", False
+        if attribute and attribute not in element.attrib:
+            return "%s of %s in Nova's metadata" % (
+                attribute, path[2:]), True
+    return None, False
 
 
 def _discovered(conf, method):

@@ -53,13 +53,15 @@ def load(state: results.State) -> results.Results:
                 yield results.error(url, each.problem, each.hint or _HINT)
         else:
             state.publishers.append(found)
-            yield from _doubts(url, found)
+            yield from _doubts(state, url, found)
 
 
-def _doubts(url, found):
+def _doubts(state, url, found):
     doubts = [doubt for find in (
         _port_of_another_format, _tls_that_is_off, _names_that_collide,
         _folder_that_depends) for doubt in find(found)]
+    doubts += _names_of_projects(state, found)
+    doubts += _rates_that_expire(state, found)
     for message, hint in doubts:
         yield results.warning(url, message, hint)
     if not doubts:
@@ -99,6 +101,27 @@ def _names_that_collide(found):
             yield ("template = %s gives two %s one series, in which they "
                    "overwrite each other" % (found.template, what),
                    "add {instance} and {device} to it")
+
+
+def _names_of_projects(state, found):
+    polling = state.conf.polling
+    if found.naming == "path" and "{project_name}" in found.template \
+            and not getattr(polling, "identity_name_discovery", False):
+        yield ("template = %s has {project_name}, which is none without "
+               "identity_name_discovery" % found.template,
+               "set identity_name_discovery = true in [polling] of "
+               "ceilometer.conf (Ceilometer 20 or newer), or take "
+               "{project_id}")
+
+
+def _rates_that_expire(state, found):
+    slow = [source.get_interval() for source in state.sources
+            if source.get_interval() >= found.rate_expiry_seconds]
+    if slow and found.counters != "raw":
+        yield ("rate_expiry_seconds = %d is not longer than the polling "
+               "interval of %d seconds, so there are no rates" % (
+                   found.rate_expiry_seconds, max(slow)),
+               "set rate_expiry_seconds = %d" % (3 * max(slow)))
 
 
 def _name(found, **fields):

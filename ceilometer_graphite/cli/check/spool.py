@@ -38,6 +38,7 @@ def spools(state: results.State) -> results.Results:
                 name, *problem)
         else:
             yield _room(name, settings)
+            yield from _shared(name, settings)
             yield from _left(settings)
 
 
@@ -68,6 +69,27 @@ def _not_writable(settings):
 def _folder(settings):
     return spool.folder_of(settings.spool_dir,
                            spool.endpoints_text(settings.endpoints))
+
+
+def _shared(name, settings):
+    """A warning when several agents write the same spool."""
+    folder = _folder(settings).path
+    try:
+        with open("/proc/locks", encoding="ascii") as file:
+            locks = [line.split() for line in file]
+        inodes = {str(entry.inode()) for entry in os.scandir(folder)
+                  if entry.name.endswith(".lock")}
+    except OSError:
+        return
+    # "1: FLOCK ADVISORY WRITE pid major:minor:inode 0 EOF", as in proc(5).
+    pids = {fields[4] for fields in locks if fields[1] == "FLOCK"
+            and fields[5].rpartition(":")[2] in inodes}
+    if len(pids) > 1:
+        yield results.warning(
+            name, "%d processes write to %s: %s" % (
+                len(pids), folder, ", ".join(sorted(pids))),
+            "stop all agents but one, or give each a spool_dir of its own "
+            "in [graphite] of its ceilometer.conf")
 
 
 def _left(settings):

@@ -99,6 +99,7 @@ sinks:
             "DEFAULT": {"host": "compute-1.example.org",
                         "pipeline_cfg_file": "pipeline.yaml"},
             "compute": {"instance_discovery_method": "libvirt_metadata"},
+            "publisher": {"telemetry_secret": ""},
             "publisher_notifier": {
                 "telemetry_driver": "ceilometer_pipeline"}}
         for section, options in changes.items():

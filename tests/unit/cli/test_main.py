@@ -132,6 +132,19 @@ class ProcessTest(commands.CommandTestCase):
             self.assertEqual(("", 141), (
                 process.communicate()[1], process.returncode))
 
+    def test_an_output_that_is_full_is_an_error(self):
+        for arguments in ([], ["--json"]):
+            with open("/dev/full", "w") as full:
+                process = self.start(
+                    "check", "--config-file", str(self.directory / "none"),
+                    *arguments, stdout=full)
+                err = process.communicate()[1]
+            self.assertEqual(2, process.returncode)
+            self.assertEqual(
+                "ceilometer-graphite: the output cannot be written: No space "
+                "left on device\nhint: make room there, or write elsewhere\n",
+                err)
+
     def test_an_interrupt_ends_it_quietly(self):
         # Something that takes connections and says nothing.
         with subprocess.Popen(

@@ -13,8 +13,10 @@
 
 
 import importlib.metadata
+import importlib.util
 import os
 import re
+import sys
 import unittest
 
 import fixtures
@@ -184,3 +186,51 @@ class OptionsTest(checks.CheckTestCase):
         for name in ("localhost", "localhost.localdomain"):
             self.write_conf({"DEFAULT": {"host": name}})
             self.assert_found("warning", self.find(CONF, "host"), name)
+
+    def test_a_driver_that_there_is_not_sends_nothing_at_all(self):
+        self.write_conf({"publisher_notifier": {
+            "telemetry_driver": "ceilometer_pipelin"}})
+        self.assert_found(
+            "error", self.find(CONF, "telemetry_driver"),
+            "is ceilometer_pipelin, which no package has, so nothing is sent",
+            "set telemetry_driver = ceilometer_pipeline")
+
+    def log_to(self, **options):
+        self.write_conf({"DEFAULT": options})
+        return self.find(CONF, "log_dir")
+
+    def test_no_folder_for_logs_is_fine(self):
+        self.assert_ok(self.log_to())
+
+    def test_a_folder_for_logs_that_can_be_written_is_fine(self):
+        self.assert_ok(self.log_to(log_dir=self.directory))
+
+    def test_a_folder_for_logs_that_there_is_not_is_an_error(self):
+        for options in ({"log_dir": "/no/such"},
+                        {"log_file": "/no/such/a.log"},
+                        {"log_dir": "/", "log_file": "no/such/a.log"}):
+            self.assert_found(
+                "error", self.log_to(**options), "there is no folder /no/such",
+                "the agent ends at its start", "install -d -o ceilometer /no")
+
+    def test_logs_that_the_user_may_not_write_are_an_error(self):
+        folder = self.directory / "log"
+        folder.mkdir(mode=0o755)
+        self.log_to(log_dir=folder)
+        self.as_nobody(lambda: self.assert_found(
+            "error", self.find(CONF, "log_dir"), "may not write %s/" % folder,
+            "ceilometer-polling.log"))
+
+    @unittest.skipUnless(importlib.util.find_spec("ceilometer.cache_utils"),
+                         "this Ceilometer has no cache")
+    def test_a_cache_that_cannot_be_loaded_is_an_error(self):
+        self.assert_ok(self.find(CONF, "cache"))
+        # What is None there cannot be imported.
+        self.addCleanup(sys.modules.pop, "pylibmc", None)
+        sys.modules["pylibmc"] = None
+        for name in "no.such.backend", "dogpile.cache.pylibmc":
+            self.write_conf({"cache": {"enabled": True, "backend": name}})
+            self.assert_found("error", self.find(CONF, "cache"),
+                              name + " cannot be loaded",
+                              "the agent ends at its start",
+                              "enabled = false")

@@ -14,8 +14,12 @@
 
 import http.server
 import json
+import re
 import threading
+import types
 
+from ceilometer_graphite.cli.check import hypervisor
+from ceilometer_graphite.cli.check import results as check_results
 from tests import releases
 from tests.unit.cli import checks
 
@@ -43,6 +47,12 @@ class HypervisorTest(checks.CheckTestCase):
         self.assert_found(
             "error", self.find("ceilometer.conf", "hypervisor_inspector"),
             "hyperv")
+
+    def test_an_inspector_that_is_no_option_any_more_is_fine(self):
+        results = []
+        state = check_results.State(None, conf=types.SimpleNamespace())
+        results.extend(hypervisor.inspector(state))
+        self.assert_ok(results)
 
     def test_a_python_without_libvirt_is_an_error(self):
         self.use_libvirt(None)
@@ -104,6 +114,34 @@ class HypervisorTest(checks.CheckTestCase):
         self.write_conf(releases.options_of_nova(self))
         self.assert_found("warning", self.find(*LIBVIRT), "2 of 3 are found",
                           "no graphs of them")
+
+    def test_a_domain_without_flavor_or_owner_is_named(self):
+        for element in "flavor", "owner":
+            module = self.use_simulator(3)
+            self.write_conf(releases.options_of_nova(self))
+            self.change_second(module, lambda text, element=element: re.sub(
+                "(?s)<%s .*?</%s>|<%s>.*?</%s>" % ((element,) * 4), "", text))
+            self.assert_found(
+                "warning", self.find(*LIBVIRT), "instance-00000002 has no "
+                + element, "in Nova's metadata, so it is left out",
+                "openstack server reboot --hard")
+
+    def test_an_odd_domain_that_ends_the_whole_discovery_is_named(self):
+        self.write_conf(releases.options_of_nova(self))
+        for change in (lambda text: text.replace("uuid=", "id="),
+                       lambda text: text + "<"):
+            self.change_second(self.use_simulator(3), change)
+            found = self.assert_found(
+                "error", self.find(*LIBVIRT), "instance-00000002 has no ",
+                "which ends the discovery of all")
+            self.assertNotIn("credentials", found.hint)
+
+    def change_second(self, module, change):
+        """Change Nova's metadata of the second of the domains."""
+        def metadata(domain, kind, uri, flags=0):
+            text = domain._nova_xml
+            return change(text) if domain.name().endswith("2") else text
+        module.Domain.metadata = metadata
 
     def test_metadata_that_need_nova_without_credentials_are_an_error(self):
         module = self.use_simulator(3)

@@ -15,6 +15,7 @@
 import email.utils
 import http.server
 import json
+import socket
 import threading
 import time
 import urllib.parse
@@ -84,7 +85,17 @@ class SendTest(checks.CheckTestCase):
         results = self.find(*SEND)
         self.assert_found("ok", results[-2:], "is reached")
         self.assert_found("error", results, "send to 127.0.0.1",
-                          "it takes the connection and ends it")
+                          "it takes the connection and ends it",
+                          "set protocol = tls", "format as it reads")
+
+    def test_a_far_end_that_speaks_tls_is_an_error(self):
+        def alert(connection):
+            connection.recv(1)
+            connection.sendall(b"\x15\x03\x01\0\2\2\x46")
+            connection.shutdown(socket.SHUT_WR)
+        self.write_pipeline("graphite://%s:%d" % self.serve(alert))
+        self.assert_found("error", self.find(*SEND), "send to 127.0.0.1",
+                          "it expects TLS", "protocol = tls")
 
     def test_nothing_is_sent_where_nothing_is_reached(self):
         self.receiver.close()

@@ -12,10 +12,16 @@
 # under the License.
 
 
+import unittest
+
+from ceilometer.polling import manager
+
 from tests.unit.cli import checks
 
 SETTINGS = ("ceilometer.conf", "options", "pipeline.yaml", "publishers",
             "graphite://")
+HAS_NAMES = any(opt.name == "identity_name_discovery"
+                for opt in manager.POLLING_OPTS)
 
 
 class SettingsTestCase(checks.CheckTestCase):
@@ -164,3 +170,36 @@ class DoubtsTest(SettingsTestCase):
     def test_a_relative_spool_dir_is_a_warning(self):
         self.assert_found("warning", self.found(spool_dir="spool"),
                           "spool_dir = spool depends on the folder")
+
+
+class PollingTest(checks.CheckTestCase):
+    """What has to fit how the agent polls."""
+
+    def found(self, polling=None, **options):
+        self.write_conf({"graphite": options, "polling": polling or {}})
+        return self.find("polling.yaml", *SETTINGS)
+
+    def test_names_of_projects_that_nobody_looks_up_are_a_warning(self):
+        template = "a.{project_name}.{instance}.{meter}.{device}"
+        self.assert_found(
+            "warning", self.found(template=template),
+            "{project_name}, which is none without identity_name_discovery",
+            "set identity_name_discovery = true in [polling]")
+
+    @unittest.skipUnless(HAS_NAMES, "this Ceilometer has no such option")
+    def test_names_of_projects_that_are_looked_up_are_fine(self):
+        self.assert_ok(self.found(
+            {"identity_name_discovery": True},
+            template="a.{project_name}.{instance}.{meter}.{device}"))
+
+    def test_rates_that_expire_between_two_polls_are_a_warning(self):
+        self.assert_ok(self.found(rate_expiry_seconds=61))
+        for seconds in (59, 60):
+            self.assert_found(
+                "warning", self.found(rate_expiry_seconds=seconds),
+                "rate_expiry_seconds = %d is not longer than the polling "
+                "interval of 60 seconds" % seconds,
+                "set rate_expiry_seconds = 180")
+
+    def test_rates_that_nobody_wants_may_expire(self):
+        self.assert_ok(self.found(rate_expiry_seconds=60, counters="raw"))

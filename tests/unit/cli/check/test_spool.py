@@ -13,6 +13,8 @@
 
 
 import os
+import subprocess
+import sys
 
 from ceilometer_graphite import spool
 from ceilometer_graphite.cli import common
@@ -20,6 +22,14 @@ from tests.unit.cli import checks
 
 SPOOL = ("ceilometer.conf", "pipeline.yaml", "publishers", "graphite://",
          "spool")
+# A process that has files in a spool.
+HOLD_LOCK = """
+import sys
+from ceilometer_graphite import spool
+lock = spool.Lock.make(sys.argv[1])
+print(flush=True)
+sys.stdin.read()
+"""
 
 
 class SpoolTest(checks.CheckTestCase):
@@ -90,3 +100,22 @@ class SpoolTest(checks.CheckTestCase):
             "warning", self.found(
                 spool_size=disk.f_blocks * disk.f_frsize + 2 ** 20),
             "MiB free, and spool_size is", "smaller spool_size")
+
+    def test_two_agents_with_one_spool_are_a_warning(self):
+        self.found()
+        folder = spool.folder_of(str(self.spool), spool.endpoints_text(
+            self.state.publishers[0].endpoints))
+        folder.make("127.0.0.1:1")
+        lock = spool.Lock.make(folder.path)
+        self.addCleanup(lock.release, True)
+        self.assertEqual([], [each for each in self.found(spool_size=2 ** 20)
+                              if each.status == "warning"])
+        with subprocess.Popen(
+                [sys.executable, "-c", HOLD_LOCK, folder.path],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+            other.stdout.readline()
+            self.assert_found(
+                "warning", self.found(spool_size=2 ** 20),
+                "2 processes write to %s: " % folder.path, str(other.pid),
+                "give each a spool_dir of its own")
+            other.communicate()
