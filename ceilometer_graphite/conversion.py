@@ -366,10 +366,10 @@ class Converter:
         counter = resource.counters.get(sample.name)
         if counter is None:
             counter = self._add_counter(sample, plan, resource)
-        divisor = 1
+        divisor = largest = 1
         if definition.per:
             divisor = definition.divisor(naming.metadata(sample))
-        largest = max(divisor, counter.divisor)
+            largest = max(divisor, counter.divisor)
         is_late = now - counter.seen > self._resources.expiry
         counter.seen = plan.seen = now
         value = counter.per_second(
@@ -385,7 +385,7 @@ class Converter:
             value = _capped(value, definition.max)
         # 12 digits are more than its clocks can tell. The shortest text for
         # the same float takes three times as long to find.
-        return f"{value:.12g}"
+        return f"{value:.12g}" if value else "0"
 
     def _add_counter(self, sample, plan, resource):
         hash(sample.resource_id)  # a list cannot tell counters apart

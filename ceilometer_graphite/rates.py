@@ -76,7 +76,10 @@ class Counter:
             if elapsed < (usual / 2 if usual < math.inf else _FIRST):
                 return None
             if volume >= self.volume:
-                value = _quotient(volume - self.volume, elapsed)
+                try:
+                    value = (volume - self.volume) / elapsed
+                except OverflowError:
+                    value = math.inf
             # A poll that is missed once does not double what is usual.
             self.usual = (elapsed if elapsed < usual
                           else usual + (elapsed - usual) / 4)
@@ -93,13 +96,6 @@ def _reading(monotonic):
             and 0 <= monotonic <= sys.float_info.max):
         return monotonic
     return None
-
-
-def _quotient(grown, elapsed):
-    try:
-        return grown / elapsed
-    except OverflowError:
-        return math.inf
 
 
 class Polled:
