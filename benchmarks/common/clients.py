@@ -61,15 +61,15 @@ def lines(batch) -> bytes:
 def datapoints(batch) -> list:
     """Return the same as (path, value, seconds)."""
     seconds = _seconds(batch)
-    return [(_path(sample), sample.volume, seconds) for sample in batch]
+    return [(_path(sample, sample.name), sample.volume, seconds)
+            for sample in batch]
 
 
-def _path(sample):
+def _path(sample, meter):
     metadata = sample.resource_metadata
     device = metadata.get("disk_name") or metadata.get("vnic_name")
     path = (f"ceilometer.compute-1.{sample.project_id}."
-            f"{metadata['display_name']}_{metadata['instance_id']}."
-            f"{sample.name}")
+            f"{metadata['display_name']}_{metadata['instance_id']}.{meter}")
     return f"{path}.{device}" if device else path
 
 
@@ -95,14 +95,14 @@ class PlainSocket:
             if self._socket is None:
                 self._socket = socket.create_connection(
                     self._address, _TIMEOUT_SECONDS)
-            self._socket.sendall(self._lines(batch))
+            self._socket.sendall(self.lines(batch))
         except OSError:
             if self._socket is not None:
                 self._socket.close()
             self._socket = None
 
-    @staticmethod
-    def _lines(batch):
+    def lines(self, batch):
+        """Return what a batch becomes."""
         return lines(batch)
 
 
@@ -118,23 +118,24 @@ class RatesSocket(PlainSocket):
         self._names = {}
         self._last = {}
 
-    def _lines(self, batch):
+    def lines(self, batch):
         seconds = _seconds(batch)
         texts = []
         for sample in batch:
             key = sample.name, sample.resource_id
             path = self._names.get(key)
+            is_counter = sample.type == "cumulative"
             if path is None:
-                path = self._names[key] = _path(sample)
+                path = self._names[key] = _path(
+                    sample, sample.name + ".rate" * is_counter)
             volume = sample.volume
-            if sample.type == "cumulative":
+            if is_counter:
                 now = sample.monotonic_time
                 before = self._last.get(key)
                 self._last[key] = volume, now
                 if before is None:
                     continue
                 volume = (volume - before[0]) / (now - before[1])
-                path += ".rate"
             texts.append(f"{path} {volume} {seconds}\n")
         return "".join(texts).encode("ascii")
 

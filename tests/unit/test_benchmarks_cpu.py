@@ -15,11 +15,14 @@ import argparse
 import json
 
 from ceilometer import publisher
+from oslo_utils import netutils
 
 from benchmarks.common import arguments
 from benchmarks.common import clients
 from benchmarks.common import report
 from benchmarks.cpu import cycle
+from ceilometer_graphite import conversion
+from ceilometer_graphite import settings
 from tests.unit import base
 
 NODE = cycle.Node(7, 5)
@@ -47,6 +50,22 @@ class FloorTest(base.AgentTestCase):
             made.publish_samples(batch)
         self.assertEqual(
             self.lines, b"".join(self.receiver.take(self.lines.count(b"\n"))))
+
+    def test_with_rates_it_writes_what_we_write_of_rates(self):
+        floor = clients.RatesSocket(0)
+        converter = conversion.Converter(settings.load_settings(
+            self.conf, netutils.urlsplit("graphite://localhost")))
+        ours = {}
+        for batch in self.batches:
+            for line in converter.convert(batch)[0]:
+                path, value, second = line.split()
+                ours[path, second] = float(value)
+        lines = "".join(floor.lines(batch).decode() for batch in self.batches)
+        for path, value, second in map(str.split, lines.splitlines()):
+            # cpu becomes cpu_util, which the floor does not know.
+            if not path.endswith(".cpu.rate"):
+                self.assertAlmostEqual(
+                    1, (1 + float(value)) / (1 + ours[path, second]), 9)
 
     def test_other_clients_get_the_same_datapoints(self):
         self.assertEqual(self.lines, "".join(
