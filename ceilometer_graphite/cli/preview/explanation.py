@@ -25,6 +25,13 @@ from ceilometer_graphite.cli import pipelines
 PACKAGED = "the packaged definitions.yaml"
 _HASH = re.compile(r"_[0-9a-f]{16}\Z")
 _HASH_BYTES = 17
+# Why a value is missing, by what its name begins with.
+_WHY_NONE = {
+    "project_name": "unless [polling] identity_name_discovery is true",
+    "metadata.user_metadata": "unless the user gave it and, from Ceilometer "
+                              "27 on, [compute] fetch_extra_metadata is true",
+    "metadata.": "in the metadata of this sample",
+}
 
 
 def explain(sent: pipelines.Sent, meter: str) -> list[dict]:
@@ -142,7 +149,9 @@ def _note(value, written):
     if written is None:
         return "left out, there is none"
     if not raw:
-        return "there is none"
+        return " ".join(["there is none", *(
+            why for name, why in _WHY_NONE.items()
+            if source.startswith(name))][:2])
     notes = []
     if source == "host" and written == sanitize.short_host(raw) != raw:
         notes.append("up to the first dot")

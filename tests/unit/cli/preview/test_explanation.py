@@ -162,6 +162,20 @@ class FieldsTest(ExplainTest):
         fields = self.fields("power.state", self.sample(project_id=None))
         self.assertEqual(("none", "there is none"), fields["{project_id}"])
 
+    def test_an_absent_value_is_told_with_what_would_bring_it(self):
+        fields = self.fields(
+            "power.state", self.sample(),
+            template="{meter}.{project_name}.{metadata.x}."
+                     "{metadata.user_metadata.y}")
+        for field, why in (
+                ("{project_name}", "there is none unless [polling] "
+                 "identity_name_discovery is true"),
+                ("{metadata.x}",
+                 "there is none in the metadata of this sample")):
+            self.assertEqual(("none", why), fields[field])
+        _, why = fields["{metadata.user_metadata.y}"]
+        self.assertIn("[compute] fetch_extra_metadata is true", why)
+
     def test_what_the_options_leave_out_is_told(self):
         fields = self.fields("power.state", self.sample(), prefix="",
                              append_hostname="false")
