@@ -244,17 +244,25 @@ class Outbox:
             self._backlog.extendleft(reversed(loaded))
             self._trim_recent_locked()
 
-    def forget(self, file: File) -> int:
-        """A file will be gone, and its batches in memory have no copy then.
+    def drop(self, file: File) -> int:
+        """Drop what waits of a file that has to go.
 
-        :returns: how many lines those are
+        :returns: how many of its lines are in flight, and have no copy then
         """
         with self._lock:
-            batches = [batch for batch in self._unconfirmed_locked()
-                       if batch.file is file]
-            for batch in batches:
+            for waiting in (self._backlog, self._live):
+                batches = [*waiting]
+                waiting.clear()
+                for batch in batches:
+                    if batch.file is file:
+                        self._bytes -= batch.size
+                        self._leave_file_locked(batch, delivered=False)
+                    else:
+                        waiting.append(batch)
+            sent = [each for each in self._in_flight if each.file is file]
+            for batch in sent:
                 self._leave_file_locked(batch, delivered=False)
-        return sum(batch.count for batch in batches)
+        return sum(batch.count for batch in sent)
 
     def room(self) -> int:
         """How many bytes may be loaded from files; half is for new lines."""

@@ -15,12 +15,13 @@
 
 A folder has one subfolder for each set of endpoints, with gzip files of plain
 lines, so that ``zcat *.lines.gz | nc graphite 2003`` sends them by hand. Each
-flush is one gzip member, whose header says how many lines it and the file
-before it hold. So a damaged member costs its own lines only, and they can be
-counted.
+flush is one gzip member, whose header says how long it is, and how many lines
+it and the file before it hold. So a damaged member costs its own lines only,
+and they can be counted.
 """
 
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Iterator
 import contextlib
 import errno
@@ -54,14 +55,18 @@ RETRY_SECONDS = 5.0
 # A file is closed at so many bytes of lines.
 FILE_BYTES = 1024 * 1024
 _SUFFIX = ".lines.gz"
+_LOCK_SUFFIX = ".lock"
 _NAME = re.compile(r"\d{20}\.(?P<owner>[0-9a-f]+)\.lines\.gz")
 _ENDPOINTS = "endpoints"
 
 # RFC 1952, 2.3: magic, deflate, FEXTRA, no time, fastest, Unix; the length of
-# the extra field; then our subfield with two numbers of lines.
-_HEADER = struct.Struct("<4s6sH2sHII")
+# the extra field; our subfield: the bytes and the lines of the member, and the
+# lines before it. A checksum of all this ends the subfield.
+_HEADER = struct.Struct("<4s6sH2sHIII")
+_CHECKSUM = struct.Struct("<H")
 _MAGIC = b"\x1f\x8b\x08\x04"
 _ID = b"CG"
+_HEADER_BYTES = _HEADER.size + _CHECKSUM.size
 _TRAILER = struct.Struct("<II")
 
 
@@ -82,54 +87,51 @@ def pack(lines: bytes, count: int, before: int) -> bytes:
     :param count: how many they are
     :param before: how many lines are before them in their file
     """
-    deflate = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS)
+    deflate = zlib.compressobj(1, wbits=-zlib.MAX_WBITS)
+    body = deflate.compress(lines) + deflate.flush()
+    header = _HEADER.pack(
+        _MAGIC, b"\0\0\0\0\4\3", 18, _ID, 14,
+        _HEADER_BYTES + len(body) + _TRAILER.size, count, before)
     return b"".join((
-        _HEADER.pack(_MAGIC, b"\0\0\0\0\4\3", 12, _ID, 8, count, before),
-        deflate.compress(lines), deflate.flush(),
-        _TRAILER.pack(zlib.crc32(lines), len(lines) & 0xffffffff)))
+        header, _CHECKSUM.pack(zlib.crc32(header) & 0xffff), body,
+        _TRAILER.pack(zlib.crc32(lines), len(lines))))
 
 
 def unpack(data: bytes) -> Iterator[Member]:
     """The members of a file; after a damaged one it goes on at the next."""
     seen = total = 0
-    start = -1
-    while (start := data.find(_MAGIC, start + 1)) >= 0:
-        header = _header(data, start)
-        if header is None:
-            continue
-        count, before = header
-        total = before + count
-        member = _inflate(data, start + _HEADER.size)
-        if member is not None:
-            lines, end = member
-            yield Member(lines, before - seen)
-            seen = total
-            start = end - 1
+    start = data.find(_MAGIC)
+    while start >= 0:
+        header, end = _header(data, start), start + 1
+        if header is not None:
+            size, count, before = header
+            total = before + count
+            lines = _inflate(data[start:start + size])
+            if lines is not None:
+                yield Member(lines, before - seen)
+                seen, end = total, start + size
+        start = data.find(_MAGIC, end)
     if total > seen:
         yield Member(b"", total - seen)
 
 
-def _header(data: bytes, start: int) -> tuple[int, int] | None:
-    """How many lines a member holds, and those before it in its file."""
-    if len(data) < start + _HEADER.size:
+def _header(data: bytes, start: int) -> tuple[int, int, int] | None:
+    """The bytes and the lines of a member, and the lines before it."""
+    end = start + _HEADER.size
+    header, checksum = data[start:end], data[end:start + _HEADER_BYTES]
+    if checksum != _CHECKSUM.pack(zlib.crc32(header) & 0xffff):
         return None
-    *_, name, _, count, before = _HEADER.unpack_from(data, start)
-    return (count, before) if name == _ID else None
+    return _HEADER.unpack(header)[-3:]
 
 
-def _inflate(data: bytes, start: int) -> tuple[bytes, int] | None:
-    """The lines of a member and where it ends; None when it is damaged."""
-    inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+def _inflate(data: bytes) -> bytes | None:
+    """The lines of a member; None when it is damaged."""
+    inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
     try:
-        lines = inflate.decompress(data[start:])
+        lines = inflate.decompress(data)
     except zlib.error:
         return None
-    end = len(data) - len(inflate.unused_data)
-    if not inflate.eof or len(data) < end + _TRAILER.size or (
-            _TRAILER.unpack_from(data, end) != (
-                zlib.crc32(lines), len(lines) & 0xffffffff)):
-        return None
-    return lines, end + _TRAILER.size
+    return lines if inflate.eof else None
 
 
 def count_lines(data: bytes) -> int:
@@ -137,8 +139,8 @@ def count_lines(data: bytes) -> int:
     start = len(data)
     while (start := data.rfind(_MAGIC, 0, start)) >= 0:
         header = _header(data, start)
-        if header:
-            return sum(header)
+        if header is not None:
+            return header[1] + header[2]
     return 0
 
 
@@ -146,17 +148,23 @@ class SpoolFile:
     """A file of the spool.
 
     :ivar size: bytes on disk
+    :ivar lines: how many were written
     :ivar left: how many of its lines are not confirmed
     :ivar pending: how many batches in memory it holds a copy of
     :ivar incomplete: whether lines of it are in no batch in memory
     """
 
-    def __init__(self, path: str, size: int = 0, left: int = 0) -> None:
+    def __init__(self, path: str, size: int = 0, lines: int = 0) -> None:
         self.path = path
         self.size = size
-        self.left = left
+        self.lines = self.left = lines
         self.pending = 0
         self.incomplete = bool(size)
+
+    @property
+    def written_at(self) -> float:
+        """Seconds since 1970 at which it was made."""
+        return int(os.path.basename(self.path)[:20]) / 1e9
 
 
 class Spool:
@@ -190,6 +198,7 @@ class Spool:
         self._locks: list[Lock] = []
         self._writer: Writer | None = None
         self._wake = threading.Event()
+        self._is_failing = False
         self._is_ending = False
         self._is_closing = False
         self._thread = threading.Thread(
@@ -223,7 +232,7 @@ class Spool:
             self._thread.join(max(0.0, seconds))
 
     def abandon(self) -> None:
-        """In a forked child: let go of what is its parent's."""
+        """Let go of locks and files, as a forked child of its parent's."""
         while self._locks:
             self._locks.pop().release(delete=False)
         self._close_writer()
@@ -238,9 +247,11 @@ class Spool:
         while not (self._is_closing and self._box.is_done()):
             try:
                 self.step()
+                self._works()
                 pause = WAITED_SECONDS / 2
             except Exception as e:
-                self._failed(e)
+                self._failed(e, is_news=not self._is_failing)
+                self._is_failing = True
                 pause = RETRY_SECONDS
             if self._is_ending:
                 time.sleep(0.02)
@@ -254,21 +265,28 @@ class Spool:
             self._clean()
             self._unlock()
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, error: Exception, is_news: bool = False) -> None:
         known = isinstance(error, OSError)
         path = getattr(error, "filename", None)
-        self._throttle.log(
-            logging.ERROR, type(error), "The spool in %s cannot be used, and "
+        say = self._throttle.log_always if is_news else self._throttle.log
+        say(logging.ERROR, type(error), "The spool in %s cannot be used, and "
             "lines wait in memory: %s%s", self._root,
             getattr(error, "strerror", None) or error,
             ": %s" % path if path else "",
             exc_info=None if known else error)
+
+    def _works(self) -> None:
+        if self._is_failing:
+            self._is_failing = False
+            LOG.info("The spool in %s can be used again", self._root)
 
     def step(self) -> None:
         """Save, delete and read what it is time for.
 
         :raises OSError: when the disk does not take or give it
         """
+        if self._locks and not os.path.isdir(os.path.dirname(self._own.path)):
+            self.abandon()  # somebody has deleted the folder
         if not self._locks:
             self._open()
         since = self._clock() - (0 if self._is_ending else WAITED_SECONDS)
@@ -307,9 +325,10 @@ class Spool:
             except OSError as e:
                 self._failed(e)
         self._files.sort(key=lambda file: os.path.basename(file.path))
+        folder.tidy()
 
     def _tell_of(self, folder: "Folder") -> None:
-        count = folder.count_lines()
+        count = folder.count_left()
         if count:
             LOG.warning(
                 "%s has %d lines for %s, which is no endpoint any more. Send "
@@ -349,7 +368,7 @@ class Spool:
                 self._delete(file)
         while self.bytes() > self._size and self._files:
             file = self._files[0]
-            lost = file.left - self._box.forget(file)
+            lost = file.left - self._box.drop(file)
             self._delete(file)
             if lost > 0:
                 self._counts.warn(
@@ -373,27 +392,33 @@ class Spool:
             return
         if self._writer is not None and self._writer.file is file:
             self._close_writer()
-        batches, lost = [], 0
-        now = self._clock()
+        batches = self._batches(file)
+        count = sum(batch.count for batch in batches)
+        # What is missing may have been delivered before.
+        lost = min(file.lines - count, file.left)
+        file.incomplete = False
+        file.lines = file.left = count
+        self._box.load(batches)
+        self._link.wake()
+        if lost > 0:
+            self._counts.warn(
+                stats.DROPPED + "spool_corrupt", lost,
+                "%d lines were dropped: %s is damaged", lost, file.path)
+
+    def _batches(self, file: SpoolFile) -> list[outbox.Batch]:
+        """What can be read of a file."""
         try:
             data = _read(file.path)
+        except FileNotFoundError:
+            return []
         except OSError:
             # It is not tried again, and no other file waits for it.
             self._files.remove(file)
             raise
-        for member in unpack(data):
-            lost += member.lost
-            for piece in wire.datagrams(member.lines, outbox.BATCH_BYTES):
-                batches.append(outbox.Batch(
-                    piece, piece.count(b"\n"), now, file))
-        file.incomplete = False
-        file.left = sum(batch.count for batch in batches)
-        self._box.load(batches)
-        self._link.wake()
-        if lost:
-            self._counts.warn(
-                stats.DROPPED + "spool_corrupt", lost,
-                "%d lines were dropped: %s is damaged", lost, file.path)
+        since = self._clock() - (time.time() - file.written_at)
+        return [outbox.Batch(piece, piece.count(b"\n"), since, file)
+                for member in unpack(data)
+                for piece in wire.datagrams(member.lines, outbox.BATCH_BYTES)]
 
     def _unlock(self) -> None:
         """Let go of files that remain, for the next process."""
@@ -417,7 +442,6 @@ class Writer:
         self.fd = _open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         self.file = SpoolFile(path)
         self.raw_bytes = 0
-        self._lines = 0
 
     def append(self, batches: list[outbox.Batch]) -> None:
         """Write batches as one member.
@@ -426,7 +450,7 @@ class Writer:
         """
         lines = b"".join(batch.lines for batch in batches)
         count = sum(batch.count for batch in batches)
-        data = memoryview(pack(lines, count, self._lines))
+        data = memoryview(pack(lines, count, self.file.lines))
         try:
             while data:
                 data = data[os.write(self.fd, data):]
@@ -436,7 +460,7 @@ class Writer:
             raise
         self.file.size = os.lseek(self.fd, 0, os.SEEK_CUR)
         self.raw_bytes += len(lines)
-        self._lines += count
+        self.file.lines += count
 
     def close(self) -> None:
         """Close the file."""
@@ -457,14 +481,16 @@ class Lock:
     @classmethod
     def make(cls, folder: str) -> "Lock":
         """The lock of this process."""
-        lock = cls.take(folder, secrets.token_hex(8))
-        assert lock is not None  # noqa: S101
-        return lock
+        while True:
+            lock = cls.take(folder, secrets.token_hex(8))
+            # Another process may have tidied it away before it was locked.
+            if lock is not None:
+                return lock
 
     @classmethod
     def take(cls, folder: str, owner: str) -> "Lock | None":
         """The lock of a process that is gone; None when it is not."""
-        path = os.path.join(folder, owner + ".lock")
+        path = os.path.join(folder, owner + _LOCK_SUFFIX)
         fd = _open(path, os.O_RDWR | os.O_CREAT)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -496,13 +522,21 @@ class Folder:
 
         :raises OSError: when it cannot be, or is somebody else's
         """
-        os.makedirs(self.path, mode=0o700, exist_ok=True)
+        os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(self.path, mode=0o700)
         fd = os.open(self.path,
                      os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
+            if os.fstat(fd).st_uid != os.geteuid():
+                raise PermissionError(
+                    errno.EPERM, "it belongs to another user", self.path)
             os.fchmod(fd, 0o700)
         finally:
             os.close(fd)
+        with contextlib.suppress(OSError):
+            if self.endpoints() == endpoints.split(","):
+                return
         fd = _open(os.path.join(self.path, _ENDPOINTS),
                    os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         with open(fd, "w", encoding="utf-8") as file:
@@ -529,8 +563,33 @@ class Folder:
 
     def count_lines(self) -> int:
         """How many lines it has."""
-        return sum(count_lines(_read(path))
-                   for paths in self.by_owner().values() for path in paths)
+        return self._count(self.by_owner())
+
+    def count_left(self) -> int:
+        """How many of them no process that lives is to send."""
+        return self._count([owner for owner in self.by_owner()
+                            if self._is_left(owner)])
+
+    def _count(self, owners: Iterable[str]) -> int:
+        return sum(count_lines(_read(path)) for owner, paths in
+                   self.by_owner().items() if owner in owners
+                   for path in paths)
+
+    def _is_left(self, owner: str) -> bool:
+        lock = Lock.take(self.path, owner)
+        if lock is not None:
+            lock.release(delete=False)
+        return lock is not None
+
+    def tidy(self) -> None:
+        """Delete the locks of processes that are gone and left no file."""
+        owners = self.by_owner()
+        for name in os.listdir(self.path):
+            owner, suffix = os.path.splitext(name)
+            if suffix == _LOCK_SUFFIX and owner not in owners:
+                lock = Lock.take(self.path, owner)
+                if lock is not None:
+                    lock.release(delete=True)
 
 
 def folder_of(root: str, endpoints: str) -> Folder:

@@ -243,7 +243,7 @@ class FaultsTestCase(base.BaseTestCase):
         part.wait_until(lambda: part.count() >= count, timeout_seconds,
                         f"{count} lines")
 
-    def assert_all_arrive(self, lines, *receivers, timeout_seconds=30):
+    def assert_all_arrive(self, lines, *receivers, timeout_seconds=90):
         """Each line was read, whole, by one of the receivers.
 
         More may have come, of samples only.

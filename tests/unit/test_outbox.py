@@ -258,13 +258,17 @@ class OutboxTest(base.BaseTestCase):
         box.confirm()
         self.assertEqual(0, file.pending)
 
-    def test_a_file_that_goes_leaves_what_is_in_memory(self):
-        box, file = self.make(), File()
-        self.put(box, 1, 2)
-        box.saved(box.unsaved(self.clock.now, False), file)
-        self.assertEqual(2, box.forget(file))
-        self.assertEqual(2, box.unsaved_lines())
-        self.assertEqual([1, 2], self.take(box))
+    def test_a_file_that_goes_takes_its_lines_that_wait_along(self):
+        box, file, other = self.make(), File(), File()
+        for number, each in ((1, file), (2, file), (3, other)):
+            self.put(box, number)
+            box.saved(box.unsaved(self.clock.now, False), each)
+        box.take_live(1)
+        self.assertEqual(1, box.drop(file))
+        self.assertEqual(1, box.unsaved_lines())
+        box.retry()
+        self.assertEqual([1, 3], self.take(box))
+        self.assertEqual(0, file.pending)
 
     def test_it_tells_how_much_waits_and_for_how_long(self):
         box = self.make()

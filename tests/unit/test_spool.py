@@ -14,6 +14,7 @@
 import gzip
 import os
 import pathlib
+import shutil
 import stat
 import types
 
@@ -83,6 +84,9 @@ class MemberTest(base.BaseTestCase):
                  + data[middle + 8:], {7}),
                 ("a bit flipped", data[:middle] + bytes([
                     data[middle] ^ 1]) + data[middle + 1:], {7}),
+                ("a bit of a number of lines flipped", data[:starts[7] + 20]
+                 + bytes([data[starts[7] + 20] ^ 64])
+                 + data[starts[7] + 21:], {7}),
                 ("a header zeroed", data[:starts[7]] + bytes(24)
                  + data[starts[7] + 24:], {7}),
                 ("a checksum zeroed", data[:starts[8] - 8] + bytes(8)
@@ -97,6 +101,14 @@ class MemberTest(base.BaseTestCase):
                 ("the beginning cut off", data[30:], {0})):
             with self.subTest(name):
                 self.assertEqual(gone, self.damaged(changed))
+
+    def test_no_bit_that_flips_costs_another_member(self):
+        data, starts = file_of(20)
+        for place in range(starts[7], starts[8]):
+            for bit in 1, 16, 128:
+                changed = bytearray(data)
+                changed[place] ^= bit
+                self.assertLessEqual(self.damaged(bytes(changed)), {7})
 
     def test_no_bytes_raise(self):
         for data in (b"", b"\x1f", b"\x1f\x8b\x08\x04" * 100, bytes(5000),
@@ -279,6 +291,35 @@ class SpoolTest(SpoolTestCase):
             20000, len(sent) + self.counts["lines_dropped.spool_full"])
         self.assertIn("spool_size = 20000", self.log.output)
 
+    def test_a_spool_that_is_smaller_than_memory_stays_full_and_rests(self):
+        made, box = self.make(spool_size=5000)
+        box.fail()
+        for first in range(0, 10000, 500):
+            self.put(box, first, 500)
+            self.wait(made)
+        self.assertTrue(box.is_done())
+        before = self.files()
+        self.wait(made)
+        self.assertEqual(before, self.files())
+        self.link.is_connected = True
+        sent = set()
+        while self.files():
+            sent |= set(self.sent(box))
+            made.step()
+        self.assertEqual(
+            10000, len(sent) + self.counts["lines_dropped.spool_full"])
+        self.assertIn(9999, sent)
+
+    def test_a_folder_that_was_deleted_is_made_again(self):
+        made, box = self.make()
+        box.fail()
+        self.put(box, 0)
+        self.wait(made)
+        shutil.rmtree(self.root / "spool")
+        self.put(box, COUNT)
+        self.wait(made)
+        self.assertEqual(lines(COUNT), self.on_disk())
+
     def test_the_sender_is_told_of_what_comes_back(self):
         self.left_behind(0)
         made, _ = self.make()
@@ -391,6 +432,24 @@ class DiskTest(SpoolTestCase):
         self.assertEqual(1, self.log.output.count("has 100 lines for a:2003"))
         self.assertIn("ceilometer-graphite spool send a_2003",
                       self.log.output)
+
+    def test_lines_that_a_living_process_sends_are_not_told_of(self):
+        other, others = self.make()
+        others.fail()
+        self.put(others, 0)
+        self.wait(other)
+        made, _ = self.make((("b", 2003),))
+        self.wait(made)
+        self.assertNotIn("has 50 lines", self.log.output)
+
+    def test_the_locks_of_processes_that_left_nothing_are_deleted(self):
+        for _ in range(5):
+            made, _ = self.make()
+            self.wait(made)
+            made.abandon()
+        made, _ = self.make()
+        self.wait(made)
+        self.assertEqual(1, len(list(self.root.glob("spool/*/*.lock"))))
 
     def test_its_end_keeps_what_waits_and_deletes_its_lock(self):
         made, box = self.make()

@@ -100,7 +100,7 @@ def _left(settings):
     for folder in spool.folders(settings.spool_dir):
         if mine & set(folder.endpoints()):
             continue
-        count = folder.count_lines()
+        count = folder.count_left()
         if count:
             yield results.warning(
                 "spool " + folder.path, "%d lines wait for %s, which is no "
