@@ -11,7 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Write dashboards for Grafana or for graphite-web.
+"""Write dashboards for Grafana or for graphite-web, and Grafana's alerts.
 
 Their queries are for the names that the agent's configuration gives to the
 series, or --prefix and --template. Without --output it only lists them.
@@ -26,11 +26,16 @@ from ceilometer_graphite import settings as publisher_settings
 from ceilometer_graphite.cli import common
 from ceilometer_graphite.cli import parser
 from ceilometer_graphite.cli import pipelines
+from ceilometer_graphite.dashboards import alerts
 from ceilometer_graphite.dashboards import description
 from ceilometer_graphite.dashboards import grafana
 from ceilometer_graphite.dashboards import graphite_web
 from ceilometer_graphite.dashboards import layout
 
+ALERTS = "alerts.yaml"
+HOW_TO_LOAD_ALERTS = (
+    "%%s: copy it to /etc/grafana/provisioning/alerting, and give the data "
+    "source the uid %s" % alerts.DATA_SOURCE)
 FORMATS = {"grafana": grafana, "graphite": graphite_web}
 
 
@@ -46,18 +51,44 @@ def run(arguments: argparse.Namespace) -> int:
     chosen = {role: getattr(arguments, role) for role in parser.ROLES
               if getattr(arguments, role)}
     pages = list(_pages(settings))
+    publishers = next((its_layout for page, its_layout in pages
+                       if page.of_publishers), None)
     if arguments.output is None:
-        for page, _ in pages:
-            print("%s.json  %s" % (page.name, page.description))
-        print("--output DIR writes them.")
+        _list(pages, module is grafana)
         return 0
-    paths = [arguments.output / (page.name + ".json") for page, _ in pages]
-    _write(paths, [module.dashboard(page, its_layout, chosen, settings,
-                                    arguments.minutes)
-                   for page, its_layout in pages], arguments.force)
+    texts = {
+        arguments.output / (page.name + ".json"): json.dumps(
+            module.dashboard(page, its_layout, chosen, settings,
+                             arguments.minutes, publishers),
+            indent=2) + "\n"
+        for page, its_layout in pages}
+    paths = list(texts)
+    if module is grafana:
+        texts[arguments.output / ALERTS] = _alerts(settings, publishers)
+    _write(texts, arguments.force)
     for path, (page, _) in zip(paths, pages, strict=True):
         print(module.how_to_load(path, page, chosen))
+    if module is grafana:
+        print(HOW_TO_LOAD_ALERTS % (arguments.output / ALERTS))
     return 0
+
+
+def _list(pages, with_alerts):
+    for page, _ in pages:
+        print("%s.json  %s" % (page.name, page.description))
+    if with_alerts:
+        print("%s  Alerts for Grafana to provision." % ALERTS)
+    print("--output DIR writes them.")
+
+
+def _alerts(settings, publishers):
+    """The text of the file of alerts; without publishers none of theirs."""
+    of_machines = layout.of_machines(settings)
+    return alerts.provisioned([
+        (alert, alerts.query(alert, publishers if alert.of_publishers
+                             else of_machines, settings))
+        for alert in alerts.load()
+        if publishers or not alert.of_publishers])
 
 
 def _pages(settings):
@@ -115,16 +146,16 @@ def _renamed(settings, arguments):
     return dataclasses.replace(settings, namer=namer)
 
 
-def _write(paths, documents, force):
-    """Write all documents as JSON, or none where a file would be replaced."""
-    there = [str(path) for path in paths if path.exists()]
+def _write(texts, force):
+    """Write all texts by path, or none where a file would be replaced."""
+    there = [str(path) for path in texts if path.exists()]
     if there and not force:
         raise common.CommandError("there is already %s" % ", ".join(there),
                                   "--force replaces what is there")
-    for path, document in zip(paths, documents, strict=True):
+    for path, text in texts.items():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(document, indent=2) + "\n")
+            path.write_text(text)
         except OSError as e:
             raise common.CommandError(
                 "%s cannot be written: %s" % (path, e.strerror),

@@ -26,6 +26,8 @@ import yaml
 from ceilometer_graphite.dashboards import layout as layouts
 
 PER_SECOND = "per second"
+# An instance's id behind its name: its first eight digits tell enough.
+_SHORT = ',"_([0-9a-f]{8})-[0-9a-f-]{27}$"," \\1"'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,25 +35,37 @@ class Target:
     """A query of a panel.
 
     :ivar of: a meter, or a list of those that are added up
-    :ivar times: a meter that each machine's value is multiplied by
+    :ivar times: a meter that each instance's value is multiplied by
+    :ivar over: a meter that each line is divided by
     :ivar count: whether it counts what has a value, and does not add up
-    :ivar by: ``machine``, or a list of roles of a layout: one line of each;
+    :ivar by: ``instance``, or a list of roles of a layout: one line of each;
         all is added up to one line without
     :ivar scale: a factor; or ``per second``, of what a publisher counts from
         one report to the next
     :ivar top: at most so many lines, those of the highest average
+    :ivar others: whether one more line is the sum of all but those
     :ivar legend: the name of the line; with ``by``, what follows the name
     :ivar otherwise: the name of a line at 0 where there are no series
+    :ivar limit: whether it is a dashed line, which others come up to
+    :ivar constant: the value of a line without series
+    :ivar silent: whether a line is 0 of what had points, and has none now
+    :ivar of_publishers: whether it is about publishers, on any page
     """
 
-    of: str | list[str]
+    of: str | list[str] = ""
     times: str = ""
+    over: str = ""
     count: bool = False
     by: str | typing.Sequence[str] = ()
     scale: float | str = 1
     top: int = 0
+    others: bool = False
     legend: str = ""
     otherwise: str = ""
+    limit: bool = False
+    constant: float = 0
+    silent: bool = False
+    of_publishers: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +95,7 @@ class Dashboard:
         is what the page is about, of the others any may be chosen
     :ivar listed_by: more of them, which narrow the choice and nothing else
     :ivar may_be_any: whether any may be chosen of the last, too
-    :ivar of_publishers: whether it is about publishers, and not machines
+    :ivar of_publishers: whether it is about publishers, and not instances
     """
 
     name: str
@@ -117,21 +131,30 @@ class Writer(typing.NamedTuple):
     :ivar chosen: what is chosen of the names, by role
     :ivar of_reports: whether they are of the publishers' reports
     :ivar report_seconds: between two of these
+    :ivar publishers: the layout of the publishers' series, where they have
+        any and the other layout is that of instances
     """
 
     layout: layouts.Layout
     chosen: dict[str, str]
     of_reports: bool
     report_seconds: float
+    publishers: layouts.Layout | None = None
+
+    def targets(self, panel: Panel) -> list[Target]:
+        """The targets of a panel that there are series for."""
+        return [target for target in panel.targets if self.of_reports
+                or self.publishers or not target.of_publishers]
 
     def expression(self, target: Target) -> str:
         """The expression of a :class:`Target`."""
-        meters = [target.of] if isinstance(target.of, str) else target.of
-        written = self._values(target, meters)
-        written = (self._by(written, meters[0], target.by) if target.by
-                   else "sumSeries(%s)" % written)
-        if target.top:
-            written = "highestAverage(%s,%d)" % (written, target.top)
+        if target.of_publishers and self.publishers and not self.of_reports:
+            return self._replace(
+                layout=self.publishers, of_reports=True).expression(target)
+        written = ("constantLine(%.9g)" % target.constant if target.constant
+                   else self._lines(target))
+        if target.limit:
+            written = "dashed(%s)" % written
         if target.legend:
             written = ('aliasSub(%s,"$"," %s")' if target.by
                        else 'alias(%s,"%s")') % (written, target.legend)
@@ -139,19 +162,46 @@ class Writer(typing.NamedTuple):
             written = self._or_nothing(written, target.otherwise)
         return written
 
+    def _lines(self, target):
+        """The lines, named by what they are of."""
+        meters = [target.of] if isinstance(target.of, str) else target.of
+        written = self._by(self._values(target, meters), meters[0], target)
+        if target.over:
+            written = self._divided(written, target)
+        if target.silent:
+            written = "currentBelow(%s,0)" % written
+        if not target.top:
+            return self._named(written, target)
+        top = "highestAverage(%s,%d)" % (written, target.top)
+        named = self._named(top, target)
+        if not target.others:
+            return named
+        # Sums differ in their last digits; that is no other line.
+        return ('group(%s,alias(maximumAbove(diffSeries(sumSeries(%s),'
+                'sumSeries(%s)),0.001),"others"))' % (named, written, top))
+
     def _values(self, target, meters):
         """What is added up."""
-        written = self._series(meters)
+        written = self._series(meters, target.silent)
         if target.times:
             written = self._grouped(
                 self._series([*meters, target.times]), "multiply", meters[0],
                 ["hypervisor", *self.layout.machine])
-        if target.count:
+        if target.count or target.silent:
             written = "offset(scale(%s,0),1)" % written
+        if target.silent:
+            written = "transformNull(%s,0)" % written
         factor = (1 / self.report_seconds if target.scale == PER_SECOND
                   else target.scale)
         return ("scale(%s,%.9g)" % (written, factor) if factor != 1
                 else written)
+
+    def _divided(self, written, target):
+        """Each line over the line of the same name."""
+        over = self._by(self._series([target.over]), target.over, target)
+        count = len(self._roles(target)) or 1
+        return 'groupByNodes(group(%s,invert(%s)),"multiply",%s)' % (
+            written, over, ",".join(map(str, range(count))))
 
     def _or_nothing(self, written, name):
         """An expression, or a line at 0 where others have points."""
@@ -159,23 +209,41 @@ class Writer(typing.NamedTuple):
         return 'fallbackSeries(%s,alias(scale(sumSeries(%s),0),"%s"))' % (
             written, others, name)
 
-    def _series(self, meters):
+    def _series(self, meters, late=False):
         written = ",".join(
             self.layout.series(meter, self.chosen) for meter in meters)
         if len(meters) > 1:
             written = "group(%s)" % written
         # A poll that is a little late leaves a gap of one point, in which
         # a sum would fall. Reports count what was, and are not repeated.
+        if late:
+            return "keepLastValue(%s,3)" % written
         return (written if self.of_reports
                 else "keepLastValue(%s,1)" % written)
 
-    def _by(self, written, meter, by):
-        if by != "machine":
-            return self._grouped(written, "sum", meter, by)
+    def _roles(self, target):
+        """The roles that tell the lines apart."""
+        return self.layout.machine if target.by == "instance" else target.by
+
+    def _by(self, written, meter, target):
+        """One line for each of what a target is by, or their sum."""
+        if not target.by:
+            return "sumSeries(%s)" % written
+        roles = list(self._roles(target))
+        if not target.times:
+            return self._grouped(written, "sum", meter, roles)
+        grouped = ["hypervisor", *self.layout.machine]
+        return 'groupByNodes(%s,"sum",%s)' % (written, ",".join(
+            str(grouped.index(role)) for role in roles))
+
+    def _named(self, written, target):
+        """Lines of instances, with the names to show."""
+        if target.by != "instance":
+            return written
         roles = self.layout.machine
-        written = self._grouped(written, "sum", meter, roles)
-        return (written if len(roles) == 1
-                else "aliasByNode(%s,%d)" % (written, len(roles) - 1))
+        if len(roles) > 1:
+            written = "aliasByNode(%s,%d)" % (written, len(roles) - 1)
+        return "aliasSub(%s%s)" % (written, _SHORT)
 
     def _grouped(self, written, function, meter, roles):
         return 'groupByNodes(%s,"%s",%s)' % (written, function, ",".join(

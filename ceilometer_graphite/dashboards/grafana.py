@@ -13,8 +13,8 @@
 
 """Dashboards as Grafana's JSON, for Grafana 8 or later.
 
-The data source and all choices are variables, so that one file does for all
-hypervisors, projects and machines.
+Grafana asks for the data source when it imports a file. All choices are
+variables, so that one file does for all hypervisors, projects and instances.
 """
 
 import pathlib
@@ -38,11 +38,13 @@ UNITS = {
     "connections": "short",
     "lines": "short",
     "lines/s": "suffix: lines/s",
-    "machines": "short",
+    "ms": "ms",
+    "instances": "short",
     "packets/s": "pps",
     "percent": "percent",
     "requests/s": "reqps",
     "samples": "short",
+    "seconds": "s",
     "vCPUs": "short",
 }
 _TYPES = {"lines": "timeseries", "areas": "timeseries", "bars": "bargauge",
@@ -51,16 +53,24 @@ _TYPES = {"lines": "timeseries", "areas": "timeseries", "bars": "bargauge",
 
 def dashboard(page: description.Dashboard, layout: layouts.Layout,
               chosen: dict[str, str], settings: publisher_settings.Settings,
-              minutes: int) -> dict:
+              minutes: int,
+              publishers: layouts.Layout | None = None) -> dict:
     """A dashboard as what is written as JSON.
 
     :param chosen: what is shown at first, by role
     :param minutes: how much is shown at first
+    :param publishers: the layout of the publishers' series, where they have
+        any and the other layout is that of instances
     """
     writer = description.Writer(
         layout, {role: "$" + role for role in page.match},
-        page.of_publishers, settings.self_metrics_interval)
+        page.of_publishers, settings.self_metrics_interval, publishers)
     return {
+        "__inputs": [{"name": DATA_SOURCE, "label": "Graphite",
+                      "description": "", "type": "datasource",
+                      "pluginId": "graphite", "pluginName": "Graphite"}],
+        "__requires": [{"type": "datasource", "id": "graphite",
+                        "name": "Graphite", "version": "1.0.0"}],
         "uid": "%s-%s" % (TAG, page.name),
         "title": "Ceilometer: " + page.title,
         "description": page.description,
@@ -72,8 +82,7 @@ def dashboard(page: description.Dashboard, layout: layouts.Layout,
         "refresh": "1m",
         "annotations": {"list": []},
         "links": [_links()],
-        "templating": {"list": [_source(),
-                                *_variables(page, layout, chosen)]},
+        "templating": {"list": list(_variables(page, layout, chosen))},
         "panels": list(_panels(page, writer)),
     }
 
@@ -90,12 +99,6 @@ def _links():
             "asDropdown": False, "includeVars": True, "keepTime": True,
             "targetBlank": False, "icon": "external link", "tooltip": "",
             "url": ""}
-
-
-def _source():
-    return {"type": "datasource", "name": DATA_SOURCE, "label": "Graphite",
-            "query": "graphite", "refresh": 1, "hide": 0, "multi": False,
-            "includeAll": False, "regex": "", "options": []}
 
 
 def _variables(page, layout, chosen):
@@ -119,7 +122,8 @@ def _variables(page, layout, chosen):
 
 def _panels(page, writer):
     x = y = 0
-    for number, panel in enumerate(page.panels, 1):
+    panels = [panel for panel in page.panels if writer.targets(panel)]
+    for number, panel in enumerate(panels, 1):
         if x + panel.width > _PAGE_WIDTH:
             x, y = 0, y + _HEIGHT
         yield {
@@ -132,10 +136,11 @@ def _panels(page, writer):
             "targets": [
                 {"refId": chr(ord("A") + index), "datasource": _SOURCE,
                  "target": writer.expression(target)}
-                for index, target in enumerate(panel.targets)],
+                for index, target in enumerate(writer.targets(panel))],
             "fieldConfig": {
                 "defaults": _field(panel, writer.of_reports or _BRIDGED),
-                "overrides": []},
+                "overrides": [_dashed(target.legend)
+                              for target in panel.targets if target.limit]},
             "options": _options(panel),
         }
         x += panel.width
@@ -144,7 +149,7 @@ def _panels(page, writer):
 def _field(panel, bridged):
     field = {"unit": UNITS[panel.unit], "min": 0}
     if panel.unit == "percent":
-        field["max"] = 100
+        field["max"] = 105 if panel.kind == "lines" else 100
     if panel.kind == "bars":
         field["color"] = {"mode": "continuous-GrYlRd"}
     elif panel.kind != "number":
@@ -155,6 +160,14 @@ def _field(panel, bridged):
             "stacking": {"mode": "normal" if stacked else "none",
                          "group": "A"}}
     return field
+
+
+def _dashed(name):
+    """What makes a line a limit."""
+    return {"matcher": {"id": "byName", "options": name}, "properties": [
+        {"id": "custom.lineStyle", "value": {"fill": "dash",
+                                             "dash": [10, 10]}},
+        {"id": "custom.fillOpacity", "value": 0}]}
 
 
 def _options(panel):

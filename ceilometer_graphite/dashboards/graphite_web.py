@@ -27,7 +27,9 @@ from ceilometer_graphite.dashboards import description
 from ceilometer_graphite.dashboards import layout as layouts
 
 VALUE = "__VALUE__"
-WIDTH, HEIGHT = 600, 300
+# Three beside each other at 1366 pixels, four at 1920, and two rows of them at
+# 768 without scrolling.
+WIDTH, HEIGHT = 440, 310
 
 # What follows the title, and how numbers at the y axis are shortened. (A
 # title of that axis would be written over its numbers.)
@@ -37,11 +39,13 @@ UNITS = {
     "connections": ("", "none"),
     "lines": ("", "si"),
     "lines/s": (", per second", "si"),
-    "machines": ("", "none"),
+    "ms": (", in ms", "none"),
+    "instances": ("", "none"),
     "packets/s": (", per second", "si"),
     "percent": (", in percent", "none"),
     "requests/s": (", per second", "si"),
     "samples": ("", "si"),
+    "seconds": (", in seconds", "none"),
     "vCPUs": ("", "none"),
 }
 # A missed poll is bridged, so many points at most; an absence is not.
@@ -54,7 +58,7 @@ _STYLE = {
     "bgcolor": "white", "fgcolor": "444444", "majorGridLineColor": "cccccc",
     "minorGridLineColor": "eeeeee", "colorList": ",".join(_COLORS),
     "fontSize": "9", "margin": "14", "lineWidth": "1.5", "yMin": "0",
-    "lineMode": "connected",
+    "lineMode": "connected", "hideLegend": "false",
 }
 
 
@@ -65,7 +69,8 @@ def is_template(page: description.Dashboard, chosen: dict[str, str]) -> bool:
 
 def dashboard(page: description.Dashboard, layout: layouts.Layout,
               chosen: dict[str, str], settings: publisher_settings.Settings,
-              minutes: int) -> dict:
+              minutes: int,
+              publishers: layouts.Layout | None = None) -> dict:
     """The state of a dashboard.
 
     Parameters are those of
@@ -76,7 +81,7 @@ def dashboard(page: description.Dashboard, layout: layouts.Layout,
     if is_template(page, chosen):
         matched[page.match[-1]] = VALUE
     writer = description.Writer(layout, matched, page.of_publishers,
-                                settings.self_metrics_interval)
+                                settings.self_metrics_interval, publishers)
     return {
         "name": name(page, chosen),
         "timeConfig": {
@@ -91,8 +96,8 @@ def dashboard(page: description.Dashboard, layout: layouts.Layout,
             "from": "-%dminutes" % minutes, "until": "now",
             "width": str(WIDTH), "height": str(HEIGHT), **_STYLE,
             **({} if page.of_publishers else {"connectedLimit": _BRIDGED})},
-        "graphs": [_graph(panel, writer, matched.get(page.match[-1]))
-                   for panel in page.panels],
+        "graphs": [_graph(panel, writer) for panel in page.panels
+                   if writer.targets(panel)],
     }
 
 
@@ -114,16 +119,17 @@ def how_to_load(path: pathlib.Path, page: description.Dashboard,
         "    to see it: http://GRAPHITE/dashboard#%s" % (path, save, see))
 
 
-def _graph(panel, writer, about):
-    targets = [writer.expression(target) for target in panel.targets]
+def _graph(panel, writer):
+    targets = [writer.expression(target) for target in writer.targets(panel)]
     unit, system = UNITS[panel.unit]
     parameters = {
-        "title": (about + ": " if about else "") + panel.title + unit,
+        "title": panel.title + unit,
         "yUnitSystem": system, "target": targets}
     if panel.kind == "areas":
         parameters["areaMode"] = "stacked"
     if panel.unit == "percent":
-        parameters["yMax"] = "100"
+        # A line at 100 has room above it.
+        parameters.update(yMax="120", yStep="20")
     # The first is what tells graphs apart, the last is made anew on loading.
     return [urllib.parse.urlencode({"target": targets}, doseq=True),
             parameters, ""]

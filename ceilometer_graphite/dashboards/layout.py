@@ -101,8 +101,10 @@ class PathLayout:
         written = list(self._written(self.probe, chosen))
         index = [place for _, place in written].index(self._places[role])
         unless = ""
-        if self._beside and self._places["hypervisor"] <= self._places[role]:
-            # To find all folders is quicker than to find a file in each.
+        if self._beside and self._places["hypervisor"] <= (
+                self._places[role]) < self._places["device"]:
+            # To find all folders is quicker than to find a file in each. A
+            # device before them would move the others.
             del written[index + 1:]
             unless = r"(?!.*\.%s(?:\.|$))" % self._beside
         return Variable("expand(%s)" % ".".join(text for text, _ in written),

@@ -52,7 +52,9 @@ sinks:
 PAGES = description.load()
 BY_MACHINE = {(page.name, panel.title) for page in PAGES
               for panel in page.panels for target in panel.targets
-              if target.by == "machine"}
+              if target.by == "instance"}
+LIMITS = {target.legend for page in PAGES for panel in page.panels
+          for target in panel.targets if target.constant}
 
 
 class Lab(contextlib.ExitStack):
@@ -127,7 +129,7 @@ class DashboardsTestCase(commands.CommandTestCase):
         ended = self.run_command("dashboards", "--format", kind, "--force",
                                  "--output", str(folder))
         self.assertEqual((0, ""), (ended.status, ended.err))
-        return {path.stem: path.read_text() for path in folder.iterdir()}
+        return {path.stem: path.read_text() for path in folder.glob("*.json")}
 
 
 class QueriesTest(DashboardsTestCase):
@@ -176,11 +178,10 @@ class QueriesTest(DashboardsTestCase):
     def of_machines(self, key):
         return sorted({sample[key] for sample in self.lab.machines})
 
-    def named(self):
+    def named(self, form="%(display_name)s_%(instance_id)s"):
         """What the default template calls each machine."""
-        return sorted(
-            "%(display_name)s_%(instance_id)s" % sample["resource_metadata"]
-            for sample in self.lab.machines)
+        return sorted(form % sample["resource_metadata"]
+                      for sample in self.lab.machines)
 
     def check_grafana(self, naming, machines, instances=None):
         """Check what it shows; ``machines`` as they have to be called.
@@ -191,26 +192,29 @@ class QueriesTest(DashboardsTestCase):
         projects = self.of_machines("project_id")
         host = NAMINGS[naming][1]
         self.assertEqual({
+            "fleet": {"hypervisor": [host]},
             "hypervisor": {"hypervisor": [host]},
             "instance": {"hypervisor": [host], "project": projects,
                          "instance": instances
                          or self.of_machines("resource_id")},
             "project": {"project": projects},
             "publisher": {"hypervisor": ["compute-1"]}}, choices)
-        self.assertEqual({"machines": INSTANCES},
-                         shown["hypervisor", "Machines"])
+        self.assertEqual({"instances": INSTANCES},
+                         shown["hypervisor", "Instances"])
         self.assertEqual({host: 2},
-                         shown["project", "Machines on each hypervisor"])
+                         shown["project", "Instances on each hypervisor"])
         for page, title in BY_MACHINE:
-            lines = sorted(shown[page, title])
-            if page == "hypervisor":
+            lines = sorted(set(shown[page, title]) - LIMITS)
+            if page != "project":
                 self.assertEqual(machines, lines, title)
             else:
                 self.assertEqual(2, len(set(machines) & set(lines)), title)
         return shown
 
     def test_grafana_has_an_answer_to_each_query_of_the_default_naming(self):
-        shown = self.check_grafana("default", self.named(), self.named())
+        shown = self.check_grafana(
+            "default", self.named("%(display_name)s %(instance_id).8s"),
+            self.named())
         self.assertIn("compute-1.buffer_full",
                       shown["publisher", "Lines lost, by reason"])
         self.assertIn("compute-1.rate_table_full",
@@ -230,7 +234,7 @@ class QueriesTest(DashboardsTestCase):
 
     def test_graphite_web_has_an_answer_to_each_query(self):
         machine = self.lab.machines[0]
-        values = {"hypervisor": "compute-1", "publisher": "",
+        values = {"hypervisor": "compute-1", "publisher": "", "fleet": "",
                   "instance": "%(display_name)s_%(instance_id)s" % machine[
                       "resource_metadata"],
                   "project": machine["project_id"]}

@@ -14,17 +14,17 @@
 
 import contextlib
 import io
-import json
 
 import fixtures
+import yaml
 
 from ceilometer_graphite.cli import dashboards
 from ceilometer_graphite.cli import main
 from ceilometer_graphite.cli import parser
 from tests.unit.cli import commands
 
-NAMES = ["hypervisor.json", "instance.json", "project.json",
-         "publisher.json"]
+NAMES = ["alerts.yaml", "fleet.json", "hypervisor.json", "instance.json",
+         "project.json", "publisher.json"]
 
 
 class DashboardsTest(commands.CommandTestCase):
@@ -51,7 +51,7 @@ class DashboardsTest(commands.CommandTestCase):
         self.assertEqual(NAMES, self.there())
         for name in NAMES:
             self.assertIn(str(self.output / name), ended.out)
-            json.loads((self.output / name).read_text())
+            yaml.safe_load((self.output / name).read_text())
 
     def test_the_command_line_offers_what_they_can_be_written_for(self):
         self.assertEqual(
@@ -123,7 +123,18 @@ class DashboardsTest(commands.CommandTestCase):
         self.assertEqual(0, ended.status)
         self.assertIn("publisher is left out: self_metrics_interval is 0",
                       ended.err)
-        self.assertEqual(NAMES[:3], self.there())
+        self.assertEqual(NAMES[:5], self.there())
+
+    def test_publishers_that_do_not_report_have_no_alerts(self):
+        self.configure(self_metrics_interval=0)
+        self.write_them()
+        written = (self.output / "alerts.yaml").read_text()
+        self.assertIn("ceilometer-cpu-at-limit", written)
+        self.assertNotIn("ceilometer-lag", written)
+
+    def test_graphite_web_has_no_file_of_alerts(self):
+        self.write_them("--format", "graphite")
+        self.assertEqual(NAMES[1:], self.there())
 
     def test_a_broken_configuration_that_was_named_is_an_error(self):
         self.write("pipeline.yaml", "sources: [")

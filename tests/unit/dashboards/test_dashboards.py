@@ -39,7 +39,8 @@ PAGES = description.load()
 REPORTED = (
     stats.LINES_SENT, stats.LINES_REPLAYED, stats.FAILURES,
     stats.DROPPED + "*", stats.SKIPPED + "*", "buffer_bytes",
-    "buffer_lines", "spool_bytes", "connected")
+    "buffer_lines", "spool_bytes", "connected", "lag_seconds")
+SHORT = ',"_([0-9a-f]{8})-[0-9a-f-]{27}$"," \\1")'
 
 
 def made(module, chosen=None, **changed):
@@ -48,13 +49,22 @@ def made(module, chosen=None, **changed):
     return {page.name: module.dashboard(
         page, (layout.of_publishers if page.of_publishers
                else layout.of_machines)(settings),
-        chosen or {}, settings, 90) for page in PAGES}
+        chosen or {}, settings, 90, layout.of_publishers(settings))
+        for page in PAGES}
+
+
+def saved(document):
+    """A dashboard as it is after its import, without what that asks for."""
+    return {key: value for key, value in document.items()
+            if not key.startswith("__")}
 
 
 def meters(page):
     return {meter for panel in page.panels for target in panel.targets
+            if target.of_publishers in (False, page.of_publishers)
             for meter in (*([target.of] if isinstance(target.of, str)
-                            else target.of), target.times) if meter}
+                            else target.of), target.times, target.over)
+            if meter}
 
 
 class DescriptionTest(base.BaseTestCase):
@@ -95,25 +105,49 @@ class QueryTest(base.BaseTestCase):
                  if panel["title"] == title for target in panel["targets"]]
         return texts[0] if len(texts) == 1 else texts
 
-    def test_lines_are_named_by_the_machine(self):
+    def busiest(self, **changed):
+        return self.query("hypervisor", "CPU usage, the 10 busiest",
+                          **changed)[0]
+
+    def test_lines_are_named_by_the_instance(self):
         self.assertEqual(
-            "groupByNodes(keepLastValue(ceilometer.$hypervisor.*.*.cpu_util,"
-            '1),"sum",3)', self.query("hypervisor", "CPU usage of each "
-                                      "machine"))
+            "aliasSub(highestAverage(groupByNodes(keepLastValue("
+            'ceilometer.$hypervisor.*.*.cpu_util,1),"sum",3),10)' + SHORT,
+            self.busiest())
 
     def test_a_prefix_of_more_components_moves_all_that_follows(self):
-        self.assertEqual(
-            "groupByNodes(keepLastValue(a.b.c.$hypervisor.*.*.cpu_util,"
-            '1),"sum",5)', self.query("hypervisor", "CPU usage of each "
-                                      "machine", prefix="a.b.c"))
+        self.assertIn('a.b.c.$hypervisor.*.*.cpu_util,1),"sum",5)',
+                      self.busiest(prefix="a.b.c"))
 
     def test_namesakes_of_two_projects_stay_two_lines(self):
         self.assertEqual(
-            "aliasByNode(groupByNodes(keepLastValue("
-            'x.$hypervisor.*.*.cpu_util,1),"sum",2,3),1)', self.query(
-                "hypervisor", "CPU usage of each machine",
-                template="x.{hostname}.{project_id}.{instance_name}."
-                         "{meter}.{device}"))
+            "aliasSub(aliasByNode(highestAverage(groupByNodes(keepLastValue("
+            'x.$hypervisor.*.*.cpu_util,1),"sum",2,3),10),1)' + SHORT,
+            self.busiest(template="x.{hostname}.{project_id}."
+                                  "{instance_name}.{meter}.{device}"))
+
+    def test_limits_are_dashed(self):
+        self.assertEqual('alias(dashed(constantLine(100)),"all vCPUs")',
+                         self.query("instance", "CPU usage")[1])
+
+    def test_what_is_not_among_the_largest_is_added_up(self):
+        written = self.query("fleet", "Memory used on each hypervisor")
+        each = ("groupByNodes(scale(keepLastValue(ceilometer.$hypervisor.*.*."
+                'memory.resident,1),1048576),"sum",1)')
+        self.assertEqual(
+            f"group(highestAverage({each},10),alias(maximumAbove(diffSeries("
+            f"sumSeries({each}),sumSeries(highestAverage({each},10))),0.001),"
+            '"others"))', written)
+
+    def test_a_page_about_instances_does_without_publishers(self):
+        settings = test_layout.settings()
+        page, = (page for page in PAGES if page.name == "fleet")
+        for module, panels in ((grafana, "panels"), (graphite_web, "graphs")):
+            with_them, without = (len(module.dashboard(
+                page, layout.of_machines(settings), {}, settings, 90,
+                publishers)[panels]) for publishers in (
+                    layout.of_publishers(settings), None))
+            self.assertEqual(with_them, without + 1)
 
     def test_what_a_publisher_counts_is_shown_per_second(self):
         self.assertEqual(
@@ -134,8 +168,8 @@ class QueryTest(base.BaseTestCase):
             'alias(sumSeries(scale(groupByNodes(keepLastValue(group('
             "ceilometer.*.$project.*.cpu_util,"
             'ceilometer.*.$project.*.cpu_count),1),"multiply",1,3),0.01)),'
-            '"in use")',
-            self.query("project", "vCPUs, given and in use")[1])
+            '"used")',
+            self.query("project", "vCPUs, allocated and used")[1])
 
 
 class GrafanaTest(base.BaseTestCase):
@@ -153,14 +187,14 @@ class GrafanaTest(base.BaseTestCase):
         for changed in ({}, {"naming": "tags"}):
             for name, document in made(
                     grafana, {"hypervisor": "h"}, **changed).items():
-                self.assertEqual([], schema.problems(document), name)
+                self.assertEqual([], schema.problems(saved(document)), name)
 
     @unittest.skipUnless(schema, "needs Grafana's Foundation SDK")
     def test_grafanas_schema_allows_not_just_anything(self):
-        wrong = copy.deepcopy(self.dashboards["hypervisor"])
+        wrong = saved(copy.deepcopy(self.dashboards["hypervisor"]))
         wrong["graphTooltip"] = "1"
-        wrong["templating"]["list"][1]["type"] = "quarry"
-        wrong["panels"][0]["titel"] = "Machines"
+        wrong["templating"]["list"][0]["type"] = "quarry"
+        wrong["panels"][0]["titel"] = "Instances"
         wrong["panels"][1]["fieldConfig"]["defaults"]["custom"][
             "stacking"]["mode"] = "upwards"
         found = schema.problems(wrong)
@@ -173,8 +207,9 @@ class GrafanaTest(base.BaseTestCase):
 
     def test_all_queries_ask_the_data_source_that_is_chosen(self):
         for name, document in self.dashboards.items():
-            self.assertEqual("datasource",
-                             self.variables(name)["DS_GRAPHITE"]["type"])
+            self.assertEqual([("DS_GRAPHITE", "datasource", "graphite")], [
+                (each["name"], each["type"], each["pluginId"])
+                for each in document["__inputs"]], name)
             self.assertEqual(
                 {"${DS_GRAPHITE}"},
                 set(re.findall(r'"uid": "(\$.*?)"', json.dumps(document))))
@@ -213,12 +248,13 @@ class GrafanaTest(base.BaseTestCase):
 
 class GraphiteWebTest(base.BaseTestCase):
 
-    def test_a_template_has_its_value_in_all_targets_and_titles(self):
+    def test_a_template_has_its_value_in_all_targets_but_constants(self):
         for name in ("hypervisor", "instance", "project"):
             for _, graph, _ in made(graphite_web)[name]["graphs"]:
-                self.assertIn("__VALUE__: ", graph["title"])
+                self.assertNotIn("__VALUE__", graph["title"])
                 for target in graph["target"]:
-                    self.assertIn("__VALUE__", target)
+                    if "constantLine" not in target:
+                        self.assertIn("__VALUE__", target)
 
     def test_a_dashboard_of_one_hypervisor_is_no_template(self):
         document = made(graphite_web, {"hypervisor": "h"})["hypervisor"]

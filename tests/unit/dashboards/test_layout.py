@@ -36,6 +36,7 @@ def settings(**changed):
     return types.SimpleNamespace(**{
         "naming": "path", "prefix": "ceilometer.", "append_hostname": True,
         "template": naming.DEFAULT_TEMPLATE, "self_metrics_interval": 60.0,
+        "spool_size": 1024 ** 3,
         **changed})
 
 
@@ -103,6 +104,12 @@ class PathTest(base.BaseTestCase):
             template="{project_id}.{hostname}.{instance_id}.{meter}.{device}"))
         self.assertEqual(("expand(*.*.*.cpu_util)", "/^(?:[^.]+\\.){0}"
                           "([^.]+)/"), found.variable("project", {}))
+
+    def test_devices_before_projects_are_not_taken_for_them(self):
+        found = layout.of_machines(settings(
+            template="{hostname}.{device}.{project_id}.{instance}.{meter}"))
+        self.assertEqual("expand(*.*.*.cpu_util)",
+                         found.variable("project", {}).query)
 
     def test_machines_are_told_apart_by_what_does_so(self):
         head = "{prefix}.{hostname}.{project_id}."
