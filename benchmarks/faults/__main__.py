@@ -38,6 +38,8 @@ _SENDERS = ("nothing", "tcp", "tls", "pickle", "spool", "udp",
             "graphitesend", "socket", "connect")
 _OURS = ("tcp", "tls", "pickle", "spool")
 _MAX_CPU_MS = 1
+# Lines a second.
+_RATE = 5000
 # What --short does of each part.
 _SHORT_PROMISES = 3
 _SHORT_FAULTS = ("kill", "refuse", "reset")
@@ -86,7 +88,7 @@ def _run_all(given, times):
                     continue
                 begin = time.monotonic()
                 result = of_fault[name] = trial.Trial(
-                    sender, fault, times, given.rate, authority,
+                    sender, fault, times, _RATE, authority,
                     given.log).run()
                 _tell(fault_name, sender, result, time.monotonic() - begin)
     return results
@@ -144,8 +146,6 @@ def _arguments():
     parser.add_argument("--faults", type=arguments.names_of(scenarios.FAULTS),
                         metavar="NAME,...",
                         help="of " + ", ".join(scenarios.FAULTS))
-    parser.add_argument("--rate", type=arguments.at_least(50), default=5000,
-                        help="lines a second")
     given = parser.parse_args()
     given.parts = [name for name in _PARTS if name in given.parts]
     given.faults = given.faults or (
@@ -157,7 +157,7 @@ def main():
     given = _arguments()
     child.end_with_us()
     print(report.about(
-        "%d lines a second in batches of 50." % given.rate))
+        "%d lines a second in batches of 50." % _RATE))
     kept = [_PARTS[name](given) for name in given.parts]
     sys.exit(not all(kept))
 

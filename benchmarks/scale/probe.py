@@ -17,9 +17,12 @@
 are those of ceilometer-polling. Before each polling cycle it appends the line
 ``"ready"`` to FILE and waits for a byte of the FIFO named GO. Each
 notification becomes a line that :mod:`~benchmarks.scale.records` reads. The
-end of a cycle is ``"done"``. Nothing else of the agent is changed.
+end of a cycle is ``"done"``. Cycles are a minute apart in what samples say of
+their time, however long the turns of other agents take: there are rates only
+of counters that come regularly. Nothing else of the agent is changed.
 """
 
+import datetime
 import functools
 from importlib import metadata
 import json
@@ -45,6 +48,9 @@ class Probe:
     def __init__(self, go, path):
         self._go = os.open(go, os.O_RDWR)
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        self._began = datetime.datetime.now(datetime.timezone.utc).replace(
+            microsecond=0)
+        self._cycle = 0
 
     def wrap_cycle(self, poll):
         """Return ``PollingTask.poll_and_notify``, which waits first."""
@@ -52,6 +58,7 @@ class Probe:
         def call(task):
             self._write("ready")
             os.read(self._go, 1)
+            self._cycle += 1
             try:
                 return poll(task)
             finally:
@@ -63,18 +70,31 @@ class Probe:
         @functools.wraps(notify)
         def call(driver, ctxt, message, priority, retry):
             at = time.time()
+            samples = message["payload"]["samples"]
+            polled = samples[0]["timestamp"]
+            second = self._shift(samples)
             cpu = time.thread_time()
             try:
                 return notify(driver, ctxt, message, priority, retry)
             finally:
                 cpu = time.thread_time() - cpu
-                samples = message["payload"]["samples"]
                 self._write({
                     "at": at, "cpu": cpu, "sender": _sender(),
-                    "timestamp": samples[0]["timestamp"],
+                    "timestamp": polled, "second": second,
                     "meter": samples[0]["counter_name"],
                     "resources": [each["resource_id"] for each in samples]})
         return call
+
+    def _shift(self, samples):
+        """Let samples be of the cycle's minute; return its second."""
+        passed = datetime.timedelta(minutes=self._cycle)
+        timestamp = self._began + passed
+        text = timestamp.replace(tzinfo=None).isoformat()
+        for each in samples:
+            each["timestamp"] = text
+            if each.get("monotonic_time") is not None:
+                each["monotonic_time"] = passed.total_seconds()
+        return int(timestamp.timestamp())
 
     def _write(self, record):
         os.write(self._file, json.dumps(record).encode() + b"\n")

@@ -64,8 +64,9 @@ class Notification:
     :ivar at: epoch seconds, when it began
     :ivar cpu: seconds of its thread's CPU
     :ivar sender: id of the thread that sends, or None
-    :ivar timestamp: of all its samples, as Ceilometer writes it: when the
-        agent began to poll the meter
+    :ivar timestamp: as Ceilometer writes it: when the agent began to poll
+        the meter
+    :ivar second: epoch second that all its samples are of
     :ivar meter: of all its samples
     :ivar resources: a resource's id for each sample
     """
@@ -74,6 +75,7 @@ class Notification:
     cpu: float
     sender: int | None
     timestamp: str
+    second: int
     meter: str
     resources: list
 
@@ -121,7 +123,8 @@ def latencies(notifications: list, lines: dict) -> list:
     for notification in notifications:
         polled_at = notification.polled_at
         for resource in notification.resources:
-            line = _line(notification.meter, resource, int(polled_at), lines)
+            line = _line(notification.meter, resource, notification.second,
+                         lines)
             found.append(Latency(line.at - notification.at,
                                  line.at - polled_at))
     return found
@@ -146,7 +149,7 @@ def series(notifications: list, lines: dict) -> set:
     :param lines: of :func:`by_key`
     :raises MismatchError: if it became more or less lines than it has to
     """
-    seconds = {int(notification.polled_at) for notification in notifications}
+    seconds = {notification.second for notification in notifications}
     paths = [line.path for (_, _, second), same in lines.items()
              if second in seconds for line in same]
     expected = sum(notification.lines for notification in notifications)

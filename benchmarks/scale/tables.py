@@ -121,13 +121,6 @@ def _memory(results):
         for result in results)], _MEMORY_LEGEND)
 
 
-def _idle(results):
-    return report.bullets(
-        "%d instances: %s, %.1f ms of CPU a second" % (
-            result.instances, name, 1000 * share)
-        for result in results for name, share in result.idle.items())
-
-
 def _checks(results):
     """What was found right; if it were not, there would be no tables."""
     return report.bullets(
@@ -150,7 +143,6 @@ def sections(results: list) -> list:
     if results[0].latencies:
         found.append(("From poll to datapoint", _latencies(results)))
     found += [("Memory", _memory(results)),
-              ("Bus without work", _idle(results)),
               ("Checked", _checks(results)),
               ("Targets", report.bullets(_targets(results)))]
     return [(title, text) for title, text in found if text]
