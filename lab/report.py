@@ -58,7 +58,8 @@ class Report:
 
     :param web: the GraphiteWeb to read from.
     :param host: the compute host's short name.
-    :param names: {instance id: display name}, in the order to show them.
+    :param names: {component of the path: display name} of instances, in the
+        order to show them.
     :param since: the epoch second of the first poll.
     :param interval: seconds between two polls.
     """
@@ -71,13 +72,12 @@ class Report:
         self._interval = interval
 
     def series(self, pattern):
-        """Return {instance id: [{second: value} of one device, ...]}."""
+        """Return {instance: [{second: value} of one device, ...]}."""
         found = {}
         for path, points in self._web.points(f"{self._prefix}.*.{pattern}",
                                              self._since).items():
             if points:
-                _, _, instance = path.split(".")[3].rpartition("_")
-                found.setdefault(instance, []).append(points)
+                found.setdefault(path.split(".")[3], []).append(points)
         return found
 
     def missing(self, columns=COLUMNS):
@@ -106,7 +106,7 @@ class Report:
             for first, *cells in zip(*rows, strict=True))
 
     def _latest(self, pattern):
-        """Return {instance id: value}, without values that are outdated."""
+        """Return {instance: value}, without values that are outdated."""
         oldest = time.time() - 3 * self._interval
         return {instance: sum(points[max(points)] for points in devices)
                 for instance, devices in self.series(pattern).items()
@@ -116,7 +116,7 @@ class Report:
         """Return the render parameters of the picture of all CPUs."""
         targets = []
         for number, (instance, name) in enumerate(self.names.items()):
-            target = f"{self._prefix}.*_{instance}.cpu_util"
+            target = f"{self._prefix}.{instance}.cpu_util"
             if number >= len(COLORS):
                 target = f"dashed({target},{number // len(COLORS) * 4})"
             name = name.replace('"', "'")

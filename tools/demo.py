@@ -41,8 +41,7 @@ HOST = "compute-1"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # What --names puts into the names of series.
 NAMED = "{prefix}.{hostname}.{project_id}.{instance_name}.{meter}.{device}"
-# What the plugin sends, and beside it the instances' names, which the
-# default naming does not have.
+# What the plugin sends, and beside it the instances' names, as they are.
 PIPELINE = """\
 sources:
   - {{name: compute, meters: ["*"], sinks: [graphite]}}
@@ -130,7 +129,8 @@ class Demo:
                 sample = json.loads(line)
                 name = sample["resource_metadata"]["display_name"]
                 names[sanitize.component(name) if self.arguments.names
-                      else sample["resource_id"]] = name
+                      else sanitize.instance(name, sample["resource_id"])
+                      ] = name
                 self.project = sample["project_id"]
         names = dict(sorted(names.items(), key=lambda item: item[1]))
         return report.Report(self.web, HOST, names, self.started,
