@@ -103,7 +103,7 @@ class BrokenTest(test_faults_spool.SpoolTestCase):
         break_it(path)
         publisher = self.make_publisher(
             port, **{**self.options, "spool_dir": spool_dir})
-        load = faults.Load(break_it.__name__)
+        load = faults.Load(break_it.__name__.replace("_", "-"))
         load.publish(publisher, LINES)
         return publisher, load
 
