@@ -36,7 +36,8 @@ NAME = "ceilometer_graphite"
 VERSION = "1.2.3"
 # What Git has for itself.
 GITS_OWN = {".gitignore"}
-SHARED = ("ceilometer-graphite.conf.sample", "pipeline.yaml", "polling.yaml")
+SHARED = ("ceilometer-graphite.conf.sample", "pipeline.yaml", "polling.yaml",
+          "storage-aggregation.conf", "storage-schemas.conf")
 UV = process.script("uv")
 
 
