@@ -134,6 +134,7 @@ class GraphitePublisher(publisher.ConfigPublisherBase):
             and told in the log
         :returns: how many lines were lost
         """
+        _PUBLISHERS.discard(self)  # a child has no use for it
         until = time.monotonic() + timeout_seconds
         self.hurry(until)
         self._sender.close()

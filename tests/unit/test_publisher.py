@@ -235,6 +235,14 @@ class GraphitePublisherTest(base.AgentTestCase):
         self.assertEqual([HEAD + b"power.state 3 %d\n" % SECOND],
                          self.lines(made, [base.make_sample(volume=3)]))
 
+    def test_a_closed_publisher_does_not_start_again_in_a_child(self):
+        made = self.make()
+        self.lines(made, [base.make_sample(volume=1)])
+        made.close(10)
+        self.assertTrue(base.in_child(lambda: not any(
+            thread.name.startswith("graphite")
+            for thread in threading.enumerate())))
+
     def test_a_process_that_is_ended_sends_its_lines_first(self):
         """As an agent's worker does: a handler, then os._exit."""
         def publish_and_end():
