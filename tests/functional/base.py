@@ -110,9 +110,9 @@ class GraphiteTestCase(base.BaseTestCase):
             if " ERROR " in line and not CEILOMETERS_OWN.search(line)])
 
     def assert_graphite_has_the_truth(self, *runs, timeout_seconds=20,
-                                      shortest=0):
+                                      two_sources=False):
         """Each sample of each run, once, at its value and second."""
-        wanted = truth.expected(*runs, shortest=shortest)
+        wanted = truth.expected(*runs, two_sources=two_sources)
         try:
             process.wait_for(
                 lambda: not truth.differences(wanted, self.web),

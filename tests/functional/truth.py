@@ -41,29 +41,46 @@ def load(path):
     return [json.loads(line) for line in complete.splitlines()]
 
 
-def expected(*runs, shortest=0):
+def expected(*runs, two_sources=False):
     """Return {series path: {second: value}} that samples have to become.
 
     runs: the samples of one agent process each; no rate reaches from one
     into the next. Of two points of one series in one second the later stays.
-    shortest: seconds; a counter's sample that comes sooner after the last one
-    was polled by another source, makes no rate, and is no base for the next.
+    two_sources: a counter's sample that comes much sooner after the last one
+    than usual was polled by another source. It makes no rate, and is no base
+    for the next.
     """
     wanted = collections.defaultdict(dict)
     for samples in runs:
-        previous = {}
+        previous, usual = {}, {}
         polled = set()
         for sample in samples:
             counter = (sample["resource_id"], sample["name"])
             polled.add(counter)
             before = previous.get(counter)
-            if before and _elapsed(before, sample) < shortest:
+            if two_sources and before and _is_early(
+                    usual, counter, _elapsed(before, sample)):
                 before = None
             else:
                 previous[counter] = sample
             for name, value in _points(sample, before, polled):
                 wanted[_path(sample, name)][_second(sample)] = value
     return wanted
+
+
+def _is_early(usual, counter, elapsed):
+    """Whether a sample came after less than half of its usual distance.
+
+    Less than half a second for the first. A longer distance changes what is
+    usual by a quarter of the difference.
+    """
+    distance = usual.get(counter)
+    if elapsed < (0.5 if distance is None else distance / 2):
+        return True
+    if distance is None or elapsed < distance:
+        distance = elapsed
+    usual[counter] = distance + (elapsed - distance) / 4
+    return False
 
 
 def read_back(web, since):

@@ -12,6 +12,7 @@
 # under the License.
 
 
+from ceilometer_graphite.cli.check import polling
 from tests import releases
 from tests.unit.cli import checks
 
@@ -88,6 +89,13 @@ class MetersTest(checks.CheckTestCase):
         self.assert_found("warning", self.found("[cpu, cpu_util, cpu.x]"),
                           "gives cpu.x" if releases.HAS_CPU_UTIL
                           else "gives cpu.x, cpu_util")
+
+    def test_a_meter_that_this_ceilometer_is_too_old_for_is_fine(self):
+        self.patch(polling, "NEWER", {"cpu.hardness"})
+        results = self.found("[cpu, cpu.hardness]")
+        self.assertEqual(
+            ("ok", "polled: 1; this Ceilometer is too old for cpu.hardness"),
+            (results[-1].status, results[-1].message))
 
     def test_wildcards_and_the_meters_of_other_agents_are_fine(self):
         for meters in ("['*']", "['!disk.*']", "[cpu, image.size]"):
