@@ -109,10 +109,9 @@ class GraphiteTestCase(base.BaseTestCase):
             line for line in polling_agent.log_text().splitlines()
             if " ERROR " in line and not CEILOMETERS_OWN.search(line)])
 
-    def assert_graphite_has_the_truth(self, *runs, timeout_seconds=20,
-                                      two_sources=False):
+    def assert_graphite_has_the_truth(self, *runs, timeout_seconds=20):
         """Each sample of each run, once, at its value and second."""
-        wanted = truth.expected(*runs, two_sources=two_sources)
+        wanted = truth.expected(*runs)
         try:
             process.wait_for(
                 lambda: not truth.differences(wanted, self.web),
