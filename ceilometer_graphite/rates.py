@@ -66,14 +66,17 @@ class Counter:
         """
         if type(monotonic) is not float or not 0.0 <= monotonic < math.inf:
             monotonic = _reading(monotonic)
-        if monotonic is None or self.monotonic is None:
-            elapsed = seconds - self.seconds
-        else:
-            elapsed = monotonic - self.monotonic
         usual, value = self.usual, None
+        early = usual / 2 if usual < math.inf else _FIRST
+        if monotonic is None or self.monotonic is None:
+            # That clock may have been set back.
+            elapsed, soonest = seconds - self.seconds, 0
+        else:
+            # Of two sources that poll at once the later may come first.
+            elapsed, soonest = monotonic - self.monotonic, -early
         if (host == self.host and not is_late
-                and 0 <= elapsed <= usual * _AWAY):
-            if elapsed < (usual / 2 if usual < math.inf else _FIRST):
+                and soonest <= elapsed <= usual * _AWAY):
+            if elapsed < early:
                 return None
             if volume >= self.volume:
                 try:
