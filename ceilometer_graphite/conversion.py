@@ -351,9 +351,9 @@ class Converter:
     def _note_polled(self, resource, meter, host):
         if resource.polled is None:
             resource.polled = {}
-        polled = resource.polled.get(meter)
-        if polled is None or polled.host != host:
-            resource.polled[meter] = rates.Polled(host)
+        polled = resource.polled.get((meter, str(host)))
+        if polled is None:
+            resource.polled[meter, str(host)] = rates.Polled()
         else:
             polled.come()
 
@@ -407,8 +407,8 @@ def _volume(volume, plan):
 
 def _gives_way(resource, name, host):
     """Whether a meter of this name is polled for the same resource."""
-    polled = resource.polled and resource.polled.get(name)
-    return polled and polled.host == host and polled.is_polled()
+    polled = resource.polled and resource.polled.get((name, str(host)))
+    return polled and polled.is_polled()
 
 
 def _gauge(sample, resource, host, each):

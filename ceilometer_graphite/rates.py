@@ -105,15 +105,13 @@ class Polled:
     """When samples of a polled meter came, counted in samples of another.
 
     That other has a rate or a gauge of the same name, which gives way to the
-    polled one, but only while it is polled.
-
-    :param host: of its instance
+    polled one, but only while it is polled. Where threads or two sources poll
+    both meters, up to four samples of the other may come in a row.
     """
 
-    __slots__ = ("host", "since", "before", "usual")
+    __slots__ = ("since", "before", "usual")
 
-    def __init__(self, host):
-        self.host = host
+    def __init__(self):
         self.since = self.before = 0
         self.usual = 1
 
@@ -125,7 +123,7 @@ class Polled:
     def is_polled(self) -> bool:
         """Whether the other's sample, of now, has to give way."""
         self.since += 1
-        return self.since <= 2 * self.usual
+        return self.since <= 2 * self.usual + 2
 
 
 class Resource:
@@ -135,7 +133,7 @@ class Resource:
     :ivar before: the text before the meter in these names
     :ivar after: that after it
     :ivar counters: by meter, a :class:`Counter`
-    :ivar polled: by meter, a :class:`Polled`; None where there are none
+    :ivar polled: by meter and host, a :class:`Polled`; None without any
     """
 
     __slots__ = ("values", "before", "after", "counters", "polled")

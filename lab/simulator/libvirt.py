@@ -119,28 +119,37 @@ class Domain:
         chance = random.Random(f"{seed}-{index}")
         owner = random.Random(f"{seed}-project-{index % 3}")
         number, kind = divmod(index, len(ROLES))
-        self._role = ROLES[kind]
+        self._index = index
         self._name = f"instance-{index + 1:08x}"
         self._uuid = str(uuid.UUID(int=chance.getrandbits(128), version=4))
-        self._nova_xml = NOVA_XML.format(
-            name=f"{self._role.name}-{number + 1:02d}",
-            flavor=self._role.flavor, user=f"{owner.getrandbits(128):032x}",
-            project=f"{owner.getrandbits(128):032x}")
-        self._disks = ("vda", "vdb")[:self._role.disks]
-        self._taps = tuple(f"tap{self._uuid[:8]}-{nic:02x}"
-                           for nic in range(self._role.nics))
-        devices = [DISK_XML.format(disk) for disk in self._disks]
-        devices += [NIC_XML.format(mac=f"fa:16:3e:{index >> 8:02x}:"
-                                       f"{index & 255:02x}:{nic:02x}", tap=tap)
-                    for nic, tap in enumerate(self._taps)]
-        self._domain_xml = DOMAIN_XML.format(
-            name=self._name, uuid=self._uuid, devices="".join(devices))
+        self._user, self._project = (
+            f"{owner.getrandbits(128):032x}" for _ in range(2))
+        self.nova_name = f"{ROLES[kind].name}-{number + 1:02d}"
+        self._equip(ROLES[kind], self.nova_name)
         self._start, self._day = start, day
         self._booted = -chance.uniform(20, 200) * 86400 / day
         self._scale = NAMESAKE_SCALES[number % len(NAMESAKE_SCALES)]
         self._phase = 0.37 * number + 0.09 * kind
         self._reboots = events and (self._role.name, number) == ("app", 0)
         self._migrates = events and (self._role.name, number) == ("edge", 0)
+
+    def _equip(self, role, name):
+        """Give it a flavor, disks and NICs, and Nova's name."""
+        self._role = role
+        self._nova_xml = NOVA_XML.format(
+            name=name, flavor=role.flavor, user=self._user,
+            project=self._project)
+        self._disks = tuple(f"vd{chr(ord('a') + disk)}"
+                            for disk in range(role.disks))
+        self._taps = tuple(f"tap{self._uuid[:8]}-{nic:02x}"
+                           for nic in range(role.nics))
+        devices = [DISK_XML.format(disk) for disk in self._disks]
+        devices += [NIC_XML.format(mac=f"fa:16:3e:{self._index >> 8:02x}:"
+                                       f"{self._index & 255:02x}:{nic:02x}",
+                                   tap=tap)
+                    for nic, tap in enumerate(self._taps)]
+        self._domain_xml = DOMAIN_XML.format(
+            name=self._name, uuid=self._uuid, devices="".join(devices))
 
     def _days(self):
         return (time.time() - self._start) / self._day

@@ -14,11 +14,19 @@
 """The simulated hypervisor, steered by files in the folder STEERING.
 
 ``away`` is there: libvirt cannot be reached. ``gone`` and ``off`` hold names
-of domains that are not there, or shut off; a name is Nova's. ``bursts`` is
-there: each NIC receives a megabyte at once at each full second.
+of domains that are not there, or shut off; a name is the first that Nova gave
+them. ``bursts`` is there: each NIC receives a megabyte at once at each full
+second. ``changes.json`` holds what else has changed, by name: ``vcpus``,
+``disks`` and ``nics``, how many; ``name``, another of Nova; ``booted`` and
+``paused``, seconds since 1970, when counters began anew or stood still;
+``lacks``, true where libvirt has no counters of disks and NICs, which it says
+by -1, and none of the time that vCPUs wait.
+
+Counters go on where the wall clock is set, as a kernel's do.
 """
 
 import importlib.util
+import json
 import os
 import pathlib
 import time
@@ -31,32 +39,78 @@ _SPEC.loader.exec_module(_SIMULATOR)
 globals().update((name, value) for name, value in vars(_SIMULATOR).items()
                  if not name.startswith("__"))
 _STEERING = pathlib.Path(os.environ["STEERING"])
+VIR_DOMAIN_PAUSED = 3
+_BEGAN = time.time() - time.monotonic()
 
 
 def _is_in(name, domain):
     path = _STEERING / name
-    names = path.read_text().split() if path.exists() else ()
-    return any(f"<name>{each}</name>" in domain.metadata(0, "")
-               for each in names)
+    return path.exists() and domain.nova_name in path.read_text().split()
+
+
+def _changes(domain):
+    path = _STEERING / "changes.json"
+    changes = json.loads(path.read_text()) if path.exists() else {}
+    return changes.get(domain.nova_name, {})
 
 
 class _Domain(_SIMULATOR.Domain):
+    def __init__(self, *args):
+        super().__init__(*args)
+        self._first = self._role
+        self._changes = {}
+
     def is_here(self):
+        changes = _changes(self)
+        if changes != self._changes:
+            self._change(changes)
         return super().is_here() and not _is_in("gone", self)
+
+    def _change(self, changes):
+        first = self._first
+        self._equip(first._replace(
+            flavor=first.flavor._replace(
+                vcpus=changes.get("vcpus", first.flavor.vcpus)),
+            disks=changes.get("disks", first.disks),
+            nics=changes.get("nics", first.nics)),
+            changes.get("name", self.nova_name))
+        self._changes = changes
+
+    def _days(self):
+        now = min(_BEGAN + time.monotonic(),
+                  self._changes.get("paused", float("inf")))
+        return (now - self._start) / self._day
+
+    def _booted_before(self, days):
+        booted = self._changes.get("booted")
+        return (super()._booted_before(days) if booted is None
+                else (booted - self._start) / self._day)
+
+    def stats(self):
+        return {key: value for key, value in super().stats().items()
+                if not (self._changes.get("lacks") and key.endswith("wait"))}
+
+    def blockStats(self, device):
+        stats = super().blockStats(device)
+        return (-1,) * len(stats) if self._changes.get("lacks") else stats
 
     def interfaceStats(self, tap):
         received, *others = super().interfaceStats(tap)
         if (_STEERING / "bursts").exists():
             received = int(time.time()) * 10 ** 6
-        return [received, *others]
+        stats = [received, *others]
+        return [-1] * len(stats) if self._changes.get("lacks") else stats
 
     def state(self, flags=0):
         return [self.info()[0], 1]
 
     def info(self):
         state, *others = super().info()
-        return [_SIMULATOR.VIR_DOMAIN_SHUTOFF if _is_in("off", self)
-                else state, *others]
+        if _is_in("off", self):
+            state = _SIMULATOR.VIR_DOMAIN_SHUTOFF
+        elif "paused" in self._changes:
+            state = VIR_DOMAIN_PAUSED
+        return [state, *others]
 
 
 class _Connection(_SIMULATOR.Connection):

@@ -19,6 +19,7 @@ wrong in the same way for an error to pass.
 
 import collections
 import datetime
+import fractions
 import json
 import math
 import pathlib
@@ -59,12 +60,12 @@ def expected(*runs, two_sources=False):
             polled.add(counter)
             before = previous.get(counter)
             if two_sources and before and _is_early(
-                    usual, counter, _elapsed(before, sample)):
+                    usual, counter, seconds_between(before, sample)):
                 before = None
             else:
                 previous[counter] = sample
             for name, value in _points(sample, before, polled):
-                wanted[_path(sample, name)][_second(sample)] = value
+                wanted[series(sample, name)][second_of(sample)] = value
     return wanted
 
 
@@ -148,14 +149,14 @@ def _points(sample, previous, polled):
     if rate is None:
         return
     if name == "cpu":
-        percent = rate / 1e9 / max(map(_vcpus, (previous, sample))) * 100
+        percent = rate / 1e9 / max(map(vcpus_of, (previous, sample))) * 100
         if percent <= 110:
             yield "cpu_util", min(100, percent)
     else:
         yield f"{name}.rate", rate
 
 
-def _vcpus(sample):
+def vcpus_of(sample):
     metadata = sample["resource_metadata"]
     return metadata.get("cpu_number") or metadata["vcpus"]
 
@@ -163,29 +164,44 @@ def _vcpus(sample):
 def _rate(previous, sample):
     """Return the growth per second, None where a counter or clock fell."""
     grown = sample["volume"] - previous["volume"]
-    seconds = _elapsed(previous, sample)
+    seconds = seconds_between(previous, sample)
     return grown / seconds if grown >= 0 and seconds > 0 else None
 
 
-def _elapsed(previous, sample):
-    if all(one.get("monotonic_time") for one in (previous, sample)):
+def have_monotonic(*samples):
+    """Whether all of them have the time of a clock that is never set."""
+    return all(sample.get("monotonic_time") for sample in samples)
+
+
+def seconds_between(previous, sample):
+    if have_monotonic(previous, sample):
         return sample["monotonic_time"] - previous["monotonic_time"]
     return (_time(sample) - _time(previous)).total_seconds()
 
 
-def _path(sample, name):
+def series(sample, name, prefix=PREFIX):
+    """The default name of a series of a meter, or of one made of it."""
     metadata = sample["resource_metadata"]
-    fields = [metadata["instance_host"].split(".")[0], sample["project_id"],
-              "%(display_name)s_%(instance_id)s" % metadata]
-    parts = [PREFIX, *map(_component, fields), name]
+    host, instance = metadata.get("instance_host"), sample["resource_id"]
+    if "instance_id" in metadata and host:
+        instance = "%(display_name)s_%(instance_id)s" % metadata
+    fields = [host and host.split(".")[0], sample["project_id"], instance]
+    parts = [prefix, *map(component, fields), name]
     device = metadata.get("disk_name") or metadata.get("vnic_name")
     if device:
-        parts.append(_component(device))
+        parts.append(component(device))
     return ".".join(parts)
 
 
-def _component(text):
+def component(text):
     return re.sub("[^A-Za-z0-9_-]", "_", text or "none")
+
+
+def exact_seconds(sample):
+    """A sample's time in seconds since 1970, as a fraction."""
+    epoch = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+    return fractions.Fraction(
+        (_time(sample) - epoch) // datetime.timedelta(microseconds=1), 10 ** 6)
 
 
 def _time(sample):
@@ -193,5 +209,5 @@ def _time(sample):
     return moment.replace(tzinfo=moment.tzinfo or datetime.timezone.utc)
 
 
-def _second(sample):
+def second_of(sample):
     return int(_time(sample).timestamp())

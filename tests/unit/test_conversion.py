@@ -880,6 +880,36 @@ class TruthTest(ConverterTestCase):
         self.assertEqual((["256"] * 3, "512"), (
             found[HEAD + "memory"][:3], found[HEAD + "memory"][-1]))
 
+    def test_cycles_of_threads_and_sources_let_no_gauge_slip_through(self):
+        cpu = self.cpu(0, 0.0, metadata={"memory_mb": 512})
+        memory = self.polled("memory", 256)
+        # Another source polls cpu as well, and then cpu comes first.
+        found, _ = self.values(
+            *[[memory, cpu]] * 3, [memory, cpu, cpu, cpu], [memory, cpu])
+        self.assertEqual(["256"] * 5, found[HEAD + "memory"])
+
+    def test_while_an_instance_is_on_two_hosts_its_polled_meter_stays(self):
+        def at(host, **fields):
+            return {**fields, "metadata": {
+                "memory_mb": 512, "instance_host": host}}
+        found, _ = self.values(*[
+            [self.polled("memory", 256, **at("a")),
+             self.polled("memory", 128, **at("b")),
+             self.cpu(0, 0.0, **at("a")), self.cpu(0, 0.0, **at("b"))]
+            for _ in range(3)])
+        self.assertEqual(
+            [["256"] * 3, ["128"] * 3],
+            [values for path, values in sorted(found.items())
+             if path.endswith(".memory")])
+
+    def test_a_host_that_is_a_list_costs_no_line(self):
+        metadata = {"memory_mb": 512, "instance_host": ["a"]}
+        found, reasons = self.values(
+            [self.polled("memory", 256, metadata=metadata),
+             self.cpu(0, 0.0, metadata=metadata)])
+        self.assertEqual((["256"], []),
+                         (list(found.values())[0], reasons))
+
     def test_one_notification_of_another_host_ends_no_gauge(self):
         metadata = {"memory_mb": 512}
         notified = self.polled("memory", 256,
