@@ -358,7 +358,8 @@ class Sender:
             if self._is_due(started, quiet_since):
                 break
             if not batches:
-                self._wait(_BACKLOG_SECONDS)
+                if self._wait(_BACKLOG_SECONDS) and self._ends_at is None:
+                    self._pause(LINGER_SECONDS)
                 self._transport.check()
                 if not self._sends and self._box.is_empty():
                     return
