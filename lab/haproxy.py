@@ -15,19 +15,10 @@
 
 import pathlib
 
+from lab import documented
 from lab import process
 
 COMMAND = "haproxy"
-_CONFIGURATION = """\
-defaults
-    mode tcp
-    timeout connect 5s
-    timeout client {idle_seconds}s
-    timeout server {idle_seconds}s
-listen graphite
-    bind 127.0.0.1:{port}{transport}
-    server carbon 127.0.0.1:{target_port}
-"""
 
 
 class HAProxy(process.Process):
@@ -45,10 +36,11 @@ class HAProxy(process.Process):
         self.port, = process.free_ports(1)
         directory.mkdir(parents=True, exist_ok=True)
         path = directory / "haproxy.cfg"
-        path.write_text(_CONFIGURATION.format(
-            port=self.port, target_port=target_port,
-            idle_seconds=idle_seconds,
-            transport=f" ssl crt {certificate}" if certificate else ""))
+        transport = f" ssl crt {certificate}" if certificate else ""
+        path.write_text(documented.text("haproxy.cfg", {
+            "bind :2003": f"bind 127.0.0.1:{self.port}{transport}",
+            "graphite.example.com:2003": f"127.0.0.1:{target_port}",
+            "60s": f"{idle_seconds}s"}))
         super().__init__("HAProxy", [COMMAND, "-db", "-f", str(path)],
                          directory / "haproxy.log")
 

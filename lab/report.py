@@ -29,7 +29,7 @@ COLUMNS = (
 COLORS = ("e6194b", "3cb44b", "4363d8", "f58231", "911eb4", "00a5b5",
           "c29a00", "f032e6", "6b8e23", "800000", "000075", "7f7f7f")
 PICTURE = {
-    "title": "CPU usage of all machines on this hypervisor",
+    "title": "CPU usage of all instances on this hypervisor",
     "vtitle": "percent of the instance's vCPUs",
     "width": 1200, "height": 600, "margin": 20, "yMin": 0, "yMax": 100,
     "lineMode": "connected", "lineWidth": 2, "hideLegend": "false",
@@ -120,7 +120,9 @@ class Report:
             if number >= len(COLORS):
                 target = f"dashed({target},{number // len(COLORS) * 4})"
             name = name.replace('"', "'")
-            targets.append(f'alias({target},"{name}")')
+            # As the dashboards say it.
+            short = instance.rpartition("_")[2][:8]
+            targets.append(f'alias({target},"{name} {short}")')
         seconds = [second for devices in self.series("cpu_util").values()
                    for points in devices for second in points]
         return {**PICTURE, "target": targets,

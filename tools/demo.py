@@ -39,8 +39,6 @@ from tools import demo_arguments
 ROOT = pathlib.Path(__file__).absolute().parent.parent
 HOST = "compute-1"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-# What --names puts into the names of series.
-NAMED = "{prefix}.{hostname}.{project_id}.{instance_name}.{meter}.{device}"
 # What the plugin sends, and beside it the instances' names, as they are.
 PIPELINE = """\
 sources:
@@ -90,7 +88,6 @@ class Demo:
         options = {
             "DEFAULT": {"host": f"{HOST}.example.org"},
             "graphite": {
-                "template": NAMED if arguments.names else None,
                 "spool_dir": spool_dir,
                 "self_metrics_interval": arguments.interval}}
         if arguments.libvirt:
@@ -128,9 +125,7 @@ class Demo:
             if line.endswith("\n"):
                 sample = json.loads(line)
                 name = sample["resource_metadata"]["display_name"]
-                names[sanitize.component(name) if self.arguments.names
-                      else sanitize.instance(name, sample["resource_id"])
-                      ] = name
+                names[sanitize.instance(name, sample["resource_id"])] = name
                 self.project = sample["project_id"]
         names = dict(sorted(names.items(), key=lambda item: item[1]))
         return report.Report(self.web, HOST, names, self.started,
@@ -155,18 +150,16 @@ class Demo:
         picture = self.report().picture()
         self.arguments.png.write_bytes(self.web.render_png(**picture))
         say(f"Picture: {self.arguments.png}")
-        picture["from"] = f"-{3 * self.arguments.seconds}s"
-        say(f"The same, live: {self.web.short_url('/render', **picture)}")
+        if self.arguments.keep:
+            picture["from"] = f"-{3 * self.arguments.seconds}s"
+            say(f"The same, live: {self.web.short_url('/render', **picture)}")
 
     def load_dashboards(self):
-        """Load the dashboards into graphite-web; say where they are."""
-        say("Dashboards:")
-        for address in self.web.save_dashboards(
-                self.agent.directory / "ceilometer.conf",
-                self.arguments.seconds // 60 + 2, hypervisor=HOST,
-                instance=next(iter(self.report().names)),
-                project=self.project):
-            say(f"  {address}")
+        """Load the dashboards into graphite-web; return their addresses."""
+        return self.web.save_dashboards(
+            self.agent.directory / "ceilometer.conf",
+            self.arguments.seconds // 60 + 2, hypervisor=HOST,
+            instance=next(iter(self.report().names)), project=self.project)
 
     def complaints(self):
         """Return the last lines in which the agent says what is wrong."""
@@ -188,12 +181,14 @@ def run(demo):
         return 1
     say(f"\nThe latest values, from Graphite:\n\n{demo.report().table()}\n")
     demo.draw()
-    demo.load_dashboards()
+    addresses = demo.load_dashboards()
     if demo.arguments.keep:
+        say("\n  ".join(["Dashboards:", *addresses]))
         say(f"Graphite is at {demo.web.url} until Ctrl-C.")
         demo.agent.wait_until(lambda: False, float("inf"), "Ctrl-C")
     else:
-        say("All of it has ended; --keep leaves it up to look at.")
+        say(f"{len(addresses)} dashboards were loaded. All of it has ended; "
+            "--keep leaves it up to look at.")
     return 0
 
 

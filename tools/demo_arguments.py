@@ -16,6 +16,7 @@
 
 import argparse
 import pathlib
+import sys
 
 ROOT = pathlib.Path(__file__).absolute().parent.parent
 
@@ -36,16 +37,16 @@ def parse():
         "Graphite: all of it on this machine, in one folder.")
     add = parser.add_argument
     add("--instances", type=_number_between(1, 5000), default=12, metavar="N",
-        help="how many machines to simulate (%(default)s)")
+        help="how many instances to simulate (%(default)s)")
     add("--interval", type=_number_between(1, 3600), default=2,
         metavar="SECONDS", help="from one poll to the next (%(default)s)")
     add("--seconds", type=_number_between(10, 86400), default=36,
         metavar="SECONDS", help="how long to watch (%(default)s)")
     add("--libvirt", nargs="?", const="qemu:///system", metavar="URI",
         help="poll this machine's own libvirt (%(const)s)")
-    add("--names", action="store_true", help="put the machines' names in "
-        "place of their ids into the names of the series")
-    add("--keep", action="store_true", help="stay up until Ctrl-C")
+    add("--keep", action=argparse.BooleanOptionalAction,
+        default=sys.stdout.isatty(), help="stay up until Ctrl-C (on a "
+        "terminal)")
     add("--dir", type=pathlib.Path, default=ROOT / ".demo",
         help="the folder for everything (.demo in the checkout)")
     add("--png", type=pathlib.Path, help="the picture's file (DIR/cpu.png)")

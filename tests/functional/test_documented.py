@@ -34,10 +34,10 @@ from tests.functional import base
 from tests.functional import pages
 
 CONFIGURE = (
-    ("install.rst", "2. Let the agent run the pipeline"),
-    ("install.rst", "3. Say where the samples go"),
-    ("install.rst", "4. Check it"),
-    ("install.rst", "5. Restart the agent"),
+    ("install.rst", "3. Let the agent run the pipeline"),
+    ("install.rst", "4. Say where the samples go"),
+    ("install.rst", "5. Check it"),
+    ("install.rst", "6. Restart the agent"),
     ("install.rst", "7. Look"),
 )
 FROM_PIP = (
@@ -217,7 +217,7 @@ class NodeTestCase(MachineTestCase, base.GraphiteTestCase):
         ).replace("http://graphite.example.com", self.web.url)
 
     def after(self, section):
-        if section == "5. Restart the agent":
+        if section == "6. Restart the agent":
             self.start_agent()
 
     def start_agent(self):
