@@ -83,12 +83,14 @@ class PollingAgent:
     :param pipeline: text of pipeline.yaml, if it publishes itself
     :param receiver: the :class:`~benchmarks.scale.receiver.Receiver` that
         gets the lines, or None
+    :param path: a folder of Python packages that come before the installed
+        ones, or None
     :param behind: processes between it and Graphite, the last of which
         publishes; their CPU is counted too
     """
 
     def __init__(self, directory, instances, driver, options=None,
-                 pipeline="", receiver=None, behind=()):
+                 pipeline="", receiver=None, path=None, behind=()):
         self.receiver = receiver
         self._behind = behind
         self._last = None
@@ -98,7 +100,8 @@ class PollingAgent:
         self._tail = records.Tail(path)
         self._pending = collections.deque()
         env = agent.simulator_env(instances, events=0)
-        env["PYTHONPATH"] += os.pathsep + str(process.ROOT)
+        env["PYTHONPATH"] = os.pathsep.join(map(str, filter(None, (
+            path, env["PYTHONPATH"], process.ROOT))))
         self._process = agent.Agent(
             directory, pipeline, _POLLING,
             {**(options or {}), "publisher_notifier": {

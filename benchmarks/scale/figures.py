@@ -17,6 +17,9 @@ import statistics
 import typing
 
 NOOP, DIRECT, BUS = "noop", "direct", "bus"
+# The same with patches 1 to 3 of upstream/.
+PATCHED = "-patched"
+NOOP_PATCHED, DIRECT_PATCHED = NOOP + PATCHED, DIRECT + PATCHED
 # The processes of the bus.
 BEHIND = BROKER, AGENT = "broker", "notification agent"
 

@@ -22,6 +22,7 @@ _NONE = "--"
 _MAX_SHARE = 5
 _MIN_RATIO = 30
 _MAX_SLOPE = 15
+_MAX_PATCHED = 35
 
 
 def _number(value):
@@ -71,6 +72,16 @@ _BUS = (
     "it. Direct: driver and sender. Bus: what the agent spends within the "
     "calls of messagingv2, and RabbitMQ and the notification agent beyond "
     "what these take when nothing comes. Ratio: of the two.")
+_PATCHED = (
+    (("noop", lambda of: _spread(of.whole(figures.NOOP))),
+     ("patched", lambda of: _spread(of.whole(figures.NOOP_PATCHED))),
+     ("Ratio", lambda of: _gain(of, figures.NOOP, figures.NOOP_PATCHED)),
+     ("direct", lambda of: _spread(of.whole(figures.DIRECT))),
+     ("patched", lambda of: _spread(of.whole(figures.DIRECT_PATCHED))),
+     ("Ratio", lambda of: _gain(of, figures.DIRECT, figures.DIRECT_PATCHED))),
+    "Microseconds of CPU a sample of the whole agent, medians, and quartiles "
+    "in brackets. patched: with patches 1 to 3. Ratio: of the medians, "
+    "without and with them.")
 _LATENCY_LEGEND = (
     "Milliseconds until the receiver's application had read the line of a "
     "sample. From the driver: since the agent called its notification "
@@ -80,6 +91,11 @@ _LATENCY_LEGEND = (
 _MEMORY_LEGEND = (
     "MB of resident memory at the end, of the worker of each agent and of "
     "the broker.")
+
+
+def _gain(of, name, patched):
+    ratio = figures.ratio(of.whole(name), of.whole(patched))
+    return _NONE if ratio is None else "%.2f" % ratio
 
 
 def _table(rows, legend):
@@ -140,6 +156,9 @@ def sections(results: list) -> list:
         results, *_AGENT, ("Samples", lambda of: str(of.samples))))]
     if figures.BUS in results[0].turns:
         found.append(("Direct against bus", _of_figures(results, *_BUS)))
+    if {figures.NOOP_PATCHED, figures.DIRECT_PATCHED} & {*results[0].turns}:
+        found.append(("With patches 1 to 3", _of_figures(
+            results, *_PATCHED, ("Samples", lambda of: str(of.samples)))))
     if results[0].latencies:
         found.append(("From poll to datapoint", _latencies(results)))
     found += [("Memory", _memory(results)),
@@ -160,6 +179,11 @@ def _targets(results):
             if figure is not None:
                 yield report.Target("%d instances, %s" % (instances, what),
                                     figure, limit, is_least)
+        patched = of.whole(figures.DIRECT_PATCHED)
+        if patched:
+            yield report.Target(
+                "%d instances, microseconds a sample, patched" % instances,
+                patched.median, _MAX_PATCHED)
     medians = [of.inside().median for of in of_sizes.values() if of.inside()]
     if len(medians) > 1:
         yield report.Target(

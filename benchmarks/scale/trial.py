@@ -18,6 +18,7 @@ import dataclasses
 
 from benchmarks.scale import agents as scale_agents
 from benchmarks.scale import figures
+from benchmarks.scale import patched
 from benchmarks.scale import receiver as scale_receiver
 from benchmarks.scale import records
 from lab import agent
@@ -25,7 +26,8 @@ from lab import process
 from lab import rabbitmq
 from lab import usage
 
-NAMES = (figures.NOOP, figures.DIRECT, figures.BUS)
+DEFAULT_NAMES = (figures.NOOP, figures.DIRECT, figures.BUS)
+NAMES = (*DEFAULT_NAMES, figures.NOOP_PATCHED, figures.DIRECT_PATCHED)
 _DIRECT_DRIVER = "ceilometer_pipeline"
 _BUS_DRIVER = "messagingv2"
 _START_SECONDS = 180
@@ -118,6 +120,9 @@ class Trial(contextlib.ExitStack):
         directory = self._directory / name
         directory.mkdir()
         made = {"driver": figures.NOOP}
+        if name.endswith(figures.PATCHED):
+            name = name.removesuffix(figures.PATCHED)
+            made["path"] = patched.make(directory / "patched")
         if name != figures.NOOP:
             receiver = made["receiver"] = self.enter_context(
                 scale_receiver.Receiver(directory / "lines"))

@@ -1,0 +1,55 @@
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""A copy of Ceilometer with the first patches of ``upstream/``."""
+
+import importlib.metadata
+import importlib.util
+import os
+import pathlib
+import shutil
+import subprocess
+
+from lab import process
+from tools import upstream
+
+# Those that make polling cheaper; the others add something.
+_PATCHES = 3
+
+
+def make(directory: pathlib.Path) -> pathlib.Path:
+    """Copy the installed Ceilometer, and apply patches 1 to 3 to the copy.
+
+    :param directory: for the copy
+    :returns: what has to be first in ``PYTHONPATH``
+    :raises lab.process.LabError: if another release is installed than the
+        series is made for
+    """
+    installed = importlib.metadata.version("ceilometer")
+    if installed != upstream.RELEASE:
+        raise process.LabError(
+            "the patches are for Ceilometer %s, not for %s" % (
+                upstream.RELEASE, installed))
+    # Importing it would load eventlet here.
+    spec = importlib.util.find_spec("ceilometer")
+    source, = spec.submodule_search_locations
+    shutil.copytree(source, directory / "ceilometer",
+                    ignore=shutil.ignore_patterns("__pycache__"))
+    for patch in sorted(upstream.SERIES.glob("*.patch"))[:_PATCHES]:
+        # In a repository above git would leave out what is not of it.
+        subprocess.run(
+            ["git", "apply", "--include", "ceilometer/*", str(patch)],
+            cwd=directory, check=True,
+            env={**os.environ,
+                 "GIT_CEILING_DIRECTORIES": str(directory.parent)})
+    return directory
