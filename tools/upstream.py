@@ -57,6 +57,12 @@ def changed_lines(patch):
     return len(re.findall(r"^(?:\+(?!\+\+ )|-(?!-- ))", diff, re.M))
 
 
+def subject(patch):
+    """Return the subject of a patch, in one line."""
+    return re.search(r"^Subject: \[PATCH [^]]*\] (.*(?:\n .*)*)", patch,
+                     re.M)[1].replace("\n ", " ")
+
+
 def check_patch(name, patch):
     """Hold a patch against the rules of this series.
 
@@ -66,9 +72,7 @@ def check_patch(name, patch):
     if size > MAX_LINES:
         raise SeriesError(f"{name} changes {size} lines, which is more than "
                           f"the {MAX_LINES} that one reads at a time")
-    subject = re.search(r"^Subject: \[PATCH [^]]*\] (.*(?:\n .*)*)", patch,
-                        re.M)[1].replace("\n ", " ")
-    if len(subject) > 50:
+    if len(subject(patch)) > 50:
         raise SeriesError(f"{name}: its subject has over 50 characters")
     for needed in ("\nSigned-off-by: ", "+++ b/ceilometer/tests/",
                    "+++ b/releasenotes/notes/"):
