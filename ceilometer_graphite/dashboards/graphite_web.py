@@ -27,9 +27,9 @@ from ceilometer_graphite.dashboards import description
 from ceilometer_graphite.dashboards import layout as layouts
 
 VALUE = "__VALUE__"
-# Three beside each other at 1366 pixels, four at 1920, and two rows of them at
-# 768 without scrolling.
-WIDTH, HEIGHT = 440, 310
+# Three beside each other at 1366 pixels, four at 1920, and two rows of them
+# where a browser leaves 625 pixels of 768 to a page, without scrolling.
+WIDTH, HEIGHT = 440, 270
 
 # What follows the title, and how numbers at the y axis are shortened. (A
 # title of that axis would be written over its numbers.)
@@ -119,17 +119,29 @@ def how_to_load(path: pathlib.Path, page: description.Dashboard,
         "    to see it: http://GRAPHITE/dashboard#%s" % (path, save, see))
 
 
+def _headroom(panel, targets):
+    """A line without a color or a name, a little above all others.
+
+    A graph ends at its largest value, and would cut the line there in half.
+    """
+    function, factor = (("sumSeries", 0.05) if panel.kind == "areas"
+                        else ("maxSeries", 1.05))
+    return 'alias(alpha(scale(%s(group(%s)),%s),0.001),"")' % (
+        function, ",".join(targets), factor)
+
+
 def _graph(panel, writer):
     targets = [writer.expression(target) for target in writer.targets(panel)]
     unit, system = UNITS[panel.unit]
-    parameters = {
-        "title": panel.title + unit,
-        "yUnitSystem": system, "target": targets}
+    parameters = {"title": panel.title + unit, "yUnitSystem": system}
     if panel.kind == "areas":
         parameters["areaMode"] = "stacked"
     if panel.unit == "percent":
         # A line at 100 has room above it.
         parameters.update(yMax="120", yStep="20")
+    else:
+        targets.append(_headroom(panel, targets))
+    parameters["target"] = targets
     # The first is what tells graphs apart, the last is made anew on loading.
     return [urllib.parse.urlencode({"target": targets}, doseq=True),
             parameters, ""]

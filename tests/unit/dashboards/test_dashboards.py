@@ -169,7 +169,7 @@ class QueryTest(base.BaseTestCase):
             "ceilometer.*.$project.*.cpu_util,"
             'ceilometer.*.$project.*.cpu_count),1),"multiply",1,3),0.01)),'
             '"used")',
-            self.query("project", "vCPUs, allocated and used")[1])
+            self.query("project", "vCPUs, allocated and used")[0])
 
 
 class GrafanaTest(base.BaseTestCase):
