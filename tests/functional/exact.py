@@ -144,11 +144,12 @@ def _gauges(samples, name):
 def _rates(samples, lines, name):
     """Mark the rates of one counter; return those that are missing.
 
-    A state is (last sample, usual distance, points found). All orders of
-    samples that may change places lead to states, of which those that miss
-    a point are given up, as long as there is another.
+    A state is (last sample, usual distance, how many points were found, the
+    last of them and those before). All orders of samples that may change
+    places lead to states, of which those that miss a point are given up, as
+    long as there is another.
     """
-    states, missing = [(None, None, ())], []
+    states, missing = [(None, None, 0, None)], []
     for group in _together(samples):
         following = {}
         for state, order in itertools.product(
@@ -156,15 +157,23 @@ def _rates(samples, lines, name):
             lost = []
             for sample in order:
                 state = _step(state, sample, lines, name, lost)
-            key = id(state[0]), state[1], state[2]
-            following.setdefault(key, (state, lost))
+            key = id(state[0]), state[1]
+            if key not in following or _is_better(
+                    state, lost, *following[key]):
+                following[key] = state, lost
         least = min(len(lost) for _, lost in following.values())
         best = [each for each in following.values() if len(each[1]) == least]
         missing += best[0][1]
         states = [state for state, _ in best]
-    for found in max((state[2] for state in states), key=len):
-        lines.mark(found)
+    found = max(states, key=lambda state: state[2])[3]
+    while found:
+        point, found = found
+        lines.mark(point)
     return missing
+
+
+def _is_better(state, lost, other, others_lost):
+    return (-len(lost), state[2]) > (-len(others_lost), other[2])
 
 
 def _together(samples):
@@ -180,9 +189,9 @@ def _together(samples):
 
 
 def _step(state, sample, lines, name, lost):
-    last, usual, found = state
+    last, usual, count, found = state
     if last is None or _host(last) != _host(sample):
-        return sample, None, found
+        return sample, None, count, found
     clock = truth.have_monotonic(last, sample)
     elapsed = fractions.Fraction(_clock(sample, clock)) - fractions.Fraction(
         _clock(last, clock))
@@ -190,7 +199,7 @@ def _step(state, sample, lines, name, lost):
     if (-early if clock else 0) <= elapsed < early:
         return state
     if elapsed < 0 or (usual and elapsed > 4 * usual):
-        return sample, None, found
+        return sample, None, count, found
     usual = (elapsed if not usual or elapsed < usual
              else usual + (elapsed - usual) / 4)
     point = _rate(last, sample, elapsed, name,
@@ -200,8 +209,8 @@ def _step(state, sample, lines, name, lost):
         if there is None:
             lost.append(point)
         else:
-            found = (*found, there)
-    return sample, usual, found
+            count, found = count + 1, (there, found)
+    return sample, usual, count, found
 
 
 def _rate(last, sample, elapsed, name, tolerance):
