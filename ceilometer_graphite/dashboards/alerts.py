@@ -80,12 +80,12 @@ def query(alert: Alert, layout: layouts.Layout,
     def by(match):
         roles = match[2].split()
         if "instance" in roles:
-            roles = layout.machine
+            roles = layout.identity
         return ",".join(layout.node(role, match[1]) for role in roles)
 
     # What Grafana names a combined line by its first component, so the
     # division takes all components that tell instances apart.
-    nodes = ",".join(map(str, range(len(layout.machine))))
+    nodes = ",".join(map(str, range(len(layout.identity))))
     text = alert.query.replace('"multiply",0)', '"multiply",%s)' % nodes)
     text = text.replace("SPOOL_PERCENT",
                         "%.9g" % (100 / max(settings.spool_size, 1)))

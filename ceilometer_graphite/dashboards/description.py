@@ -186,7 +186,7 @@ class Writer(typing.NamedTuple):
         if target.times:
             written = self._grouped(
                 self._series([*meters, target.times]), "multiply", meters[0],
-                ["hypervisor", *self.layout.machine])
+                ["hypervisor", *self.layout.identity])
         if target.count or target.silent:
             written = "offset(scale(%s,0),1)" % written
         if target.silent:
@@ -223,7 +223,7 @@ class Writer(typing.NamedTuple):
 
     def _roles(self, target):
         """The roles that tell the lines apart."""
-        return self.layout.machine if target.by == "instance" else target.by
+        return self.layout.identity if target.by == "instance" else target.by
 
     def _by(self, written, meter, target):
         """One line for each of what a target is by, or their sum."""
@@ -232,7 +232,7 @@ class Writer(typing.NamedTuple):
         roles = list(self._roles(target))
         if not target.times:
             return self._grouped(written, "sum", meter, roles)
-        grouped = ["hypervisor", *self.layout.machine]
+        grouped = ["hypervisor", *self.layout.identity]
         return 'groupByNodes(%s,"sum",%s)' % (written, ",".join(
             str(grouped.index(role)) for role in roles))
 
@@ -240,7 +240,7 @@ class Writer(typing.NamedTuple):
         """Lines of instances, with the names to show."""
         if target.by != "instance":
             return written
-        roles = self.layout.machine
+        roles = self.layout.identity
         if len(roles) > 1:
             written = "aliasByNode(%s,%d)" % (written, len(roles) - 1)
         return "aliasSub(%s%s)" % (written, _SHORT)

@@ -119,15 +119,13 @@ def how_to_load(path: pathlib.Path, page: description.Dashboard,
         "    to see it: http://GRAPHITE/dashboard#%s" % (path, save, see))
 
 
-def _headroom(panel, targets):
+def _headroom(targets):
     """A line without a color or a name, a little above all others.
 
     A graph ends at its largest value, and would cut the line there in half.
     """
-    function, factor = (("sumSeries", 0.05) if panel.kind == "areas"
-                        else ("maxSeries", 1.05))
-    return 'alias(alpha(scale(%s(group(%s)),%s),0.001),"")' % (
-        function, ",".join(targets), factor)
+    return 'alias(alpha(scale(maxSeries(group(%s)),1.05),0.001),"")' % (
+        ",".join(targets))
 
 
 def _graph(panel, writer):
@@ -139,8 +137,8 @@ def _graph(panel, writer):
     if panel.unit == "percent":
         # A line at 100 has room above it.
         parameters.update(yMax="120", yStep="20")
-    else:
-        targets.append(_headroom(panel, targets))
+    elif panel.kind != "areas":
+        targets.append(_headroom(targets))
     parameters["target"] = targets
     # The first is what tells graphs apart, the last is made anew on loading.
     return [urllib.parse.urlencode({"target": targets}, doseq=True),

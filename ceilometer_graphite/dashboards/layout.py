@@ -16,8 +16,8 @@
 A layout writes all series of a meter as one Graphite expression, tells where
 in their names a role stands, and what fills a Grafana variable with all that
 there is of a role. The roles are ``hypervisor``, ``project``, ``instance``
-(what tells machines apart), ``name`` (what a machine is called), ``device``,
-``endpoint`` and ``reason`` (of a publisher).
+(what tells instances apart), ``name`` (what an instance is called),
+``device``, ``endpoint`` and ``reason`` (of a publisher).
 """
 
 import typing
@@ -36,7 +36,7 @@ ROLES = {
 }
 TAGS = {"hypervisor": "host", "project": "project", "instance": "instance",
         "device": "device", "endpoint": "endpoint"}
-# What every machine, and every publisher, has.
+# What every instance, and every publisher, has.
 _OF_MACHINES, _OF_PUBLISHERS = "cpu_util", "lines_sent"
 # Meters of which every device has a series.
 _OF_DEVICES = ("disk.device.", "network.")
@@ -65,7 +65,7 @@ class PathLayout:
     :param probe: a meter that all of them have
     :param beside: a branch of the same tree that has another layout
     :ivar probe: that meter
-    :ivar machine: the roles that tell machines apart, the last of which is
+    :ivar identity: the roles that tell instances apart, the last of which is
         what to show
     """
 
@@ -77,7 +77,7 @@ class PathLayout:
         self._places = places
         self.probe = probe
         self._beside = beside
-        self.machine = ["instance"]
+        self.identity = ["instance"]
 
     def series(self, meter: str, chosen: dict[str, str]) -> str:
         """All series of a meter.
@@ -129,7 +129,7 @@ class TagLayout:
     """
 
     ANY = ".*"
-    machine = ["instance"]
+    identity = ["instance"]
 
     def __init__(self, prefix: str, probe: str) -> None:
         self._prefix = prefix
@@ -161,7 +161,7 @@ Layout = PathLayout | TagLayout
 
 
 def of_machines(settings: publisher_settings.Settings) -> Layout:
-    """The layout of machines' series.
+    """The layout of instances' series.
 
     :raises LayoutError: names what is missing
     """
@@ -183,10 +183,10 @@ def of_machines(settings: publisher_settings.Settings) -> Layout:
                                     "; append_hostname is false"))
     layout = PathLayout(texts, places, _OF_MACHINES, stats.BRANCH)
     if places["name"] != places["instance"]:
-        layout.machine = ["instance", "name"]
+        layout.identity = ["instance", "name"]
     elif "{instance_name}" in texts[places["name"]]:
-        # Projects may give their machines the same names.
-        layout.machine = ["project", "instance"]
+        # Projects may give their instances the same names.
+        layout.identity = ["project", "instance"]
     return layout
 
 

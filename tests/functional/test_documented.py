@@ -52,7 +52,7 @@ FROM_PIP = (
     ("top.rst", "At login, and in scripts"),
     ("dashboards.rst", "Grafana"),
     ("dashboards.rst", "graphite-web"),
-    ("operating.rst", "A machine is deleted"),
+    ("operating.rst", "An instance is deleted"),
     ("operating.rst", "Upgrade"),
     ("operating.rst", "Removal"),
 )
@@ -95,7 +95,7 @@ GIVEN = {
 cp /etc/ceilometer/*.{{conf,yaml}} "$FOLDER"
 cp {pages.ROOT}/tests/fixtures/polling-19.0.0.jsonl "$FOLDER/samples.jsonl"
 """,
-    "A machine is deleted": f"""\
+    "An instance is deleted": f"""\
 mkdir -p {WHISPER}/old {WHISPER}/new
 touch --date '31 days ago' {WHISPER}/old/cpu_util.wsp
 touch {WHISPER}/new/cpu_util.wsp

@@ -118,7 +118,7 @@ class PathTest(base.BaseTestCase):
                 ("{instance_name}", ["project", "instance"]),
                 ("{instance_name}.{instance_id}", ["instance", "name"])):
             self.assertEqual(roles, layout.of_machines(settings(
-                template=head + middle + ".{meter}.{device}")).machine)
+                template=head + middle + ".{meter}.{device}")).identity)
 
 
 class OtherLayoutsTest(base.BaseTestCase):
