@@ -83,16 +83,18 @@ class PollingAgent:
     :param pipeline: text of pipeline.yaml, if it publishes itself
     :param receiver: the :class:`~benchmarks.scale.receiver.Receiver` that
         gets the lines, or None
-    :param path: a folder of Python packages that come before the installed
-        ones, or None
+    :param packages: a folder with the Ceilometer that it runs, or None for
+        the installed one
     :param behind: processes between it and Graphite, the last of which
         publishes; their CPU is counted too
     """
 
     def __init__(self, directory, instances, driver, options=None,
-                 pipeline="", receiver=None, path=None, behind=()):
+                 pipeline="", receiver=None, packages=None,
+                 behind=()):
         self.receiver = receiver
         self._behind = behind
+        self._packages = packages
         self._last = None
         self._go = None
         self._go_path = directory / "go"
@@ -101,7 +103,7 @@ class PollingAgent:
         self._pending = collections.deque()
         env = agent.simulator_env(instances, events=0)
         env["PYTHONPATH"] = os.pathsep.join(map(str, filter(None, (
-            path, env["PYTHONPATH"], process.ROOT))))
+            packages, env["PYTHONPATH"], process.ROOT))))
         self._process = agent.Agent(
             directory, pipeline, _POLLING,
             {**(options or {}), "publisher_notifier": {
@@ -123,6 +125,9 @@ class PollingAgent:
     def warm_up(self, cycles: int) -> None:
         """Poll some cycles that do not count; there are rates after two."""
         self._take_until("ready")
+        if self._packages and ("Ceilometer of %s" % self._packages
+                               not in self._process.log_path.read_text()):
+            raise process.LabError("it runs the installed Ceilometer")
         self._poll()
         count = None
         while self.receiver and (not count or count != self.receiver.count):

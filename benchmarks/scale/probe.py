@@ -112,6 +112,7 @@ def main():
     entry_point, = metadata.entry_points(group=_GROUP, name=name)
     driver = entry_point.load()
     driver.notify = probe.wrap_notify(driver.notify)
+    print("Ceilometer of", manager.__file__)
     task = manager.PollingTask
     task.poll_and_notify = probe.wrap_cycle(task.poll_and_notify)
     sys.argv = ["ceilometer-polling", *arguments]

@@ -122,7 +122,7 @@ class Trial(contextlib.ExitStack):
         made = {"driver": figures.NOOP}
         if name.endswith(figures.PATCHED):
             name = name.removesuffix(figures.PATCHED)
-            made["path"] = patched.make(directory / "patched")
+            made["packages"] = patched.make(directory / "patched")
         if name != figures.NOOP:
             receiver = made["receiver"] = self.enter_context(
                 scale_receiver.Receiver(directory / "lines"))
