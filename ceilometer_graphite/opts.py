@@ -65,20 +65,20 @@ GRAPHITE_OPTS = [
     cfg.IntOpt("rate_expiry_seconds",
                default=86400,
                min=1,
-               help="A counter that was not seen for so long is forgotten, "
-                    "in seconds. It has to be longer than the polling "
-                    "interval, or there are no rates."),
+               help="Seconds after which a counter is forgotten that does "
+                    "not come. There are no rates unless this is longer than "
+                    "the polling interval."),
     cfg.IntOpt("rate_max_series",
                default=500000,
                min=1,
-               help="How many counters are remembered for their rates at "
-                    "most; a counter beyond them gets no rate. Each takes "
-                    "about 300 bytes of memory. An instance with three disks "
-                    "and three NICs has 45 with the polling.yaml that is "
-                    "shipped, so the default is enough for 10000 of them."),
+               help="Counters that are remembered for their rates at most. "
+                    "A counter beyond them gets no rate. Each takes about "
+                    "300 bytes of memory. An instance with three disks and "
+                    "three NICs has 45 with the shipped polling.yaml, so the "
+                    "default is enough for 10000 instances."),
     cfg.StrOpt("protocol",
                default="tcp",
-               choices=[("tcp", "a connection that is kept"),
+               choices=[("tcp", "connections, whose end confirms the lines"),
                         ("tls", "the same, encrypted"),
                         ("udp", "datagrams, which the network may lose")],
                help="How lines travel to Graphite."),
@@ -89,84 +89,81 @@ GRAPHITE_OPTS = [
                                    "by default; not over UDP")],
                help="How datapoints are written."),
     cfg.StrOpt("cafile",
-               help="For tls: certificates of the authorities that the far "
-                    "end's has to be signed by; by default those of the "
-                    "system."),
+               help="For tls: the CA bundle to verify the receiver with. "
+                    "Default: the system's."),
     cfg.StrOpt("certfile",
-               help="For tls: a certificate to show to the far end, with its "
-                    "key unless keyfile is set."),
+               help="For tls: a client certificate, with its key unless "
+                    "keyfile is set."),
     cfg.StrOpt("keyfile",
                help="For tls: the key of certfile."),
     cfg.BoolOpt("tls_verify",
                 default=True,
-                help="For tls: whether the far end's certificate and name "
-                     "are verified."),
+                help="For tls: whether to verify the receiver's certificate "
+                     "and name."),
     cfg.IntOpt("datagram_size",
                default=1400,
                min=256,
                max=wire.MAX_DATAGRAM_BYTES,
-               help="Bytes of a UDP datagram at most, of whole lines. A "
-                    "single longer line still goes as one datagram."),
+               help="Bytes of a UDP datagram at most. A datagram holds "
+                    "whole lines; a longer line is one datagram."),
     cfg.FloatOpt("connect_timeout_seconds",
                  default=3.0,
                  min=0.1,
-                 help="How long one attempt to connect to one address may "
-                      "take, in seconds."),
+                 help="Seconds in which an endpoint has to accept a "
+                      "connection, on any of its addresses."),
     cfg.FloatOpt("send_timeout_seconds",
                  default=10.0,
                  min=0.1,
-                 help="How long the far end may take nothing, or confirm "
-                      "nothing, before the connection is given up, in "
-                      "seconds."),
+                 help="Seconds without progress before the connection is "
+                      "closed."),
     cfg.FloatOpt("reconnect_delay_max_seconds",
                  default=1.5,
                  min=0.1,
-                 help="The longest wait between two rounds over all "
-                      "endpoints, in seconds. The waits grow up to it, and "
-                      "are jittered."),
+                 help="Seconds between two rounds over all endpoints at "
+                      "most. The delay doubles up to it, with jitter."),
     cfg.IntOpt("buffer_size",
                default=32 * 1024 * 1024,
                min=65536,
-               help="Bytes of lines that are kept in memory at most, those "
-                    "that may have to be sent again among them. The oldest "
-                    "go first when it is full."),
+               help="Bytes of memory for lines that wait, are in flight, or "
+                    "were confirmed within replay_seconds. When full, drop "
+                    "confirmed lines first, then the oldest waiting ones."),
     cfg.FloatOpt("replay_seconds",
                  default=10.0,
                  min=0,
-                 help="A line counts as delivered once its connection has "
-                      "outlived it by so long, in seconds; what is not is "
-                      "sent again when the connection breaks. Graphite keeps "
-                      "one value for a second, so a repeated line changes "
-                      "nothing there. 0 turns it off, for a relay that "
-                      "aggregates."),
+                 help="Seconds for which confirmed lines are kept, to be "
+                      "sent again if the receiver dies within them. Graphite "
+                      "keeps one value for a second, so a repeated line "
+                      "changes nothing there. 0 never sends a confirmed line "
+                      "again, for a relay that aggregates."),
     cfg.BoolOpt("confirm",
                 default=True,
-                help="Whether a line counts as delivered only when the "
-                     "receiver has closed the connection that it came by, "
-                     "which says that it has read all. Set it to false for "
-                     "a receiver that never closes a connection: then one "
-                     "is kept, and a line counts as delivered when the "
-                     "receiver's kernel has it and the connection has lived "
-                     "for another replay_seconds."),
+                help="Whether lines are confirmed by the receiver, which "
+                     "closes the connection when it has read them all. Set "
+                     "it to false for a receiver that never closes a "
+                     "connection: one connection is kept then, and a line "
+                     "counts as delivered when the receiver's kernel has it "
+                     "and the connection has lived for another "
+                     "replay_seconds."),
     cfg.StrOpt("spool_dir",
-               help="A folder for lines that no endpoint takes. They outlive "
-                    "the agent there; without it they wait in memory only."),
+               help="A folder for lines that no endpoint takes. They stay "
+                    "there when the agent ends. Without it they wait in "
+                    "memory only."),
     cfg.IntOpt("spool_size",
                default=1024 * 1024 * 1024,
                min=1024 * 1024,
-               help="Bytes of the file in spool_dir at most. The oldest "
-                    "lines go first when it is full."),
+               help="Bytes of all files in spool_dir at most. When full, "
+                    "drop the oldest file first."),
     cfg.FloatOpt("catch_up_rate",
                  default=1000.0,
                  min=1,
-                 help="How many of the lines in spool_dir are sent in a "
-                      "second at most, behind the live ones, when an "
-                      "endpoint is back."),
+                 help="Lines a second of the backlog, from memory and from "
+                      "spool_dir, when an endpoint is back. Live lines are "
+                      "sent first, without a limit."),
     cfg.FloatOpt("self_metrics_interval",
                  default=60.0,
                  min=0,
-                 help="How often the publisher reports on itself, in "
-                      "seconds; 0 is never."),
+                 help="Seconds between two reports of the publisher on "
+                      "itself. 0 turns them off."),
 ]
 
 PIPELINE_OPTS = [

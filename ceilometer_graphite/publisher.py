@@ -112,8 +112,8 @@ class GraphitePublisher(publisher.ConfigPublisherBase):
     def publish_samples(self, samples):
         """Turn samples into lines and hand them to the network thread.
 
-        Never raises: a sample that cannot be published is counted and told
-        in the log, and costs nothing else. Never waits for network or disk,
+        Never raises: a sample that cannot be published is counted and
+        logged, and costs nothing else. Never waits for network or disk,
         but shortly after SIGTERM (:mod:`~ceilometer_graphite.shutdown`).
 
         :param samples: a list of ``ceilometer.sample.Sample``
@@ -131,7 +131,7 @@ class GraphitePublisher(publisher.ConfigPublisherBase):
         """Deliver what waits, or keep it on disk. Publish nothing after it.
 
         :param timeout_seconds: after which what is left is lost, counted
-            and told in the log
+            and logged
         :returns: how many lines were lost
         """
         _PUBLISHERS.discard(self)  # a child has no use for it

@@ -11,11 +11,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What is under way when the agent ends is sent first.
+"""What waits when the agent ends is sent first.
 
 At SIGTERM, and at SIGHUP, which its master passes on as SIGTERM, a worker of
 an agent finishes its polling cycle and ends by ``os._exit``: no exit handler
-runs and no driver or publisher is told. So the handler of the signal is
+runs and no driver or publisher learns of it. So the handler of the signal is
 wrapped, and waits; so does what is published in the rest of the cycle.
 """
 

@@ -21,6 +21,7 @@ Prints what breaks them, and fails then::
 import ast
 from collections.abc import Iterator
 import pathlib
+import re
 import sys
 
 PACKAGE = pathlib.Path(__file__).absolute().parent.parent / (
@@ -41,6 +42,27 @@ MAY_USE = {
     "os.open": {"spool"},
     "os.unlink": {"spool"},
 }
+# One word for one thing: what not to write, and what to write instead. A
+# machine may be a computer that something runs on, an instance may not.
+INSTEAD = {
+    r"far ends?": "peer, or receiver",
+    r"under way": "in flight",
+    r"proven|outliv\w+": "confirmed",
+    r"tall(y|ies)": "stats",
+    r"put back|rew[io]und": "requeue",
+    r"settled? with": "commit",
+    r"VMs?": "instance",
+    r"(?<!Linux )(?<!another )(?<!this )(?<!busy )(?<!idle )(?<!quiet )"
+    r"machines?(?! (of|that|had|is|the|and|with)\b|$)": "instance",
+}
+_FORBIDDEN = {re.compile(r"\b(%s)\b" % pattern): instead
+              for pattern, instead in INSTEAD.items()}
+PAGES = ("README.rst", "CONTRIBUTING.rst", "doc/source/**/*.rst",
+         "etc/*.yaml", "releasenotes/notes/*.yaml",
+         "ceilometer_graphite/**/*.py", "ceilometer_graphite/**/*.yaml")
+# Whose words are not yet in order.
+NOT_YET = ("ceilometer_graphite/cli/", "doc/source/top.rst",
+           "doc/source/commands.rst", "doc/source/preview.rst")
 
 
 def code_lines(function: ast.FunctionDef) -> int:
@@ -100,9 +122,26 @@ def check(path: pathlib.Path) -> list[str]:
             for each in sorted(set(found))]
 
 
+def words(text: str) -> Iterator[tuple[int, str]]:
+    """The line of each word that has a better one, and both."""
+    for number, line in enumerate(text.splitlines(), 1):
+        for pattern, instead in _FORBIDDEN.items():
+            for match in pattern.finditer(line):
+                yield number, "%r: write %s" % (match[0], instead)
+
+
+def pages() -> list[str]:
+    """What is wrong with the words of the package and its pages."""
+    root = PACKAGE.parent
+    return ["%s:%d: %s" % (path.relative_to(root), *each)
+            for pattern in PAGES for path in sorted(root.glob(pattern))
+            if not str(path.relative_to(root)).startswith(NOT_YET)
+            for each in words(path.read_text())]
+
+
 def main() -> int:
     found = [each for path in sorted(PACKAGE.rglob("*.py"))
-             for each in check(path)]
+             for each in check(path)] + pages()
     print("\n".join(found))
     return bool(found)
 

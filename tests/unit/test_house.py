@@ -42,5 +42,14 @@ class HouseTest(base.BaseTestCase):
                 self.assertEqual(count, len(list(house.forbidden(
                     name, ast.parse(text)))))
 
+    def test_a_word_that_has_a_better_one_is_found(self):
+        for text, count in (("The far end is gone.", 1),
+                            ("All machines of a project", 0),
+                            ("Two machines share it, under way.", 2),
+                            ("Any Linux machine will do.", 0),
+                            ("A VM", 1), ("An instance, in flight", 0)):
+            with self.subTest(text):
+                self.assertEqual(count, len(list(house.words(text))))
+
     def test_the_house_is_in_order(self):
         self.assertEqual(0, house.main())
