@@ -43,7 +43,7 @@ RATE_NAME_TAKEN = "rate_name_taken"
 NO_TIMESTAMP = "samples_without_timestamp"
 
 _LARGEST = sys.float_info.max
-_MOST, _LEAST = int(_LARGEST), -int(_LARGEST)
+_TOP, _LEAST = int(_LARGEST), -int(_LARGEST)
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 # A line has a value and a time as well, of at most 326 bytes.
 _MAX_TEXT_BYTES = (wire.MAX_LINE_BYTES - 326) // 2
@@ -269,19 +269,16 @@ class Converter:
                 common = (sample.name, sample.unit, sample.type,
                           sample.timestamp)
                 if common != last:  # it seldom is
-                    plan, seconds, at = self._look_up(*common)
-                    last = common
+                    plan, seconds, at, last = self._look_up(*common)
                 volume = sample.volume
-                if type(volume) is not int or not (
-                        plan.least <= volume <= _MOST):
+                if type(volume) is not int or not plan.least <= volume <= _TOP:
                     volume = _volume(volume, plan)
                 values = self._namer.values(sample)
                 resource = self._resources[values[0]]
                 if values != resource.values:
                     resource = self._renamed(resource, values)
                 if plan.volume is not None:
-                    lines.append(wire.line(resource.before + plan.volume
-                                           + resource.after, volume, at))
+                    lines.append(_line(resource, plan.volume, volume, at))
                 if plan.more or plan.is_rival or not last[3]:
                     more = self._more(
                         sample, plan, resource, values, volume, seconds)
@@ -291,16 +288,16 @@ class Converter:
                     value = self._rate(
                         sample, plan, resource, values[1], volume, seconds)
                     if value is not None:
-                        lines.append(wire.line(resource.before + plan.rate
-                                               + resource.after, value, at))
+                        lines.append(_line(resource, plan.rate, value, at))
             except Exception as e:
                 problems.append(_problem(sample, e))
         return Converted(lines, problems)
 
     def _look_up(self, meter, unit, kind, text):
-        """The plan of samples, their second, and the same as a text."""
+        """What samples share: plan, second, the same as a text, the key."""
         seconds = timestamp(text) if text else self._now()
-        return self._plan(meter, unit, kind), seconds, str(int(seconds))
+        return (self._plan(meter, unit, kind), seconds, str(int(seconds)),
+                (meter, unit, kind, text))
 
     def _renamed(self, resource, values):
         """The resource of a sample that another name is known of.
@@ -395,6 +392,11 @@ class Converter:
         if counter is None:
             raise SkippedSample(TABLE_FULL)
         return counter
+
+
+def _line(resource, text, value, at):
+    """A line of a resource's series with this text of its meter."""
+    return wire.line(resource.before + text + resource.after, value, at)
 
 
 def _volume(volume, plan):
