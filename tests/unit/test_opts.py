@@ -162,9 +162,10 @@ class UrlTest(OptsTestCase):
         loaded = self.load(conf_text="definitions_file = " + path)
         self.assertEqual("own", loaded.definitions.rate("cpu", "").name)
 
-    def test_tags_are_made_where_they_are_asked_for(self):
+    def test_tags_are_made_where_they_are_asked_for_and_else_paths(self):
         self.assertIsInstance(self.load("naming=tags").namer,
                               naming.TagNamer)
+        self.assertIsInstance(self.load().namer, naming.PathNamer)
 
 
 class DeprecatedNameTest(OptsTestCase):
@@ -214,6 +215,10 @@ class EndpointsTest(OptsTestCase):
             with self.subTest(text):
                 self.assertEqual(tuple(endpoints),
                                  self.load(endpoints=text).endpoints)
+
+    def test_pickle_has_a_port_of_its_own(self):
+        self.assertEqual((("g", 2004),),
+                         self.load("format=pickle").endpoints)
 
     def test_a_bad_endpoint_is_refused_saying_what_one_is(self):
         for text in self.BAD:
@@ -345,6 +350,12 @@ class BadValueTest(OptsTestCase):
             "OS_GRAPHITE__COUNTERS", "some"))
         self.assertIn("and not 'some'", self.error(
             conf_text="counters = rates"))
+
+    def test_a_key_needs_its_certificate(self):
+        alone = self.error("protocol=tls&keyfile=/no/key")
+        self.assertIn("keyfile = /no/key needs the certfile", alone)
+        both = self.error("protocol=tls&certfile=/no/cert&keyfile=/no/key")
+        self.assertNotIn("needs the certfile", both)
 
     def test_all_problems_are_told_at_once(self):
         e = self.assertRaises(
