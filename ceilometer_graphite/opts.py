@@ -249,10 +249,12 @@ def misplaced(conf: cfg.ConfigOpts) -> list[Problem]:
             continue
         known = _registered(conf, section)
         if known is None:
+            near = sorted(
+                difflib.get_close_matches(section, _GROUPS), key=lambda group:
+                not any(name in by_name(group) for name in options))
             problems += [
                 Problem("nothing reads the section [%s]" % section,
-                        "did you mean [%s]?" % group)
-                for group in difflib.get_close_matches(section, _GROUPS, 1)]
+                        "did you mean [%s]?" % group) for group in near[:1]]
             continue
         problems += [
             Problem("[%s] %s is not an option, and is ignored" % (

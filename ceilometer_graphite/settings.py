@@ -123,7 +123,7 @@ def load_settings(conf: cfg.ConfigOpts,
                     **values)
 
 
-def _allowed(opt):
+def allowed(opt: cfg.Opt) -> str:
     """What an option may be, in words."""
     kind = opt.type
     if isinstance(kind, types.Boolean):
@@ -131,10 +131,12 @@ def _allowed(opt):
     if isinstance(kind, types.Number):
         text = "a whole number" if isinstance(
             kind, types.Integer) else "a number"
-        text += " of at least %s" % kind.min
+        if kind.min is not None:
+            text += " of at least %s" % kind.min
         return text + (" and at most %s" % kind.max if kind.max else "")
-    if kind.choices:
-        return "one of " + ", ".join(kind.choices)
+    choices = getattr(kind, "choices", None)
+    if choices:
+        return "one of " + ", ".join(choices)
     return "a text"
 
 
@@ -156,7 +158,7 @@ def _bad_value(name, opt, text):
         hint = "%s = %d is %s %siB" % (
             opt.name, number, size[1], size[2].upper())
     return opts.Problem("%s has to be %s, and not %r" % (
-        name, _allowed(opt), text), hint)
+        name, allowed(opt), text), hint)
 
 
 def _from_conf(conf):

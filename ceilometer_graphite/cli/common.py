@@ -19,6 +19,7 @@ import importlib
 import logging
 import os
 import pwd
+import re
 import sys
 import sysconfig
 import threading
@@ -31,6 +32,7 @@ from oslo_log import log
 from oslo_utils import netutils
 from stevedore import driver as stevedore_driver
 import yaml
+from yaml import reader
 
 from ceilometer_graphite import opts
 from ceilometer_graphite import settings
@@ -44,6 +46,13 @@ _WITHOUT_LOGS = {"log_config_append": None, "log_file": None,
                  "log_dir": None, "use_syslog": False, "use_journal": False,
                  "publish_errors": False}
 _SHOWN_NAMES = 5
+_PYTHONS_WORDS = [(re.compile(pattern), words) for pattern, words in (
+    (r" from LocationInfo\(.*detail='([^']*)'\)", r" in \1"),
+    (r"(?:invalid literal|could not convert string)[^:]*: (.*)",
+     r"\1 is no number"),
+    (r"No '[\w.]+' driver found, looking for (.*)", r"there is no driver \1"),
+    (r"No ':' or '=' found in assignment: '\\ufeff.*",
+     "it begins with a byte order mark, which has to go"))]
 _FILES = (("pipeline_cfg_file", None), ("cfg_file", "polling"))
 _T = typing.TypeVar("_T")
 
@@ -63,8 +72,18 @@ class CommandError(Exception):
 
 
 def one_line(error: Exception) -> str:
-    """The text of an error, on one line."""
-    return " ".join(str(error).split()) or type(error).__name__
+    """An error in words, on one line, without what Python adds to it."""
+    if isinstance(error, UnicodeDecodeError):
+        return "line %d is not UTF-8" % (
+            error.object[:error.start].count(b"\n") + 1)
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return "%s: %s" % (error.filename, error.strerror)
+    if isinstance(error, ImportError) and error.name:
+        return "the Python module %s is missing" % error.name
+    text = " ".join(str(error).split()) or type(error).__name__
+    for pattern, words in _PYTHONS_WORDS:
+        text = pattern.sub(words, text)
+    return text
 
 
 def some(names: list[str]) -> str:
@@ -181,8 +200,12 @@ def _prepare(conf, files):
     try:
         service.prepare_service([AGENT, *files], config_files=[], conf=conf)
     except (cfg.Error, OSError, ValueError) as e:
+        problem = one_line(e)
+        if isinstance(e, UnicodeDecodeError):
+            problem = "%s of %s" % (problem, " or ".join(
+                name.partition("=")[2] for name in files))
         raise CommandError(
-            one_line(e), "the agent does not start with it either; repair "
+            problem, "the agent does not start with it either; repair "
             "it or its permissions, or name another with --config-file") from e
     for option, group in _FILES:
         path = conf.find_file((conf[group] if group else conf)[option])
@@ -207,24 +230,32 @@ def example(name: str) -> str:
         sysconfig.get_path("data"), "share", "ceilometer-graphite", name)
 
 
-def unusable(path: str, error: Exception) -> CommandError:
+def unusable(path: str, error: Exception, like: str = "") -> CommandError:
     """What is wrong with a YAML file of Ceilometer's.
 
     :param error: what reading it raised
+    :param like: the name of an example of it
     """
+    hint = "repair it" + ("; an example is " + example(like) if like else "")
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
         problem = "line %d is not YAML: %s" % (
-            error.problem_mark.line + 1, error.problem)
-    elif isinstance(error, (yaml.YAMLError, UnicodeDecodeError)):
-        problem = "is not YAML: " + one_line(error)
+            error.problem_mark.line + 1, ", ".join(
+                filter(None, (error.context, error.problem))))
+    elif isinstance(error, reader.ReaderError):
+        problem = "has the character %#x, which YAML does not allow" % (
+            error.character)
+    elif isinstance(error, UnicodeDecodeError):
+        problem = one_line(error)
+        hint = "write it anew: iconv -f %s -t UTF-8 %s" % (
+            "UTF-16" if error.object[:2] in (b"\xff\xfe", b"\xfe\xff")
+            else "ISO-8859-1", path)
     elif isinstance(error, OSError):
         problem = "cannot be read: " + (error.strerror or one_line(error))
     elif isinstance(error, agent.ConfigException):
         problem = one_line(error.msg)
     else:
         problem = "is not what Ceilometer expects"
-    return CommandError("%s: %s" % (path, problem), "repair it; an example is "
-                        + example(os.path.basename(path)))
+    return CommandError("%s: %s" % (path, problem), hint)
 
 
 def load_settings(conf: cfg.ConfigOpts, url: str) -> settings.Settings:

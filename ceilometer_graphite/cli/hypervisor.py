@@ -77,13 +77,20 @@ def connect(conf: cfg.ConfigOpts, keeper: object) -> tuple:
 
 
 class Notes(logging.Handler):
-    """Keeps what Ceilometer warns of: the first of each kind, and counts."""
+    """Keeps what Ceilometer warns of: the first of each kind, and counts.
+
+    :ivar refused: the meters that the hypervisor cannot give at all
+    """
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self._found: dict[str, tuple[str, int]] = {}
+        self.refused: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
+        if isinstance(record.args, dict) and str(record.msg).startswith(
+                "Prevent pollster"):
+            self.refused.add(record.args["name"])
         text, count = self._found.get(record.msg) or (
             " ".join(record.getMessage().split()), 0)
         self._found[record.msg] = text, count + 1

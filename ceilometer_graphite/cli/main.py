@@ -21,6 +21,8 @@ import sys
 import traceback
 import warnings
 
+from oslo_config import cfg
+
 from ceilometer_graphite.cli import common
 from ceilometer_graphite.cli import parser
 
@@ -84,6 +86,8 @@ def _failed(error, debug):
     problem = common.one_line(error)
     if isinstance(error, common.CommandError):
         hint = error.hint
+    elif isinstance(error, cfg.Error):
+        hint = "correct it; ceilometer-graphite check shows all of them"
     else:
         problem = "%s: %s" % (type(error).__name__, problem)
         hint = "this should not happen; --debug shows where it did"

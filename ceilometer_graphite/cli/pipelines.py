@@ -52,12 +52,13 @@ def load(conf: cfg.ConfigOpts) -> list:
         raise common.CommandError(
             "there is no %s beside ceilometer.conf, so Ceilometer's own is "
             "used, which sends to Gnocchi" % path, "copy %s there, and name "
-            "your Graphite in it" % common.example(path))
+            "your Graphite in it" % common.example(
+                yamlfiles.PIPELINE.example))
     yamlfiles.check(path, yamlfiles.PIPELINE)
     try:
         return _Manager(conf).pipelines
     except Exception as e:
-        raise common.unusable(path, e) from e
+        raise common.unusable(path, e, yamlfiles.PIPELINE.example) from e
 
 
 def urls(pipelines: list) -> list[str]:

@@ -33,6 +33,8 @@ OLDEST_CEILOMETER = 17
 PUBLISHERS = "ceilometer.sample.publisher"
 _INSTALL = ("install ceilometer-graphite into the Python that runs %s"
             % common.AGENT)
+_MAKE_FOLDER = ("install -d -o %s %s, or correct log_dir in [DEFAULT] of "
+                "ceilometer.conf")
 
 
 def configuration(state: results.State) -> results.Results:
@@ -114,25 +116,33 @@ def telemetry_driver(state: results.State) -> results.Results:
 def logs(state: results.State) -> results.Results:
     """The agent ends at its start when it cannot write its log."""
     texts = opts.written(state.conf).get("DEFAULT", {})
+    setup = texts.get("log_config_append", texts.get("log_config", ""))
     folder = texts.get("log_dir", texts.get("logdir", ""))
     name = texts.get("log_file", texts.get("logfile", ""))
     path = os.path.join(folder, name or common.AGENT + ".log")
-    if not folder and not name:
-        yield results.ok("log_dir", "is not set")
-        return
     folder = os.path.dirname(os.path.abspath(path))
-    hint = "install -d -o %s %s, or correct log_dir in [DEFAULT] of " \
-        "ceilometer.conf" % (state.arguments.user or "ceilometer", folder)
-    if not os.path.isdir(folder):
-        yield results.error(
-            "log_dir", "there is no folder %s, and the agent ends at its "
-            "start" % folder, hint)
+    problem, hint = "", "correct log_dir in [DEFAULT] of ceilometer.conf"
+    if setup:
+        path, hint = setup, "correct or remove log_config_append in " \
+            "[DEFAULT] of ceilometer.conf"
+        if not os.access(setup, os.R_OK) or os.path.isdir(setup):
+            problem = "log_config_append = %s is no file that %s may read" % (
+                setup, common.user_name())
+    elif not texts.get("log_dir", texts.get("logdir", name)):
+        path = ""
+    elif os.path.exists(folder) and not os.path.isdir(folder):
+        problem = "%s is no folder" % folder
+    elif not os.path.isdir(folder):
+        problem = "there is no folder %s" % folder
+        hint = _MAKE_FOLDER % (state.arguments.user or "ceilometer", folder)
     elif not os.access(path if os.path.exists(path) else folder, os.W_OK):
-        yield results.error(
-            "log_dir", "%s may not write %s, and the agent ends at its start"
-            % (common.user_name(), path), hint)
-    else:
-        yield results.ok("log_dir", "%s can be written" % path)
+        problem = "%s may not write %s" % (common.user_name(), path)
+        hint = _MAKE_FOLDER % (state.arguments.user or "ceilometer", folder)
+    if problem:
+        raise common.CommandError(
+            problem + ", and the agent ends at its start", hint)
+    yield results.ok("log_dir", path + " can be used" if path
+                     else "is not set")
 
 
 def cache(state: results.State) -> results.Results:
@@ -148,6 +158,7 @@ def cache(state: results.State) -> results.Results:
         LOG.debug("The cache failed", exc_info=e)
         found = None
     if not found:
+        state.starts = False
         raise common.CommandError(
             "the backend %s cannot be loaded, and the agent ends at its start"
             % opts.written(state.conf).get("cache", {}).get("backend"),
@@ -172,8 +183,11 @@ def transport(state: results.State) -> results.Results:
     try:
         messaging.get_transport(state.conf, cache=False).cleanup()
     except Exception as e:
+        LOG.debug("transport_url", exc_info=e)
         raise common.CommandError(
-            "the agent cannot start with it: " + common.one_line(e),
+            "the agent cannot start with this %s:// URL" % opts.written(
+                state.conf).get("DEFAULT", {}).get(
+                    "transport_url", "").partition("://")[0],
             "correct or remove transport_url in [DEFAULT] of "
             "ceilometer.conf; nothing is sent there") from e
     yield results.ok("transport_url", "is understood")

@@ -58,7 +58,7 @@ _GROUPS = (
      ("machines", hypervisor.machines, "conf", "libvirt")),
     (("polling.yaml", polling.polling, "conf"),
      ("meters", polling.meters, "conf", "sources"),
-     ("cycle", costs.cycle, "polled", "libvirt"),
+     ("cycle", costs.cycle, "polled", "libvirt", "starts"),
      ("pipeline.yaml", pipeline.pipeline, "conf"),
      ("publishers", pipeline.publishers, "pipelines"),
      ("sources", pipeline.taken, "polled", "urls")),

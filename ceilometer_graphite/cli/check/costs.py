@@ -13,12 +13,14 @@
 
 """What makes the agent dearer than it has to be."""
 
+import threading
 import time
 
 from ceilometer_graphite import opts
 from ceilometer_graphite.cli import common
 from ceilometer_graphite.cli import hypervisor
 from ceilometer_graphite.cli.check import results
+from ceilometer_graphite.cli.check import settings
 
 
 def secret(state: results.State) -> results.Results:
@@ -52,10 +54,11 @@ def cycle(state: results.State) -> results.Results:
     seconds = min(source.get_interval() for source in state.sources)
     # Of its own, as polling here overrides what an agent does besides.
     conf = common.load_conf(state.arguments)
+    settings.correct(conf)
     polled = hypervisor.Hypervisor(conf)
     began = time.monotonic()
     try:
-        common.within(seconds, polled.poll)
+        common.within(min(seconds, threading.TIMEOUT_MAX), polled.poll)
     except TimeoutError:
         yield results.warning(
             "cycle", "one takes longer than the interval of %d seconds, so "
@@ -64,3 +67,10 @@ def cycle(state: results.State) -> results.Results:
     else:
         yield results.ok("cycle", "one takes %.1f seconds of %d" % (
             time.monotonic() - began, seconds))
+    if polled.notes.refused:
+        yield results.warning(
+            "meters", "this hypervisor cannot give %s, and the agent logs an "
+            "error for each at its start" % ", ".join(
+                sorted(polled.notes.refused)),
+            "remove them from polling.yaml, or name them there with ! before "
+            "them")

@@ -162,7 +162,8 @@ def _why_not_tls(cause):
     reason = (cause.reason or str(cause)).replace("_", " ").lower()
     if cause.reason in ("WRONG_VERSION_NUMBER", "UNEXPECTED_EOF_WHILE_READING",
                         "RECORD_LAYER_FAILURE"):
-        return ("it does not speak TLS: " + reason,
-                "take its port for TLS, or protocol = tcp")
+        return ("it does not speak TLS",
+                "take its port for TLS, or set protocol = tcp in [graphite] "
+                "of ceilometer.conf")
     return ("TLS fails: " + reason,
             "look at the log of the far end; it may want another certfile")

@@ -25,10 +25,6 @@ def pipeline(state: results.State) -> results.Results:
     """pipeline.yaml is what Ceilometer expects."""
     state.pipelines = pipelines.load(state.conf)
     path = state.conf.pipeline_cfg_file
-    if not state.pipelines:
-        raise common.CommandError(
-            "%s has no sources" % path,
-            "add one, as %s has it" % common.example("pipeline.yaml"))
     for doubt in yamlfiles.doubts(path, yamlfiles.PIPELINE):
         yield results.warning("pipeline.yaml", "%s: %s" % (
             path, doubt.problem), doubt.hint)
@@ -40,16 +36,15 @@ def publishers(state: results.State) -> results.Results:
     """Each URL has a publisher, and one of them is ours."""
     urls = pipelines.urls(state.pipelines)
     state.urls = [url for url in urls if url.startswith(common.SCHEME)]
-    others = [url for url in urls if url not in state.urls]
-    if not state.urls:
+    others = [_other_publisher(url) for url in urls if url not in state.urls]
+    if state.urls:
+        yield results.ok("publishers", ", ".join(state.urls))
+    elif all(each.status == results.OK for each in others):
         yield results.error(
-            "publishers", "none is a graphite:// one: " + ", ".join(others),
+            "publishers", "none is a graphite:// one: " + ", ".join(urls),
             "add one to a sink in pipeline.yaml, such as "
             "graphite://graphite.example.com:2003")
-    else:
-        yield results.ok("publishers", ", ".join(state.urls))
-    for url in others:
-        yield _other_publisher(url)
+    yield from others
 
 
 def _other_publisher(url):
@@ -63,8 +58,10 @@ def _other_publisher(url):
     try:
         common.load_plugin(agent.PUBLISHERS, scheme, "")
     except common.CommandError as e:
-        return results.error("publishers", "%s: %s" % (url, e),
-                             "correct it in pipeline.yaml")
+        return results.error(
+            "publishers", "%s is not used: %s" % (url.strip(), e),
+            "write graphite://HOST:2003 in pipeline.yaml, or what other "
+            "publisher it is")
     return results.ok("publishers", url)
 
 

@@ -37,12 +37,13 @@ def polling(state: results.State) -> results.Results:
     if not os.path.isabs(path):
         raise common.CommandError(
             "there is no %s beside ceilometer.conf, and the agent ends at "
-            "its start" % path, "copy %s there" % common.example(path))
+            "its start" % path, "copy %s there" % common.example(
+                yamlfiles.POLLING.example))
     yamlfiles.check(path, yamlfiles.POLLING)
     try:
         state.sources = manager.PollingManager(state.conf).sources
     except Exception as e:
-        raise common.unusable(path, e) from e
+        raise common.unusable(path, e, yamlfiles.POLLING.example) from e
     for doubt in yamlfiles.doubts(path, yamlfiles.POLLING):
         yield results.warning("polling.yaml", "%s: %s" % (
             path, doubt.problem), doubt.hint)

@@ -30,6 +30,7 @@ _EXIT_STATUSES = {OK: 0, SKIPPED: 0, WARNING: 1, ERROR: 2}
 # What a check may need of those before it: attributes of a State.
 _NEEDS = {
     "python": "a Python that the user may read",
+    "starts": "an agent that starts",
     "conf": "a ceilometer.conf that can be used",
     "sources": "a polling.yaml that can be used",
     "polled": "a polling.yaml that names meters",
@@ -81,6 +82,7 @@ class State:
 
     arguments: argparse.Namespace
     python: bool = False
+    starts: bool = True
     conf: typing.Any = None
     sources: list = dataclasses.field(default_factory=list)
     polled: list[str] = dataclasses.field(default_factory=list)

@@ -14,9 +14,12 @@
 """One datapoint, sent to Graphite and read back from it."""
 
 import email.utils
+import itertools
+import re
 import time
 import typing
 
+from ceilometer_graphite import naming
 from ceilometer_graphite import stats
 from ceilometer_graphite import transports
 from ceilometer_graphite import wire
@@ -28,17 +31,26 @@ SERIES = "check"
 _POLL_SECONDS = 0.5
 _AROUND_SECONDS = 3600
 _CLOCKS_SECONDS = 30
+# Each step divides the next, without which Carbon refuses the line.
+_RETENTION = """\
+put these lines above all others of /etc/carbon/storage-schemas.conf, restart \
+Carbon, and resize the files that are there with whisper-resize.py:
+    [ceilometer]
+    pattern = ^%s
+    retentions = %ds:30d,%ds:90d,%ds:2y"""
 
 
 class Datapoint(typing.NamedTuple):
     """A datapoint that an endpoint took.
 
+    :ivar pattern: matches the names of the publisher's series
     :ivar at: monotonic seconds at which it did
     """
 
     endpoint: str
     series: str
     value: int
+    pattern: str
     at: float
 
 
@@ -62,7 +74,10 @@ def send(state: results.State) -> results.Results:
         except common.CommandError as e:
             yield results.error("send to " + text, str(e), e.hint)
         else:
-            state.sent.append(Datapoint(text, series, value, time.monotonic()))
+            prefix = naming.checked_prefix(settings.prefix)
+            state.sent.append(Datapoint(
+                text, series, value, re.escape(prefix + "." * bool(prefix)),
+                time.monotonic()))
             yield results.ok("send to " + text, line.decode().strip())
 
 
@@ -77,10 +92,27 @@ def read(state: results.State) -> results.Results:
         except requests.RequestException as e:
             yield results.error(
                 name, "%s does not answer: %s" % (
-                    arguments.render_url, common.one_line(e)),
+                    arguments.render_url, _why(requests, e)),
                 "give the address of graphite-web as --render-url")
         else:
             yield _read(name, sent, answer, arguments.timeout)
+            if answer:
+                yield from _retention(state, name, sent, answer)
+
+
+def _why(requests, error):
+    """What went wrong with a request, in words."""
+    if getattr(error, "response", None) is not None:
+        return "%d %s" % (error.response.status_code, error.response.reason)
+    for kind, words in (
+            (requests.Timeout, "nothing came in time"),
+            (requests.exceptions.SSLError, "its certificate is refused, or "
+             "it does not speak TLS"),
+            (requests.exceptions.JSONDecodeError, "what it says is no JSON"),
+            (requests.ConnectionError, "it cannot be connected to")):
+        if isinstance(error, kind):
+            return words
+    return "it is no address such as http://graphite.example.com"
 
 
 def _read(name, sent, answer, timeout):
@@ -97,6 +129,21 @@ def _read(name, sent, answer, timeout):
                             "behind"), "set both clocks by NTP")
     return results.ok(name, "is back after %.1f seconds" % (
         time.monotonic() - sent.at))
+
+
+def _retention(state, name, sent, answer):
+    """A warning when Graphite's step is not the polling interval."""
+    seconds = sorted({second for row in answer.json()
+                      for _, second in row["datapoints"]})
+    step = min((later - one for one, later in itertools.pairwise(seconds)),
+               default=None)
+    wanted = min((source.get_interval() for source in state.sources),
+                 default=step)
+    if step != wanted:
+        yield results.warning(
+            name, "Graphite keeps a point for each %d seconds, and the "
+            "interval of polling.yaml is %d" % (step, wanted),
+            _RETENTION % (sent.pattern, wanted, 5 * wanted, 60 * wanted))
 
 
 def _wait_for(requests, sent, arguments):

@@ -16,6 +16,7 @@
 import os
 
 from ceilometer import sample
+from oslo_config import cfg
 from oslo_utils import netutils
 
 from ceilometer_graphite import opts
@@ -25,6 +26,16 @@ from ceilometer_graphite.cli.check import results
 
 _HINT = "correct it in pipeline.yaml, or in [graphite] of ceilometer.conf"
 _OTHER = {"plaintext": "pickle", "pickle": "plaintext"}
+# Options of Ceilometer's that the documentation names, with their sections.
+_SECTIONS = {
+    "telemetry_driver": "publisher_notifier", "telemetry_secret": "publisher",
+    **dict.fromkeys(("instance_discovery_method", "fetch_extra_metadata"),
+                    "compute"),
+    **dict.fromkeys(("cfg_file", "enable_notifications", "batch_size",
+                     "threads_to_process_pollsters",
+                     "identity_name_discovery"), "polling"),
+    **dict.fromkeys(("pipeline_cfg_file", "libvirt_uri", "log_dir",
+                     "transport_url"), "DEFAULT")}
 _ALIKE = (
     ("machines", {"resource_id": "b", "resource_metadata": {
         "instance_id": "b", "display_name": "b", "disk_name": "vda"}}),
@@ -34,23 +45,59 @@ _ALIKE = (
 
 
 def options(state: results.State) -> results.Results:
-    """Our options exist, and stand in our sections."""
-    problems = opts.unknown(state.conf) + opts.misplaced(state.conf)
-    for each in problems:
+    """Our options and those beside them exist, and have usable values."""
+    bad = correct(state.conf)
+    for each in bad:
+        yield results.error("options", each.problem, each.hint)
+    doubts = opts.unknown(state.conf) + opts.misplaced(state.conf) + [
+        opts.Problem("[%s] %s is not an option, and is ignored" % (
+            section, name), "move it to [%s]" % _SECTIONS[name])
+        for section, texts in opts.written(state.conf).items()
+        for name in texts if _SECTIONS.get(name, section) != section]
+    for each in doubts:
         yield results.warning("options", each.problem, each.hint)
-    if not problems:
+    if not bad + doubts:
         yield results.ok("options", "are all known")
+
+
+def correct(conf: cfg.ConfigOpts) -> list[opts.Problem]:
+    """Give options of Ceilometer's with bad values their defaults instead.
+
+    :returns: what was wrong with each
+    """
+    problems = []
+    for section, texts in opts.written(conf).items():
+        group = None if section == "DEFAULT" else section
+        if group == opts.GRAPHITE_GROUP or group and group not in conf:
+            continue
+        for name, text in texts.items():
+            try:
+                (conf[group] if group else conf)[name]
+            except cfg.NoSuchOptError:
+                continue
+            except (cfg.Error, ValueError):
+                opt = conf._get_opt_info(name, group)["opt"]
+                conf.set_override(name, opt.default, group=group)
+                problems.append(opts.Problem(
+                    "[%s] %s has to be %s, and not %r" % (
+                        section, name, settings.allowed(opt), text),
+                    "correct it in ceilometer.conf, or remove it"))
+    return problems
 
 
 def load(state: results.State) -> results.Results:
     """Each URL can be used, and does what it seems to be meant to."""
+    told: set[opts.Problem] = set()
     for url in state.urls:
         try:
             found = settings.load_settings(
                 state.conf, netutils.urlsplit(url))
         except settings.ConfigError as e:
             for each in e.problems:
-                yield results.error(url, each.problem, each.hint or _HINT)
+                # What stands in [graphite] is wrong for each URL alike.
+                if each not in told:
+                    yield results.error(url, each.problem, each.hint or _HINT)
+                told.add(each)
         else:
             state.publishers.append(found)
             yield from _doubts(state, url, found)

@@ -21,6 +21,7 @@ from ceilometer_graphite.cli import common
 from ceilometer_graphite.cli.check import results
 from ceilometer_graphite.cli.check import user as check_user
 
+_OTHER = "name another spool_dir in [graphite] of ceilometer.conf"
 _MIB = 1024 * 1024
 
 
@@ -52,6 +53,8 @@ def _not_writable(settings):
         if not os.access(above, os.W_OK | os.X_OK):
             return "%s may not make %s" % (user, folder), hint
         return None
+    if not os.path.isdir(folder):
+        return "%s is no folder" % folder, _OTHER
     try:
         with tempfile.TemporaryFile(dir=folder):
             pass

@@ -141,10 +141,10 @@ sinks:
         for text, problem in (
                 ("", "is empty"),
                 ("[]", "is a list, and not a mapping"),
-                ("sinks: 1", "sinks has to be a list"),
-                ("{sinks: []}", "Both sources & sinks are required"),
+                ("sinks: 1", "has no sources"),
+                ("{sources: [{}]}", "source 1 has no name"),
                 ("{sources: 1, sinks: 1}", "sources has to be a list"),
-                ("{sources: [], sinks: [{name: a}]}", "")):
+                ("{sources: [], sinks: [{name: a}]}", "has no sources")):
             self.write("pipeline.yaml", text)
             self.assert_problem(["pipeline.yaml: " + problem], self.urls)
 

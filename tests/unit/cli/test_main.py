@@ -79,6 +79,14 @@ class MainTest(commands.CommandTestCase):
         self.assert_fails(ended, "KeyError: ", "first")
         self.assertIn("--debug", ended.err)
 
+    def test_a_bad_option_of_ceilometers_is_told_without_pythons_words(self):
+        self.write("ceilometer.conf", "[DEFAULT]\npipeline_cfg_file = "
+                   "pipeline.yaml\n[graphite]\n[polling]\n"
+                   "batch_size = many\nenable_notifications = perhaps\n")
+        ended = self.run_command("preview", "--once")
+        self.assert_fails(ended, "perhaps")
+        self.assertNotIn("LocationInfo", ended.err)
+
     def test_an_interrupt_is_quiet(self):
         self.fail_with(KeyboardInterrupt())
         self.assertEqual((130, "", ""), self.run_command("check"))

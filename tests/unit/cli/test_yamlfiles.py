@@ -48,7 +48,44 @@ ERRORS = (
          '["b"]',
          "publishers of sink b has to be a list of texts, and has 1")),
 )
+MORE_ERRORS = (
+    ("pipeline.yaml", "source:\n- a\n" + SINKS,
+     ("has no sources; correct source to sources",)),
+    ("pipeline.yaml", SOURCES + "sinks:\n", ("has no sinks; add some",)),
+    ("polling.yaml", "sources: []\n", ("has no sources; add some",)),
+    ("pipeline.yaml", SOURCES.replace("'*'", "") + SINKS,
+     ('source a has no meters; write meters: ["*"]',)),
+    ("pipeline.yaml", SOURCES.replace("['*']", "") + SINKS,
+     ("source a has no meters",)),
+    ("pipeline.yaml", SOURCES.replace("name: a, ", "") + SINKS,
+     ("source 1 has no name; write name: NAME",)),
+    ("pipeline.yaml", SOURCES.replace("name: a", "name: [a]") + SINKS,
+     ("has to be a text, and is a list",)),
+    ("pipeline.yaml", SOURCES.replace("'*'", "null") + SINKS,
+     ("has to be a list of texts, and has null",)),
+    ("pipeline.yaml", SOURCES.replace("'*'", "['*']") + SINKS,
+     ('has to be a list of texts, and has ["*"]',)),
+    ("pipeline.yaml", SOURCES.replace("'*'", "cpu, '!disk.*'") + SINKS,
+     ("meters of source a has names beside !disk.*",)),
+    ("pipeline.yaml", SOURCES + SINKS + "---\n" + SINKS,
+     ("line 3 is not YAML: expected a single document",)),
+    ("pipeline.yaml", SOURCES + SINKS + "\0", ("has the character 0x0",)),
+    *(("polling.yaml", POLLED.replace("60", text),
+       ("interval of source a has to be a whole number of seconds, and not "
+        + shown + "; write interval: 60",)) for text, shown in (
+            ("60s", '"60s"'), ("yes", "true"), ("0.5", "0.5"), ("-5", "-5"),
+            ("[60]", "[60]"), (".inf", "Infinity"), (".nan", "NaN"),
+            ("1" + "0" * 400, "1" + "0" * 400))),
+    ("polling.yaml", POLLED.replace("60", ""), ("source a has no interval",)),
+)
 WARNINGS = (
+    ("pipeline.yaml", SOURCES + SINKS.replace(
+        "}]", "}, {name: c, publishers: [a]}]"),
+     ("no source names the sink c; name it in a source, or remove it",)),
+    ("polling.yaml", POLLED + SINKS, ("nothing reads the key sinks",)),
+    ("polling.yaml", POLLED.replace(
+        "}]", "}, {name: a, interval: 60, meters: [memory]}]"),
+     ("2 sources are named a; give each a name of its own",)),
     ("pipeline.yaml", SOURCES + SINKS + SOURCES,
      ("line 3: sources is there a second time, so the first is not read; "
       "merge the two",)),
@@ -83,7 +120,25 @@ class YamlFilesTest(checks.CheckTestCase):
                     self.assertIn(str(self.directory / name), line)
 
     def test_each_fault_of_a_file_is_told_in_one_plain_line(self):
-        self.assert_told(results.ERROR, ERRORS)
+        self.assert_told(results.ERROR, ERRORS + MORE_ERRORS)
+
+    def test_text_that_is_not_utf_8_is_told_with_how_to_write_it_anew(self):
+        for encoding, name, line in (("latin-1", "ISO-8859-1", 2),
+                                     ("utf-16", "UTF-16", 1)):
+            path = self.directory / "pipeline.yaml"
+            path.write_bytes(("# a\n# \u00e9\n" + SOURCES).encode(encoding))
+            found, = [result for result in self.find(
+                "ceilometer.conf", "pipeline.yaml")
+                if result.status == results.ERROR]
+            self.assertEqual("%s: line %d is not UTF-8" % (path, line),
+                             found.message)
+            self.assertEqual("write it anew: iconv -f %s -t UTF-8 %s" % (
+                name, path), found.hint)
+
+    def test_a_byte_order_mark_and_lines_of_windows_are_fine(self):
+        (self.directory / "pipeline.yaml").write_bytes(
+            (SOURCES + SINKS).replace("\n", "\r\n").encode("utf-8-sig"))
+        self.assert_ok(self.find("ceilometer.conf", "pipeline.yaml"))
 
     def test_what_nothing_reads_is_a_warning(self):
         self.assert_told(results.WARNING, WARNINGS)

@@ -162,7 +162,9 @@ class OptionsTest(checks.CheckTestCase):
     def test_a_transport_url_that_the_agent_cannot_start_with_is_an_error(
             self):
         self.write_conf({"DEFAULT": {"transport_url": "rabit://host"}})
-        self.assert_found("error", self.find(CONF, "transport_url"), "rabit")
+        found = self.assert_found(
+            "error", self.find(CONF, "transport_url"), "this rabit:// URL")
+        self.assertNotIn("host", found.message)  # nor a password
 
     def test_the_default_transport_url_is_fine(self):
         self.assert_ok(self.find(CONF, "transport_url"))
@@ -212,6 +214,20 @@ class OptionsTest(checks.CheckTestCase):
             self.assert_found(
                 "error", self.log_to(**options), "there is no folder /no/such",
                 "the agent ends at its start", "install -d -o ceilometer /no")
+
+    def test_a_setup_of_logs_that_cannot_be_read_is_an_error(self):
+        for path in "/no/such.conf", self.directory:
+            self.assert_found(
+                "error", self.log_to(log_config_append=path),
+                "log_config_append = %s is no file" % path,
+                "correct or remove log_config_append")
+        self.assert_ok(self.log_to(
+            log_config_append=self.directory / "polling.yaml"))
+
+    def test_a_file_in_place_of_the_folder_for_logs_is_an_error(self):
+        self.assert_found(
+            "error", self.log_to(log_dir=self.directory / "polling.yaml"),
+            "polling.yaml is no folder", "correct log_dir")
 
     def test_logs_that_the_user_may_not_write_are_an_error(self):
         folder = self.directory / "log"

@@ -51,6 +51,19 @@ class CostsTest(checks.CheckTestCase):
         self.write_conf(releases.options_of_nova(self))
         self.assert_ok(self.find(*CYCLE))
 
+    def test_meters_that_libvirt_cannot_give_are_a_warning(self):
+        self.write_conf(releases.options_of_nova(self))
+        self.write("polling.yaml", "sources: [{name: a, interval: 60, "
+                   "meters: ['network.*']}]")
+        self.assert_found(
+            "warning", self.find(*CYCLE), "this hypervisor cannot give "
+            "network.incoming.bytes.rate, network.outgoing.bytes.rate",
+            "remove them from polling.yaml")
+
+    def test_no_cycle_is_polled_where_the_cache_cannot_be_loaded(self):
+        self.write_conf({"cache": {"enabled": True, "backend": "no.such"}})
+        self.assert_found("error", self.find(*CYCLE, "cache"), "no.such")
+
     def test_a_cycle_longer_than_its_interval_is_a_warning(self):
         module = checks.simulated_libvirt()
         self.use_libvirt(module)

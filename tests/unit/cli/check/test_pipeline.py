@@ -60,8 +60,9 @@ class PipelineTest(checks.CheckTestCase):
 
     def test_a_file_without_sinks_is_an_error(self):
         self.assert_found(
-            "error", self.found("sources: [{name: a, meters: ['*']}]"),
-            "Both sources & sinks are required")
+            "error", self.found(
+                "sources: [{name: a, meters: ['*'], sinks: [b]}]"),
+            "has no sinks; add some", "/pipeline.yaml")
 
     def test_an_empty_list_of_sources_is_an_error(self):
         self.assert_found("error", self.found("sources: []\n" + SINKS),
@@ -71,19 +72,21 @@ class PipelineTest(checks.CheckTestCase):
         self.assert_found(
             "error", self.found(
                 "sources: [{name: a, meters: ['*']}]\n" + SINKS),
-            "Required field sinks not specified")
+            "source a has no sinks", "write sinks: [")
 
     def test_a_source_whose_sink_is_missing_is_an_error(self):
         self.assert_found(
             "error", self.found(
                 "sources: [{name: a, meters: ['*'], sinks: [grafite]}]\n"
-                + SINKS), "Dangling sink grafite from source a")
+                + SINKS), "there is no sink grafite, which source a names",
+            "name one of graphite")
 
     def test_a_sink_without_publishers_is_an_error(self):
         self.assert_found(
             "error", self.found("""
 sources: [{name: a, meters: ['*'], sinks: [b]}]
-sinks: [{name: b, publishers: []}]"""), "No publisher specified")
+sinks: [{name: b, publishers: []}]"""),
+            "sink b has no publishers", "write publishers: [")
 
     def test_a_publisher_that_is_no_text_is_an_error(self):
         self.assert_found(
@@ -98,7 +101,7 @@ sinks: [{name: b, publishers: [1]}]"""),
 sources: [{name: a, meters: ['*'], sinks: [b]}]
 sinks:
 - {name: b, publishers: ['graphite://g']}
-- {name: b, publishers: ['graphite://h']}"""), "Duplicated sink names: b")
+- {name: b, publishers: ['graphite://h']}"""), "2 sinks are named b")
 
 
 class PublishersTest(checks.CheckTestCase):
@@ -111,9 +114,11 @@ class PublishersTest(checks.CheckTestCase):
         self.assert_found("error", self.found("gnocchi://"),
                           "none is a graphite:// one: gnocchi://")
 
-    def test_a_misspelt_scheme_is_an_error(self):
-        self.assert_found("error", self.found(self.url, "grafite://g:2003"),
-                          "grafite://g:2003: ", "cannot be loaded")
+    def test_a_misspelt_scheme_is_one_error_beside_ours_and_alone(self):
+        for urls in (self.url, "grafite://g:2003"), ("grafite://g:2003",):
+            self.assert_found(
+                "error", self.found(*urls), "grafite://g:2003 is not used",
+                "there is no driver 'grafite'", "write graphite://HOST:2003")
 
     def test_a_notifier_is_an_error_that_names_forward_drivers(self):
         self.assert_found("error", self.found(self.url, "notifier://"),

@@ -52,23 +52,24 @@ class PollingTest(checks.CheckTestCase):
 
     def test_bytes_that_are_no_text_are_an_error(self):
         (self.directory / "polling.yaml").write_bytes(b"sources: \xff")
-        self.assert_found("error", self.find(*POLLING), "is not YAML")
+        self.assert_found("error", self.find(*POLLING), "is not UTF-8")
 
     def test_an_empty_file_is_an_error(self):
         self.assert_found("error", self.found(""), "polling.yaml: is empty",
                           "fill it as /")
 
     def test_a_file_without_sources_is_an_error(self):
-        self.assert_found("error", self.found("a: b"), "sources required")
+        self.assert_found("error", self.found("a: b"),
+                          "has no sources; add some")
 
     def test_a_source_without_an_interval_is_an_error(self):
         self.assert_found(
             "error", self.found("sources: [{name: a, meters: [cpu]}]"),
-            "Missing interval value")
+            "source a has no interval; write interval: 60")
 
     def test_an_interval_of_0_is_an_error(self):
         self.assert_found("error", self.found(sources("[cpu]", interval=0)),
-                          "Interval value should > 0")
+                          "whole number of seconds, and not 0")
 
 
 class MetersTest(checks.CheckTestCase):

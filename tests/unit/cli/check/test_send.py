@@ -174,8 +174,8 @@ class ReadTest(checks.CheckTestCase):
     def test_an_address_where_nobody_listens_is_an_error(self):
         port, = process.free_ports(1)
         self.arguments.render_url = "http://127.0.0.1:%d" % port
-        self.assert_found("error", self.found(), "does not answer",
-                          "--render-url")
+        self.assert_found("error", self.found(), "does not answer: it cannot "
+                          "be connected to; give", "--render-url")
 
     def test_an_address_that_is_none_is_an_error(self):
         self.arguments.render_url = "graphite.example.com"
@@ -194,6 +194,29 @@ class ReadTest(checks.CheckTestCase):
                 time.time() + seconds, usegmt=True)
             self.assert_found("warning", self.found(),
                               "seconds %s Graphite's" % how, "NTP")
+
+    def keeps(self, step):
+        """The findings, where Graphite has a point each so many seconds."""
+        def answer(number):
+            value = self.state.sent[0].value
+            first = value - value % step
+            return 200, json.dumps([{"target": "a", "datapoints": [
+                [None, first - step], [value, first], [None, first + step]]
+                }]).encode()
+        self.server.answer = answer
+        return [result for result in self.find("polling.yaml", *SEND)
+                if result.name.startswith("read of ")]
+
+    def test_a_retention_of_another_step_is_a_warning_with_what_to_set(self):
+        self.assert_ok(self.keeps(60))
+        for step in 10, 300:
+            found = self.assert_found(
+                "warning", self.keeps(step), "keeps a point for each %d "
+                "seconds, and the interval of polling.yaml is 60" % step)
+            self.assertEqual([
+                "    [ceilometer]", r"    pattern = ^ceilometer\.",
+                "    retentions = 60s:30d,300s:90d,3600s:2y"],
+                found.hint.splitlines()[1:])
 
     def test_an_answer_without_a_date_is_fine(self):
         self.server.date = None

@@ -86,6 +86,36 @@ class SettingsTest(SettingsTestCase):
                     "[%s] prefix is not an option" % section,
                     "move it to [graphite]")
 
+    def test_an_option_of_ceilometers_in_another_section_is_a_warning(self):
+        self.write_conf({"publisher": {
+            "telemetry_driver": "ceilometer_pipeline"}})
+        self.assert_found(
+            "warning", self.find("ceilometer.conf", "options"),
+            "[publisher] telemetry_driver is not an option",
+            "move it to [publisher_notifier]")
+
+    def test_a_bad_value_of_an_option_of_ceilometers_is_one_error(self):
+        self.write_conf({
+            "DEFAULT": {"libvirt_type": "kvn"},
+            "polling": {"batch_size": "5O"},
+            "compute": {"instance_discovery_method": "libvirt"}})
+        ended = self.check()
+        errors = [line for line in ended.out.splitlines()
+                  if line.startswith("error")]
+        self.assertEqual(3, len(errors), errors)
+        for line, name in zip(sorted(errors), (
+                "[DEFAULT] libvirt_type has to be one of kvm, ",
+                "[compute] instance_discovery_method has to be one of naive",
+                "[polling] batch_size has to be a whole number, and not '5O'"
+                ), strict=True):
+            self.assertIn(name, line)
+            self.assertIn("; correct it in ceilometer.conf", line)
+
+    def test_a_bad_value_is_told_once_whatever_number_of_urls_it_is_for(self):
+        self.assert_found("error", self.found(
+            urls=[self.url, self.url + "?counters=both"], buffer_size="64M"),
+            "buffer_size = 67108864 is 64 MiB")
+
     def test_a_section_that_is_almost_ours_is_a_warning(self):
         self.write_conf({"grafite": {"prefix": "a."}})
         self.assert_found(

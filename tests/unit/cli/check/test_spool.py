@@ -72,7 +72,8 @@ class SpoolTest(checks.CheckTestCase):
 
     def test_a_file_in_its_place_is_an_error(self):
         self.spool.touch()
-        self.assert_found("error", self.found(), "Not a directory")
+        self.assert_found("error", self.found(), "is no folder",
+                          "name another spool_dir")
 
     def test_a_spool_that_someone_else_left_there_is_an_error(self):
         self.spool.mkdir()
