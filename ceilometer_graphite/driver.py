@@ -13,8 +13,8 @@
 
 """The notification driver ``ceilometer_pipeline``.
 
-It takes the place of the message bus: what the polling agent notifies goes
-through ``pipeline.yaml`` within the agent, as it did until Kilo.
+It replaces the message bus: notifications of the polling agent go through
+``pipeline.yaml`` inside the agent, as they did until Kilo.
 """
 
 from collections.abc import Callable
@@ -47,7 +47,10 @@ _METERS = 4096
 
 
 class _GuardedPublishers:
-    """Ceilometer's publishers, without those that would call this driver."""
+    """Ceilometer's publisher manager, without ``notifier://``.
+
+    Such a publisher would call this driver again, endlessly.
+    """
 
     def __init__(self, manager):
         self._manager = manager
@@ -56,8 +59,8 @@ class _GuardedPublishers:
         if url.partition("://")[0] == "notifier":
             raise settings.ConfigError(
                 "%s in a pipeline that the driver %s runs would notify the "
-                "driver again. Name the driver that it is meant for in "
-                "[%s] forward_drivers, as in forward_drivers = messagingv2"
+                "driver again. Remove it, and name the driver that it was "
+                "for in [%s]: forward_drivers = messagingv2"
                 % (url, NAME, opts.PIPELINE_GROUP))
         return self._manager.get(url)
 
@@ -68,7 +71,7 @@ class _Sink(sample_pipeline.SampleSink):
 
 
 class _Source(sample_pipeline.SampleSource):
-    """Matches the name of a meter once, and not for each of its samples."""
+    """Caches whether a meter matches, because samples repeat their meters."""
 
     def __init__(self, cfg):
         super().__init__(cfg)
@@ -82,15 +85,15 @@ class _PipelineManager(sample_pipeline.SamplePipelineManager):
 
 def sample_builder(conf, failed: Callable[[dict, Exception], typing.Any],
                    ) -> Callable[[list], list[ceilometer_sample.Sample]]:
-    """What makes Ceilometer's samples of the payload of a notification.
+    """Return a function that builds samples from a notification's payload.
 
-    It adds the monotonic time, which Ceilometer leaves out, and the host of
-    this agent.
+    The samples get their monotonic time, which Ceilometer drops, and the
+    name of this agent's host.
 
     :param conf: the agent's ``ConfigOpts``
-    :param failed: called with the fields of a sample that cannot be made,
-        and the error; it costs no other sample
-    :returns: a function of a list of dicts, one for each sample
+    :param failed: called with the fields and the error of each sample that
+        cannot be built; the others are built
+    :returns: a function from a list of dicts to a list of samples
     """
     build = notifications.TelemetryIpc(conf, None).build_sample
 
@@ -109,15 +112,15 @@ def sample_builder(conf, failed: Callable[[dict, Exception], typing.Any],
 
 
 class PipelineDriver(notifier.Driver):
-    """Runs the sample pipeline on what an agent notifies.
+    """Runs the sample pipeline on an agent's notifications.
 
-    Publishers of ``graphite://`` run in the agent's thread, since they never
-    wait. Each sink with other publishers and each of the forward drivers has
-    a lane of its own.
+    ``graphite://`` publishers run in the agent's thread, because they never
+    wait. Each pipeline with other publishers and each forward driver has a
+    lane of its own.
 
-    Never raises: the agent drops a driver whose constructor does, with all
-    its samples, and logs each payload whose notification does. What is
-    wrong is said in the log, once.
+    Never raises. If the constructor raised, the agent would drop the driver
+    with all its samples; if ``notify`` raised, the agent would log the whole
+    payload each time. Problems are logged here instead, throttled.
     """
 
     def __init__(self, conf, topics, transport):
@@ -125,7 +128,7 @@ class PipelineDriver(notifier.Driver):
         opts.register_opts(conf)
         self._throttle = throttle.Throttle(LOG)
         self._pipelines = self._load_pipelines()
-        # Each of our publishers, with the pipelines that lead to it.
+        # Our publishers, each with the list of pipelines that name it.
         self._ours: dict = {}
         self._others = []
         for pipeline in self._pipelines:
@@ -140,8 +143,8 @@ class PipelineDriver(notifier.Driver):
     def notify(self, ctxt, message, priority, retry):
         """Publish the samples of one ``telemetry.polling`` notification.
 
-        What is not such a notification goes to the ``forward_drivers``
-        only, which get this one as well.
+        The ``forward_drivers`` get every notification. Notifications of
+        other types go only to them.
         """
         try:
             if message.get("event_type") == POLLING:
@@ -161,7 +164,7 @@ class PipelineDriver(notifier.Driver):
             lane.put(samples)
 
     def _is_wanted(self, sample, pipelines):
-        """Whether a source takes a sample; two that do are as good as one."""
+        """Whether at least one of the pipelines supports the sample."""
         try:
             return any(each.supported(sample) for each in pipelines)
         except Exception as e:
@@ -169,7 +172,7 @@ class PipelineDriver(notifier.Driver):
             return False
 
     def _sort(self, pipeline):
-        """Tell our publishers of a pipeline from those that may wait."""
+        """Separate a pipeline's ``graphite://`` publishers from the others."""
         ours = [each for each in pipeline.publishers
                 if isinstance(each, publisher.GraphitePublisher)]
         for each in ours:

@@ -11,7 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""A thread of its own for whatever may wait and is not ours."""
+"""A thread for each publisher or driver that may wait."""
 
 import collections
 from collections.abc import Callable
@@ -29,18 +29,19 @@ from ceilometer_graphite import throttle
 
 LOG = log.getLogger(__name__)
 
-# Notifications of at most 50 samples each, some 100 kB: at most some 20 MB.
+# A notification of 50 samples takes about 100 kB, so a queue takes about
+# 20 MB at most.
 QUEUED_CALLS = 200
 _FIRST_DELAY_SECONDS = 1.0
 _MAX_DELAY_SECONDS = 60.0
-# A call that takes longer hangs, and the end of the process waits no more.
+# A longer call hangs, and the end of the process does not wait for it.
 _HANGS_SECONDS = 1.0
-# oslo.messaging logs what it cannot send, whole, and raises nothing.
+# oslo.messaging does not raise when it cannot send: it logs the whole payload.
 _MESSAGING = "oslo_messaging.notify"
 
 
 class _Failures(logging.Filter):
-    """Keeps a logger's errors of one thread from the log, and notes them."""
+    """Filter that keeps one thread's errors out of the log and notes them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,17 +57,19 @@ class _Failures(logging.Filter):
 
 
 class Lane:
-    """Calls a function in a thread of its own, and never makes one wait.
+    """Runs calls of one function in a thread, behind a bounded queue.
 
-    A few calls wait for those before them; when more do, the oldest are
-    dropped. While calls fail, the next one waits longer each time, up to a
-    minute. What was dropped or failed is gone. The end of the process waits
-    for what is queued, unless calls fail or hang
-    (:mod:`~ceilometer_graphite.shutdown`). A forked child has an empty lane.
+    The caller never waits. When the queue is full, the oldest call is
+    dropped. After a failed call the thread pauses, longer each time, up to
+    a minute. Dropped and failed calls are not retried. The end of the
+    process waits for queued calls, unless calls fail or hang
+    (:mod:`~ceilometer_graphite.shutdown`). A forked child starts with an
+    empty lane.
 
-    :param name: of what is called, for the log
-    :param call: may wait, and may raise
-    :param dropped: called with how many calls were dropped or failed
+    :param name: name of the called driver or pipeline, for the log
+    :param call: the function; may wait and may raise
+    :param dropped: called with the number of calls that were dropped or
+        failed
     """
 
     def __init__(self, name: str, call: Callable[..., typing.Any],
@@ -83,12 +86,12 @@ class Lane:
         self._waiting: collections.deque = collections.deque()
         self._condition = threading.Condition()
         self._thread: threading.Thread | None = None
-        # When the call under execution began; None while there is none.
+        # Start of the current call, in monotonic seconds, or None.
         self._began: float | None = None
         self._is_failing = False
 
     def put(self, *args: typing.Any) -> None:
-        """Have the function called with these, after those before them."""
+        """Queue a call with these arguments."""
         with self._condition:
             is_full = len(self._waiting) == QUEUED_CALLS
             if is_full:
@@ -98,27 +101,27 @@ class Lane:
                 self._start_locked()
             self._condition.notify()
         if is_full:
-            self._lost("it is behind by %d calls" % QUEUED_CALLS)
+            self._lost("its queue of %d calls is full" % QUEUED_CALLS)
         shutdown.wait_if_ending(self)
 
     def is_idle(self) -> bool:
-        """Whether no call waits or is under execution."""
+        """Whether no call is queued or running."""
         return not self._waiting and self._began is None
 
     def hurry(self, until: float) -> None:
-        """Do nothing: a lane never waits with a call that may succeed."""
+        """Do nothing: a lane never delays a call that may succeed."""
 
     def is_done(self) -> bool:
         """Whether nothing is queued, or calls fail or hang.
 
-        Takes no lock: a signal handler asks.
+        Takes no lock, because a signal handler calls it.
         """
         began = self._began
         return self.is_idle() or self._is_failing or (
             began is not None and time.monotonic() - began > _HANGS_SECONDS)
 
     def count_lost(self) -> int:
-        """At the end of the process, count the calls that are left."""
+        """At the end of the process, count the remaining calls as lost."""
         lost = len(self._waiting) + (self._began is not None)
         if lost:
             self._lost("the agent ended", lost)
@@ -157,7 +160,7 @@ class Lane:
                 delay = min(delay * 2, _MAX_DELAY_SECONDS)
 
     def _try(self, args: tuple, failures: _Failures) -> str | None:
-        """Call once; what was wrong, or None."""
+        """Call once, and return the problem or None."""
         failures.noted = None
         try:
             self._call(*args)
@@ -168,8 +171,8 @@ class Lane:
     def _lost(self, problem: str, count: int = 1) -> None:
         self._dropped(count)
         self._throttle.log(
-            logging.WARNING, "lost", "%s did not get what was meant for it: "
-            "%s. Graphite gets its lines none the less", self._name, problem)
+            logging.WARNING, "lost", "%s did not get notifications or "
+            "samples: %s. Graphite still gets its lines", self._name, problem)
 
 
 def _pause(seconds: float) -> None:

@@ -11,7 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Every option, and what stands in its place by mistake."""
+"""All options, and the checks for misspelt or misplaced ones."""
 
 import copy
 import difflib
@@ -32,12 +32,12 @@ GRAPHITE_OPTS = [
     cfg.StrOpt("prefix",
                default="ceilometer.",
                help="First components of each path, with or without the "
-                    "trailing dot; may be empty."),
+                    "trailing dot. May be empty."),
     cfg.BoolOpt("append_hostname",
                 default=True,
                 deprecated_name="hypervisor_in_prefix",
-                help="Whether {hostname}, the short name of the compute "
-                     "host, has a place in the names."),
+                help="Whether names contain {hostname}, the short name of "
+                     "the compute host."),
     cfg.StrOpt("naming",
                default="path",
                choices=[("path", "dotted paths, made by the template"),
@@ -47,55 +47,56 @@ GRAPHITE_OPTS = [
                help="How series are named."),
     cfg.StrOpt("template",
                default=naming.DEFAULT_TEMPLATE,
-               help="How a path is made of fields: prefix, hostname, host, "
+               help="Template of a path. Fields: prefix, hostname, host, "
                     "project_id, project_name, user_id, instance, "
                     "instance_id, instance_name, resource_id, flavor, meter, "
                     "device, unit and metadata.KEY. instance is the name and "
-                    "the id, as in web-01_ID. A component that is nothing but "
-                    "{device} is left out where there is no device."),
+                    "the id, as in web-01_ID. A component that is only "
+                    "{device} is left out of samples without a device."),
     cfg.StrOpt("counters",
                default="rate",
-               choices=[("rate", "their rates per second, and cpu_util"),
+               choices=[("rate", "rates per second, and cpu_util"),
                         ("raw", "the counters themselves"),
                         ("both", "the rates and the counters")],
-               help="What is published of samples of type cumulative."),
+               help="What to publish of samples of type cumulative."),
     cfg.StrOpt("definitions_file",
-               help="A file that replaces the packaged definitions of rates "
-                    "and of gauges from metadata."),
+               help="Path of a file that replaces the packaged definitions "
+                    "of rates and of gauges from metadata."),
     cfg.IntOpt("rate_expiry_seconds",
                default=86400,
                min=1,
-               help="Seconds after which a counter is forgotten that does "
-                    "not come. There are no rates unless this is longer than "
-                    "the polling interval."),
+               help="Seconds without a sample after which a counter is "
+                    "forgotten. Must be longer than the polling interval, "
+                    "or there are no rates."),
     cfg.IntOpt("rate_max_series",
                default=500000,
                min=1,
-               help="Counters that are remembered for their rates at most. "
-                    "A counter beyond them gets no rate. Each takes about "
+               help="Maximum number of counters to remember for rates. "
+                    "Further counters get no rate. Each counter takes about "
                     "300 bytes of memory. An instance with three disks and "
-                    "three NICs has 45 with the shipped polling.yaml, so the "
-                    "default is enough for 10000 instances."),
+                    "three NICs has 45 counters with the packaged "
+                    "polling.yaml, so the default is enough for 10000 such "
+                    "instances."),
     cfg.StrOpt("protocol",
                default="tcp",
-               choices=[("tcp", "connections, whose end confirms the lines"),
-                        ("tls", "the same, encrypted"),
+               choices=[("tcp", "plain TCP connections"),
+                        ("tls", "TCP connections with TLS"),
                         ("udp", "datagrams, which the network may lose")],
-               help="How lines travel to Graphite."),
+               help="Transport to Graphite."),
     cfg.StrOpt("format",
                default="plaintext",
                choices=[("plaintext", "lines, to port 2003 by default"),
                         ("pickle", "Carbon's pickle protocol, to port 2004 "
                                    "by default; not over UDP")],
-               help="How datapoints are written."),
+               help="Encoding of datapoints."),
     cfg.StrOpt("cafile",
-               help="For tls: the CA bundle to verify the receiver with. "
-                    "Default: the system's."),
+               help="For tls: CA bundle to verify the receiver's certificate "
+                    "with. Default: the system's."),
     cfg.StrOpt("certfile",
-               help="For tls: a client certificate, with its key unless "
-                    "keyfile is set."),
+               help="For tls: client certificate to present to the receiver. "
+                    "It contains the key too, unless keyfile is set."),
     cfg.StrOpt("keyfile",
-               help="For tls: the key of certfile."),
+               help="For tls: private key of certfile."),
     cfg.BoolOpt("tls_verify",
                 default=True,
                 help="For tls: whether to verify the receiver's certificate "
@@ -104,61 +105,65 @@ GRAPHITE_OPTS = [
                default=1400,
                min=256,
                max=wire.MAX_DATAGRAM_BYTES,
-               help="Bytes of a UDP datagram at most. A datagram holds "
-                    "whole lines; a longer line is one datagram."),
+               help="Maximum bytes of a UDP datagram. A datagram contains "
+                    "whole lines. A longer line is sent as a datagram of "
+                    "its own."),
     cfg.FloatOpt("connect_timeout_seconds",
                  default=3.0,
                  min=0.1,
-                 help="Seconds in which an endpoint has to accept a "
-                      "connection, on any of its addresses."),
+                 help="Maximum seconds to connect to one endpoint, on any of "
+                      "its addresses."),
     cfg.FloatOpt("send_timeout_seconds",
                  default=10.0,
                  min=0.1,
-                 help="Seconds without progress before the connection is "
-                      "closed."),
+                 help="Seconds without progress, or without the receiver's "
+                      "confirmation, before the connection is closed."),
     cfg.FloatOpt("reconnect_delay_max_seconds",
                  default=1.5,
                  min=0.1,
-                 help="Seconds between two rounds over all endpoints at "
-                      "most. The delay doubles up to it, with jitter."),
+                 help="Maximum seconds between two rounds over all "
+                      "endpoints. Delays grow up to this maximum, and are "
+                      "jittered."),
     cfg.IntOpt("buffer_size",
                default=32 * 1024 * 1024,
                min=65536,
-               help="Bytes of memory for lines that wait, are in flight, or "
-                    "were confirmed within replay_seconds. When full, drop "
-                    "confirmed lines first, then the oldest waiting ones."),
+               help="Maximum bytes of lines in memory that wait, are in "
+                    "flight or were confirmed within replay_seconds. When "
+                    "full, drop confirmed lines first, then the oldest "
+                    "waiting ones."),
     cfg.FloatOpt("replay_seconds",
                  default=10.0,
                  min=0,
-                 help="Seconds for which confirmed lines are kept, to be "
-                      "sent again if the receiver dies within them. Graphite "
-                      "keeps one value for a second, so a repeated line "
-                      "changes nothing there. 0 never sends a confirmed line "
-                      "again, for a relay that aggregates."),
+                 help="Seconds for which confirmed lines are kept in memory. "
+                      "If the receiver dies within this time, they are sent "
+                      "again. A repeated line changes nothing in Graphite, "
+                      "which keeps one value for each second. Set it to 0 "
+                      "for a relay that aggregates: lines are then never "
+                      "sent again after they are confirmed."),
     cfg.BoolOpt("confirm",
                 default=True,
-                help="Whether lines are confirmed by the receiver, which "
-                     "closes the connection when it has read them all. Set "
-                     "it to false for a receiver that never closes a "
-                     "connection: one connection is kept then, and a line "
-                     "counts as delivered when the receiver's kernel has it "
-                     "and the connection has lived for another "
+                help="Whether the receiver confirms lines by closing the "
+                     "connection after it has read all of them. Set it to "
+                     "false for a receiver that never closes a connection: "
+                     "the connection is then kept, and a line counts as "
+                     "confirmed when the receiver's kernel has acknowledged "
+                     "it and the connection has stayed open for another "
                      "replay_seconds."),
     cfg.StrOpt("spool_dir",
-               help="A folder for lines that no endpoint takes. They stay "
-                    "there when the agent ends. Without it they wait in "
-                    "memory only."),
+               help="Directory for lines that no endpoint accepts. They "
+                    "survive a restart of the agent there. Without it, lines "
+                    "wait in memory only."),
     cfg.IntOpt("spool_size",
                default=1024 * 1024 * 1024,
                min=1024 * 1024,
-               help="Bytes of all files in spool_dir at most. When full, "
-                    "drop the oldest file first."),
+               help="Maximum bytes of a publisher's files in spool_dir. When "
+                    "full, drop the oldest file first."),
     cfg.FloatOpt("catch_up_rate",
                  default=1000.0,
                  min=1,
-                 help="Lines a second of the backlog, from memory and from "
-                      "spool_dir, when an endpoint is back. Live lines are "
-                      "sent first, without a limit."),
+                 help="Maximum lines of the backlog, from memory or "
+                      "spool_dir, to send each second once an endpoint is "
+                      "back. Live lines are sent first, without a limit."),
     cfg.FloatOpt("self_metrics_interval",
                  default=60.0,
                  min=0,
@@ -169,8 +174,8 @@ GRAPHITE_OPTS = [
 PIPELINE_OPTS = [
     cfg.ListOpt("forward_drivers",
                 default=[],
-                help="Notification drivers, such as messagingv2, that get "
-                     "each notification too."),
+                help="Notification drivers, such as messagingv2, that also "
+                     "get each notification."),
 ]
 
 _GROUPS: dict[str, typing.Sequence[cfg.Opt]] = {
@@ -178,10 +183,10 @@ _GROUPS: dict[str, typing.Sequence[cfg.Opt]] = {
 
 
 class Problem(typing.NamedTuple):
-    """What is wrong in the configuration.
+    """One problem of the configuration.
 
     :ivar problem: names the option, its value and what is allowed
-    :ivar hint: what to do about it; may be empty
+    :ivar hint: a command or setting that solves it; may be empty
     """
 
     problem: str
@@ -192,9 +197,10 @@ class Problem(typing.NamedTuple):
 
 
 def register_opts(conf: cfg.ConfigOpts) -> None:
-    """Register all options on the ``conf`` of the agent, once or again.
+    """Register all options on the agent's ``conf``.
 
-    The first time, log a warning for each unknown option in our groups.
+    The first call also logs a warning for each unknown option in our
+    groups. Further calls do nothing.
     """
     if GRAPHITE_GROUP in conf:
         return
@@ -205,23 +211,23 @@ def register_opts(conf: cfg.ConfigOpts) -> None:
 
 
 def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
-    """All options, as ``oslo-config-generator`` asks for them."""
+    """All options by group, for ``oslo-config-generator``."""
     return [(group, copy.deepcopy(list(opts)))
             for group, opts in _GROUPS.items()]
 
 
 def by_name(group: str) -> dict[str, cfg.Opt]:
-    """The options of one of our groups, by their names, old ones too."""
+    """Options of one of our groups by name, deprecated names included."""
     return {name: opt for opt in _GROUPS[group] for name in (
         opt.dest, *(old.name for old in opt.deprecated_opts)) if name}
 
 
 def written(conf: cfg.ConfigOpts) -> dict[str, dict[str, str]]:
-    """What the agent's files say: texts by section and option.
+    """Texts in the agent's configuration files, by section and option.
 
-    As for oslo.config, a later file wins, and the sections graphite and
-    Graphite are one. It has no public function that tells of options that
-    nobody registered.
+    A later file overrides an earlier one, and section names ignore case, as
+    in oslo.config. Reads a private attribute, because oslo.config has no
+    public function that returns unregistered options.
     """
     found: dict[str, dict[str, str]] = {}
     files = conf._namespace._normalized if conf._namespace else ()
@@ -233,7 +239,7 @@ def written(conf: cfg.ConfigOpts) -> dict[str, dict[str, str]]:
 
 
 def unknown(conf: cfg.ConfigOpts) -> list[Problem]:
-    """Options in our groups that do not exist. oslo.config ignores them."""
+    """Unknown options in our groups, which oslo.config ignores."""
     sections = written(conf)
     return [Problem("[%s] %s is not an option, and is ignored" % (group, name),
                     suggestion(name, group))
@@ -242,7 +248,7 @@ def unknown(conf: cfg.ConfigOpts) -> list[Problem]:
 
 
 def misplaced(conf: cfg.ConfigOpts) -> list[Problem]:
-    """Options of ours in sections of others, and sections almost ours."""
+    """Our options in other sections, and sections spelt almost like ours."""
     problems = []
     for section, options in written(conf).items():
         if section in _GROUPS:
@@ -265,7 +271,7 @@ def misplaced(conf: cfg.ConfigOpts) -> list[Problem]:
 
 
 def _registered(conf, section):
-    """What has the names of a section's options; None if none has."""
+    """The registered options of a section, or None."""
     if section == "DEFAULT":
         return conf
     found = conf[section] if section in conf else None
@@ -273,7 +279,7 @@ def _registered(conf, section):
 
 
 def suggestion(name: str, group: str) -> str:
-    """What may have been meant by an option that does not exist."""
+    """A hint that names the option that was probably meant."""
     for other in _GROUPS:
         if name in by_name(other):
             return "move it to [%s]" % other

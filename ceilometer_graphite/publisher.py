@@ -11,7 +11,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The publisher ``graphite://``: samples to lines, lines to the sender."""
+"""The publisher ``graphite://``.
+
+It converts samples to lines and hands them to the network thread.
+"""
 
 import logging
 import os
@@ -37,36 +40,36 @@ LOG = log.getLogger(__name__)
 
 FAULT = "fault"
 _LOCK_SECONDS = 0.1
-# What is said of a sample by the reason that it was left out for.
+# Why a sample was left out, as a text for the log, by reason.
 MEANINGS = {
     conversion.NOT_A_NUMBER: "left out, its volume is not a number",
     conversion.NOT_FINITE: "left out, its volume is not finite",
-    conversion.BAD_TIMESTAMP: "left out, its timestamp is no time that "
-                              "Graphite can store",
+    conversion.BAD_TIMESTAMP: "left out, Graphite cannot store its "
+                              "timestamp",
     conversion.LINE_TOO_LONG: "left out, its line is too long for Graphite",
-    conversion.NOT_AVAILABLE: "left out, a counter below 0 is one that the "
-                              "hypervisor does not have",
+    conversion.NOT_AVAILABLE: "left out, the hypervisor does not have this "
+                              "counter, which is below 0",
     conversion.TABLE_FULL: "without a rate, [graphite] rate_max_series "
-                           "counters are known already: raise that",
-    conversion.RATE_EXPIRED: "without a rate, the last one came longer than "
-                             "[graphite] rate_expiry_seconds ago: set that "
+                           "counters are known already: raise it",
+    conversion.RATE_EXPIRED: "without a rate, its last sample is older than "
+                             "[graphite] rate_expiry_seconds: set that "
                              "above the polling interval",
-    conversion.RATE_TOO_HIGH: "without a rate, it would be above the max of "
-                              "its definition, which cannot be",
+    conversion.RATE_TOO_HIGH: "without a rate, it is above the max of its "
+                              "definition, which is impossible",
     conversion.RATE_NAME_TAKEN: "without a rate, a meter with the name of "
                                 "the rate is polled for its resource",
-    FAULT: "left out, it could not be understood",
+    FAULT: "left out, its conversion failed",
 }
 
 
 class GraphitePublisher(publisher.ConfigPublisherBase):
-    """Publishes samples to Graphite, from the process that it lives in.
+    """Publishes samples from this process to Graphite.
 
     :param conf: the agent's ``ConfigOpts``
     :param parsed_url: the publisher's URL in ``pipeline.yaml``, split by
         ``oslo_utils.netutils.urlsplit``
-    :raises ceilometer_graphite.settings.ConfigError: names the option, its
-        value and what is allowed
+    :raises ceilometer_graphite.settings.ConfigError: names each bad
+        option, its value and what is allowed
     :ivar counts: a :class:`~ceilometer_graphite.stats.Counts`
     """
 
@@ -100,7 +103,7 @@ class GraphitePublisher(publisher.ConfigPublisherBase):
         shutdown.watch(self)
 
     def _start(self):
-        """Start the threads, or try again with the next samples."""
+        """Start the threads. On failure, the next samples try it again."""
         try:
             for part in filter(None, (self._sender, self._spool)):
                 part.start()
@@ -110,11 +113,12 @@ class GraphitePublisher(publisher.ConfigPublisherBase):
                                "publisher to Graphite, lines wait: %s", e)
 
     def publish_samples(self, samples):
-        """Turn samples into lines and hand them to the network thread.
+        """Convert samples to lines and hand them to the network thread.
 
-        Never raises: a sample that cannot be published is counted and
-        logged, and costs nothing else. Never waits for network or disk,
-        but shortly after SIGTERM (:mod:`~ceilometer_graphite.shutdown`).
+        Never raises: a sample that cannot be converted is counted and
+        logged, and the others are published. Never waits for network or
+        disk, except briefly after SIGTERM
+        (:mod:`~ceilometer_graphite.shutdown`).
 
         :param samples: a list of ``ceilometer.sample.Sample``
         """
@@ -125,14 +129,16 @@ class GraphitePublisher(publisher.ConfigPublisherBase):
             self._wake()
             shutdown.wait_if_ending(self)
         for problem in problems:
-            self._tell(problem)
+            self._log_problem(problem)
 
     def close(self, timeout_seconds: float = shutdown.WAIT_SECONDS) -> int:
-        """Deliver what waits, or keep it on disk. Publish nothing after it.
+        """Deliver or spool all waiting lines, then end the threads.
 
-        :param timeout_seconds: after which what is left is lost, counted
-            and logged
-        :returns: how many lines were lost
+        Publish nothing afterwards.
+
+        :param timeout_seconds: maximum time to wait; the lines that are
+            left then are lost, counted and logged
+        :returns: the number of lost lines
         """
         _PUBLISHERS.discard(self)  # a child has no use for it
         until = time.monotonic() + timeout_seconds
@@ -146,20 +152,20 @@ class GraphitePublisher(publisher.ConfigPublisherBase):
         return self.count_lost()
 
     def hurry(self, until: float) -> None:
-        """Deliver what waits as fast as it goes, because an end is near.
+        """Deliver waiting lines without delay, because the process ends.
 
-        Takes no lock, and so is safe in a signal handler.
+        Takes no lock, so a signal handler may call it.
 
-        :param until: when it comes, in monotonic seconds
+        :param until: when the process ends, in monotonic seconds
         """
         self._sender.hurry(until)
         if self._spool:
             self._spool.hurry()
 
     def is_done(self) -> bool:
-        """Whether all lines were confirmed, or are on disk.
+        """Whether all lines are confirmed or on disk.
 
-        Safe in a signal handler: where that interrupted a holder of the
+        Safe in a signal handler: if the handler interrupted a holder of the
         lock, the answer is no.
         """
         return self._outbox.is_done(_LOCK_SECONDS)
@@ -167,7 +173,7 @@ class GraphitePublisher(publisher.ConfigPublisherBase):
     def count_lost(self) -> int:
         """Count lines that are neither confirmed nor on disk as lost.
 
-        :returns: how many
+        :returns: their number
         """
         lost = self._outbox.unsaved_lines()
         if lost:
@@ -177,7 +183,7 @@ class GraphitePublisher(publisher.ConfigPublisherBase):
         return lost
 
     def abandon(self) -> None:
-        """In a forked child: begin anew, without what is the parent's."""
+        """In a forked child, start afresh without the parent's lines."""
         for part in filter(None, (self._sender, self._spool)):
             part.abandon()
         self._slot.close()
@@ -192,14 +198,14 @@ class GraphitePublisher(publisher.ConfigPublisherBase):
 
     def _dropped(self, count):
         self.counts.warn(
-            stats.DROPPED + "buffer_full", count, "%d lines, the oldest, were "
+            stats.DROPPED + "buffer_full", count, "the oldest %d lines were "
             "dropped: more than [graphite] buffer_size = %d bytes waited for "
             "Graphite", count, self._settings.buffer_size)
 
     def _report(self):
         """Put the publisher's own series into the outbox.
 
-        :returns: the seconds to the next time; None for never
+        :returns: seconds until the next report, or None if there is none
         """
         seconds = self._settings.self_metrics_interval
         if not seconds:
@@ -209,7 +215,7 @@ class GraphitePublisher(publisher.ConfigPublisherBase):
         return seconds
 
     def _levels(self):
-        """How things stand now, as numbers by name."""
+        """Current levels by name."""
         lines, size, oldest = self._outbox.waiting()
         levels = {"buffer_bytes": size, "buffer_lines": lines,
                   "connected": int(self._sender.is_connected),
@@ -221,28 +227,28 @@ class GraphitePublisher(publisher.ConfigPublisherBase):
         return levels
 
     def publish_events(self, events):
-        """Events are no datapoints.
+        """Refuse events, which have no volume.
 
         :raises ceilometer.NotImplementedError: always
         """
         raise ceilometer.NotImplementedError
 
-    def _tell(self, problem):
+    def _log_problem(self, problem):
         if problem.reason == conversion.NO_TIMESTAMP:
-            count, what = problem.reason, "published with the time of now"
+            count, what = problem.reason, "published with the current time"
         else:
             reason = problem.reason or FAULT
             count, what = stats.SKIPPED + reason, MEANINGS[reason]
         self.counts.warn(
-            count, 1, "%s. It is the sample of meter %s with volume %s at "
-            "%s of resource %s", what,
+            count, 1, "%s. The sample has meter %s, volume %s, timestamp "
+            "%s and resource %s", what,
             *(_shown(getattr(problem.sample, name, None)) for name in (
                 "name", "volume", "timestamp", "resource_id")),
             exc_info=problem.error)
 
 
 def _shown(value):
-    """A value, shortened, for the log; whatever it is, this does not fail."""
+    """The value as a short text for the log. Never raises."""
     try:
         return reprlib.repr(value)
     except Exception:  # an integer of over 4300 digits, for one
@@ -253,8 +259,8 @@ _PUBLISHERS: weakref.WeakSet = weakref.WeakSet()
 
 
 def _start_over_after_fork():
-    # Locks may be held by threads that a child does not have, and a socket
-    # and the lines that wait for it are the parent's.
+    # A thread that the child lacks may hold a lock. The socket and the
+    # waiting lines belong to the parent.
     for each in list(_PUBLISHERS):
         each.abandon()
 

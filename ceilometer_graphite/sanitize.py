@@ -11,7 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Any text as a component of a path."""
+"""Turns any text into one component of a path."""
 
 import hashlib
 import re
@@ -29,14 +29,15 @@ _LOOKS_LIKE_HASH = re.compile(r"[0-9a-f]{%d}\Z" % _HASH_DIGITS)
 
 
 def text(value: object) -> str:
-    """Any value as a text; None is an empty one."""
+    """The value as a text. None becomes an empty text."""
     return "" if value is None else str(value)
 
 
 def hashed(whole: str, safe: str) -> str:
-    """A text that is too long or was changed: cut, and a hash of it all.
+    """Shorten a safe text and append a hash of the original.
 
-    :param safe: the text with nothing but safe characters
+    :param whole: the original text, which is hashed
+    :param safe: the same text with only safe characters
     """
     digest = hashlib.blake2b(whole.encode("utf-8", "surrogatepass"),
                              digest_size=_HASH_DIGITS // 2).hexdigest()
@@ -44,7 +45,7 @@ def hashed(whole: str, safe: str) -> str:
 
 
 def _unique(whole, safe):
-    """A safe text that no other text is written as."""
+    """A safe text that is unique to ``whole``."""
     if (safe == whole and len(safe) <= MAX_BYTES and safe != MISSING
             and not _LOOKS_HASHED.search(safe)):
         return safe
@@ -54,9 +55,9 @@ def _unique(whole, safe):
 def component(value: object) -> str:
     """Any value as one path component.
 
-    Characters outside ``A-Z a-z 0-9 _ -`` become ``_``. What is longer than
-    200 bytes is cut and ends in a hash of the whole. None and the empty
-    string are ``none``.
+    Characters outside ``A-Z a-z 0-9 _ -`` become ``_``. A text of more than
+    200 bytes is cut, and a hash of the original is appended. None and the
+    empty string become ``none``.
     """
     whole = text(value)
     safe = UNSAFE.sub("_", whole)
@@ -64,11 +65,11 @@ def component(value: object) -> str:
 
 
 def identity(value: object) -> str:
-    """An identifier as a path component that no other identifier gets.
+    """An identifier as a path component that is unique to it.
 
-    As :func:`component`, but an identifier that had to be changed, or that
-    looks like one that had been, ends in a hash of the whole. A UUID comes
-    out as it went in.
+    Like :func:`component`, but a hash of the original is also appended when
+    characters were replaced, or when the text already ends like such a hash.
+    A UUID stays as it is.
     """
     whole = text(value)
     return _unique(whole, UNSAFE.sub("_", whole)) if whole else MISSING
@@ -77,11 +78,11 @@ def identity(value: object) -> str:
 def instance(name: object, identifier: object) -> str:
     """The name and the identifier of an instance as one path component.
 
-    The name, of up to 64 bytes, is for people. No two identifiers share a
-    component, whatever the names: behind the last ``_`` stands the
-    identifier or, where it has a ``_`` itself, a hash of it.
+    The name is for people, and is cut to 64 bytes. The component is unique
+    to the identifier, whatever the name: the identifier follows the last
+    ``_``. If it contains a ``_`` itself, its hash does.
 
-    :param name: may be missing
+    :param name: may be None or empty
     """
     safe = identity(identifier)
     if safe == identifier and ("_" in safe or _LOOKS_LIKE_HASH.match(safe)):
@@ -93,9 +94,10 @@ def instance(name: object, identifier: object) -> str:
 
 
 def meter_path(value: object) -> str:
-    """A meter's name, which no other meter gets; its dots stay.
+    """A meter's name as path components that are unique to it.
 
-    One of over 200 bytes is a component.
+    Its dots separate the components. A name of more than 200 bytes becomes
+    a single component.
     """
     whole = text(value)
     if not whole or len(whole) > MAX_BYTES:

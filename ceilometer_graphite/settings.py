@@ -11,7 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""How ceilometer.conf and a URL become settings."""
+"""Turns ceilometer.conf and a publisher's URL into settings."""
 
 import dataclasses
 import math
@@ -36,9 +36,9 @@ _SIZE = re.compile(r"\s*(\d+)\s*([KMGT])(?:i?B)?\s*\Z", re.IGNORECASE)
 
 
 class ConfigError(ValueError):
-    """Configuration that cannot be used.
+    """The configuration has problems.
 
-    :ivar problems: all that is wrong, of :class:`opts.Problem`
+    :ivar problems: a list of :class:`opts.Problem`, one for each
     """
 
     def __init__(self, *problems: opts.Problem | str) -> None:
@@ -50,15 +50,15 @@ class ConfigError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What one publisher does, checked.
+    """Checked settings of one publisher.
 
-    The first five are made of the URL and the options; all others are the
-    options of ``[graphite]``, which :mod:`~ceilometer_graphite.opts`
-    explains.
+    The first five fields come from the URL and the options together. All
+    other fields are options of ``[graphite]``, which
+    :mod:`~ceilometer_graphite.opts` explains.
 
-    :ivar url: as it stands in the pipeline
-    :ivar host: of the agent
-    :ivar endpoints: pairs of a host and a port
+    :ivar url: the publisher's URL in the pipeline
+    :ivar host: name of the agent's host
+    :ivar endpoints: pairs of host and port
     """
 
     url: str
@@ -96,12 +96,12 @@ class Settings:
 
 def load_settings(conf: cfg.ConfigOpts,
                   parsed_url: parse.SplitResult) -> Settings:
-    """What ceilometer.conf and a publisher's URL say together.
+    """Load the settings of one publisher; its URL overrides ceilometer.conf.
 
-    :param conf: the agent's ``ConfigOpts``; the options are registered on it
-    :param parsed_url: ``graphite://HOST[:PORT][,...][?OPTION=VALUE&...]``, as
-        ``oslo_utils.netutils.urlsplit`` gives it
-    :raises ConfigError: with all in either that cannot be used
+    :param conf: the agent's ``ConfigOpts``; registers our options on it
+    :param parsed_url: ``graphite://HOST[:PORT][,...][?OPTION=VALUE&...]``,
+        split by ``oslo_utils.netutils.urlsplit``
+    :raises ConfigError: lists all problems of both
     """
     opts.register_opts(conf)
     in_conf, problems = _from_conf(conf)
@@ -124,7 +124,7 @@ def load_settings(conf: cfg.ConfigOpts,
 
 
 def allowed(opt: cfg.Opt) -> str:
-    """What an option may be, in words."""
+    """Describe the values that an option accepts."""
     kind = opt.type
     if isinstance(kind, types.Boolean):
         return "true or false"
@@ -141,7 +141,10 @@ def allowed(opt: cfg.Opt) -> str:
 
 
 def _usable(opt, value):
-    """The value of an option, which oslo.config lets be None or NaN."""
+    """Return the value, or raise if it is NaN, infinite or missing.
+
+    oslo.config accepts all three.
+    """
     if value is None and opt.default is not None:
         raise ValueError("it has no value")
     if isinstance(value, float) and not math.isfinite(value):
@@ -150,7 +153,7 @@ def _usable(opt, value):
 
 
 def _bad_value(name, opt, text):
-    """The problem of a text that an option cannot have."""
+    """The problem of an option whose text is not an allowed value."""
     hint = ""
     size = _SIZE.match(text)
     if size and opt.dest.endswith("_size"):
@@ -162,9 +165,10 @@ def _bad_value(name, opt, text):
 
 
 def _from_conf(conf):
-    """Of ``[graphite]``, the values by option, and a list of problems.
+    """Read ``[graphite]``.
 
-    An option with a problem has its default as its value.
+    :returns: values by option, and a list of problems; an option with a
+        problem gets its default
     """
     values, problems = {}, []
     for opt in opts.GRAPHITE_OPTS:
@@ -178,7 +182,7 @@ def _from_conf(conf):
 
 
 def _written(conf, opt):
-    """The text that oslo.config made an option's value of."""
+    """The text of an option in the environment or the files."""
     variable = "OS_%s__%s" % (opts.GRAPHITE_GROUP, opt.dest)
     texts = opts.written(conf).get(opts.GRAPHITE_GROUP, {})
     return os.environ.get(variable.upper()) or next((
@@ -187,7 +191,7 @@ def _written(conf, opt):
 
 
 def _from_query(query):
-    """As :func:`_from_conf`, of the query of a URL."""
+    """Read the query of a URL; returns the same as :func:`_from_conf`."""
     by_name = opts.by_name(opts.GRAPHITE_GROUP)
     values: dict[str, typing.Any] = {}
     problems = []
@@ -214,7 +218,7 @@ def _from_query(query):
 
 
 def _check_together(values):
-    """Problems that no option has alone."""
+    """Problems of options that do not fit together."""
     problems = []
     if values["protocol"] == "udp" and values["format"] == "pickle":
         problems.append(opts.Problem(
@@ -254,7 +258,7 @@ def _endpoints(parsed_url, line_format):
 
 def make_namer(values: typing.Mapping[str, typing.Any]
                ) -> naming.PathNamer | naming.TagNamer:
-    """The namer of prefix, append_hostname, naming and template.
+    """Make a namer from prefix, append_hostname, naming and template.
 
     :raises ConfigError: when prefix or template cannot be used
     """

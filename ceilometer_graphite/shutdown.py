@@ -11,12 +11,13 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What waits when the agent ends is sent first.
+"""Sends waiting lines before the agent ends.
 
-At SIGTERM, and at SIGHUP, which its master passes on as SIGTERM, a worker of
-an agent finishes its polling cycle and ends by ``os._exit``: no exit handler
-runs and no driver or publisher learns of it. So the handler of the signal is
-wrapped, and waits; so does what is published in the rest of the cycle.
+At SIGTERM a worker of an agent finishes its polling cycle and calls
+``os._exit``. (At SIGHUP its master sends it SIGTERM.) Exit handlers do not
+run, and drivers and publishers are not notified. So this module wraps the
+signal handler, which then waits for the publishers. Calls that publish in
+the rest of the cycle wait too.
 """
 
 import os
@@ -25,28 +26,28 @@ import threading
 import time
 import weakref
 
-# All waits together. Well below Ceilometer's graceful_shutdown_timeout of 60
-# seconds.
+# Maximum of all waits together, well below Ceilometer's
+# graceful_shutdown_timeout of 60 seconds.
 WAIT_SECONDS = 5.0
 _POLL_SECONDS = 0.01
 
 _publishers: weakref.WeakSet = weakref.WeakSet()
-# Seconds that are left to wait; None before the signal.
+# Remaining seconds to wait; None before the signal.
 _left: float | None = None
 
 
-# The parent's publishers are none of a child's.
+# A forked child must not wait for the parent's publishers.
 os.register_at_fork(after_in_child=_publishers.clear)
 
 
 def watch(publisher):
     """Let the end of the process wait for a publisher or a lane.
 
-    It has ``hurry``, ``is_done`` and ``count_lost``, all of them safe in a
-    signal handler.
+    Wraps the handler of SIGTERM, if the process has one, as each agent
+    does. This works in the main thread only.
 
-    Does nothing but in the main thread of a process that handles SIGTERM,
-    as each agent does.
+    :param publisher: an object with ``hurry``, ``is_done`` and
+        ``count_lost``, all safe in a signal handler
     """
     _publishers.add(publisher)
     handler = signal.getsignal(signal.SIGTERM)
@@ -73,9 +74,9 @@ def _waiting(handler):
 def wait_if_ending(publisher):
     """After SIGTERM, wait until a publisher has nothing left to send.
 
-    All such waits take ``WAIT_SECONDS`` together at most.
+    All such waits together take at most ``WAIT_SECONDS``.
 
-    :returns: whether it has nothing left, or there was no signal
+    :returns: False if that time is over and lines are left; else True
     """
     global _left
     while _left is not None and not publisher.is_done():

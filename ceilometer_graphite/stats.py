@@ -11,7 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What is counted, and the publisher's own series that say so."""
+"""Counters, and the publisher's own series."""
 
 import collections
 import hashlib
@@ -37,7 +37,7 @@ SKIPPED = "samples_skipped."
 
 
 def text(numbers):
-    """Numbers by name, for a log line."""
+    """Format numbers by name for a log line."""
     return ", ".join("%s %s" % pair for pair in sorted(numbers.items()))
 
 
@@ -58,7 +58,7 @@ class Counts:
             self._counter[name] += number
 
     def warn(self, name, number, message, *args, exc_info=None):
-        """Add to a counter, and say so unless that was said lately."""
+        """Add to a counter and log a warning, throttled by counter."""
         self.add(name, number)
         self._throttle.log(logging.WARNING, name, "%s: " + message, name,
                            *args, exc_info=exc_info)
@@ -75,16 +75,17 @@ ALWAYS = (LINES_SENT, LINES_REPLAYED, FAILURES)
 
 
 def namer(settings, slot="", endpoints=None):
-    """What makes of a metric's name the name of its series.
+    """Return a function from a metric's name to the name of its series.
 
+    The series are
     ``{prefix}.HOST.graphite_publisher.PUBLISHER.NAME``, or
     ``{prefix}.graphite_publisher.NAME;host=HOST;endpoint=PUBLISHER``.
-    HOST is the host's short name. PUBLISHER is its endpoints, then a hash of
-    the host's domain and the URL's options, if there are any, then a number
-    from 2, if other processes of the host have a publisher with this URL.
+    HOST is the host's short name. PUBLISHER is the endpoints, plus a hash
+    if the host has a domain or the URL has options, plus a number from 2 if
+    other processes of the host have a publisher with the same URL.
 
-    :param slot: of this process among those; its text is that number
-    :param endpoints: in place of those of the publisher
+    :param slot: the slot of this process; its text is that number
+    :param endpoints: replaces the publisher's endpoints
     """
     host = sanitize.short_host(settings.host)
     head = naming.checked_prefix(settings.prefix)
@@ -106,13 +107,13 @@ def namer(settings, slot="", endpoints=None):
 
 
 class SelfMetrics:
-    """Makes lines of counters and levels, now and then.
+    """Makes the lines of the publisher's reports.
 
-    A counter is reported as what it grew by since the last report, as
-    Carbon reports its own; a level as it is.
+    A counter is reported as its growth since the last report, as Carbon
+    does. A level is reported as it is.
 
-    :param name: makes of a metric's name the name of its series
-    :param now: seconds since 1970
+    :param name: function from a metric's name to the name of its series
+    :param now: function that returns seconds since 1970
     """
 
     def __init__(self, name, now=time.time):
@@ -121,10 +122,10 @@ class SelfMetrics:
         self._last = {}
 
     def lines(self, totals, levels):
-        """One report.
+        """Make one report.
 
         :param totals: counters since the start, by name
-        :param levels: how things stand now, by name
+        :param levels: current levels, by name
         :returns: lines of the plaintext protocol
         """
         grown = {name: totals.get(name, 0) - self._last.get(name, 0)

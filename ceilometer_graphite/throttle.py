@@ -11,7 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""A log line that could repeat says once how many it stands for."""
+"""Throttles repeated log lines, and logs how many were held back."""
 
 import threading
 import time
@@ -20,7 +20,7 @@ WINDOW_SECONDS = 60.0
 
 
 class Throttle:
-    """Lets one message of a kind through in each window.
+    """Logs one message of each kind in a time window.
 
     Safe for concurrent callers.
     """
@@ -36,11 +36,11 @@ class Throttle:
     def log(self, level, kind, message, *args, **kwargs):
         """Log ``message % args`` unless ``kind`` was logged lately.
 
-        What was held back is counted, and the next line that is let
-        through says how many it stands for.
+        Messages held back are counted. The next line of that kind says how
+        many there were.
 
         :param level: a level of the ``logging`` module
-        :param kind: any hashable; one of few
+        :param kind: any hashable; the number of kinds must be small
         :param kwargs: as for ``logging.Logger.log``
         """
         held_back = self._admit(kind)
@@ -52,7 +52,7 @@ class Throttle:
         self._log.log(level, message, *args, **kwargs)
 
     def log_always(self, level, kind, message, *args, **kwargs):
-        """As :meth:`log`, whether ``kind`` was logged lately or not."""
+        """Log even if ``kind`` was logged lately, and restart its window."""
         with self._lock:
             self._kinds.pop(kind, None)
         self.log(level, kind, message, *args, **kwargs)

@@ -13,16 +13,16 @@
 
 """Datapoints as bytes of Carbon's plaintext protocol, ``path value time``.
 
-What Carbon does with a line is in ``carbon/protocols.py``: it splits at
-white space, reads value and time with ``float()``, and closes the
-connection on what is not UTF-8.
+Carbon's side is in ``carbon/protocols.py``: it splits a line at white space
+and reads value and time with ``float()``. It closes the connection when a line
+is not UTF-8.
 """
 
 import pickle
 import struct
 
-# carbon/protocols.py: MAX_LENGTH of a line is 16384; a datagram is cut at
-# 8192, and a line has to fit a datagram.
+# carbon/protocols.py: MAX_LENGTH of a line is 16384. Carbon cuts a datagram at
+# 8192 bytes, and a line must fit into a datagram.
 MAX_LINE_BYTES = 8191
 MAX_DATAGRAM_BYTES = 8192
 # A frame is pickled in well under a millisecond.
@@ -35,8 +35,8 @@ def line(path, value, seconds):
     """One line of the plaintext protocol, with its newline.
 
     :param path: an ASCII path or tagged name
-    :param value: a finite int, written exactly; a finite float, written so
-        that it reads back as the same float; or a text of such a number
+    :param value: a finite int, a finite float, or a text of such a number;
+        reading the line gives the same number
     :param seconds: whole seconds since 1970
     """
     return f"{path} {value} {seconds}\n"
@@ -46,7 +46,7 @@ def datagrams(lines, size):
     """Pack whole lines into datagrams.
 
     :param lines: bytes of whole lines
-    :param size: of a datagram, in bytes; a line that is longer gets a
+    :param size: maximum bytes of a datagram; a longer line becomes a
         datagram of its own
     """
     start = 0
@@ -59,18 +59,18 @@ def datagrams(lines, size):
 
 
 def pickle_frames(lines):
-    """Lines as frames of Carbon's pickle protocol.
+    """Encode lines as frames of Carbon's pickle protocol.
 
     A frame is a 4 byte length and a pickled list of (path, (time, value)).
-    It holds what ``FRAME_BYTES`` of lines do, well within the 1 MiB that
-    Carbon takes (carbon/protocols.py, PICKLE_RECEIVER_MAX_LENGTH).
+    It contains at most ``FRAME_BYTES`` of lines, well within the 1 MiB that
+    Carbon accepts (carbon/protocols.py, PICKLE_RECEIVER_MAX_LENGTH).
 
     :param lines: bytes of whole lines
     :returns: an iterable of frames
     """
-    for piece in datagrams(lines, FRAME_BYTES):
+    for batch in datagrams(lines, FRAME_BYTES):
         payload = pickle.dumps(
-            [_datapoint(text) for text in piece.decode("ascii").splitlines()],
+            [_datapoint(text) for text in batch.decode("ascii").splitlines()],
             protocol=2)
         yield struct.pack("!L", len(payload)) + payload
 

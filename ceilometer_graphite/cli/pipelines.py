@@ -98,7 +98,7 @@ class Sent(typing.NamedTuple):
 def meaning(problem: conversion.Problem) -> str:
     """What a problem of the conversion means, in words."""
     if problem.reason == conversion.NO_TIMESTAMP:
-        return "published with the time of now"
+        return "published with the current time"
     return publisher.MEANINGS[problem.reason or publisher.FAULT]
 
 

@@ -79,7 +79,7 @@ class LeftOutTest(recorded.PreviewTestCase):
     def test_a_sample_without_a_time_is_told_and_has_a_line(self):
         ended = self.run_command("preview", self.write_json(
             recorded.message(timestamp=None)))
-        self.assertIn("published with the time of now", ended.err)
+        self.assertIn("published with the current time", ended.err)
         self.assertEqual(1, len(ended.out.splitlines()))
 
     def test_a_bad_publisher_is_told(self):

@@ -263,5 +263,5 @@ gauges:
 class MeaningTest(ExplainTest):
 
     def test_a_fault_has_a_meaning(self):
-        self.assertIn("could not be understood", pipelines.meaning(
+        self.assertIn("its conversion failed", pipelines.meaning(
             pipelines.conversion.Problem(None, None, ValueError("x"))))
