@@ -77,7 +77,7 @@ show_progress() {
     local count=0 word what
     while read -r word what; do
         case $word in
-            Collecting) printf '  %3d  %s\n' $((count += 1)) "$what" ;;
+            Collecting) printf "  %3d  %s\n" $((count += 1)) "${what%% *}" ;;
             Building | Installing) echo "  $word ${what:0:60} ..." ;;
         esac
     done
