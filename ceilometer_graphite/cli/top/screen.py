@@ -28,8 +28,8 @@ from ceilometer_graphite.cli.top import machines
 from ceilometer_graphite.cli.top import view as views
 
 KEYS = {"c": "cpu", "m": "memory", "d": "disk", "n": "network", "N": "name"}
-_FOOTER = ("c cpu  m memory  d disk  n network  N name  r reverse  / filter  "
-           "q quit")
+_FOOTER = ("q quit  c cpu  m memory  d disk  n network  N name  r reverse  "
+           "/ filter")
 UP, DOWN = curses.KEY_UP, curses.KEY_DOWN
 _SCROLLS = {UP: -1, DOWN: 1}
 _ESCAPE, _ENTER, _ERASE = "\x1b", "\r\n", ("\x7f", "\b", curses.KEY_BACKSPACE)
@@ -57,7 +57,8 @@ def print_table(chosen: list[machines.Machine]) -> None:
     width = None
     if sys.stdout.isatty() or "COLUMNS" in os.environ:
         width = shutil.get_terminal_size().columns
-    print("\n".join(views.make_table(chosen, width)))
+    print("\n".join(views.make_table(
+        chosen, width, getattr(sys.stdout, "encoding", None) or "utf-8")))
 
 
 class Screen:
@@ -72,6 +73,7 @@ class Screen:
         self.machines: list[machines.Machine] = []
         self.problem = ""
         self.polled_at = ""
+        self.encoding = "utf-8"
         self._title = title
         self._sort = sort
         self._is_reversed = False
@@ -125,7 +127,7 @@ class Screen:
         room = max(1, height - _OTHER_LINES)
         self._first = max(0, min(self._first, len(chosen) - room))
         shown = chosen[self._first:self._first + room]
-        table = views.make_table(shown, width)
+        table = views.make_table(shown, width, self.encoding)
         lines = [(self._header(chosen, shown), curses.A_NORMAL),
                  (self.problem, curses.A_BOLD), ("", curses.A_NORMAL)]
         lines += [(line, curses.A_BOLD)
@@ -195,6 +197,7 @@ def _show(window, screen, results):
         curses.use_default_colors()
         curses.curs_set(0)
     window.timeout(_WAKE_MILLISECONDS)
+    screen.encoding = window.encoding
     key: str | int | None = curses.KEY_RESIZE
     while sys.stdin.isatty() and (key is None or screen.press(key)):
         if not results.empty():

@@ -47,10 +47,11 @@ _HEADINGS = (("", "", "NAME"), ("", "", "PROJECT"), ("", "", "FLAVOR"),
              ("DISK", "read", "MiB/s"), ("DISK", "write", "MiB/s"),
              ("NET", "in", "MiB/s"), ("NET", "out", "MiB/s"))
 HEADING_LINES = 3
-_NAME, _PROJECT, _FLAVOR, _STATE, *_ = range(len(_HEADINGS))
+_NAME, _PROJECT, _FLAVOR, _STATE, _VCPU, *_ = range(len(_HEADINGS))
 _TEXTS = 4
 # What gives way on a narrow screen, and how far: 0 leaves a column out.
-_GIVES_WAY = ((_PROJECT, 8), (_FLAVOR, 0), (_STATE, 0), (_NAME, 8))
+_GIVES_WAY = ((_PROJECT, 8), (_FLAVOR, 0), (_STATE, 0), (_NAME, 20),
+              (_PROJECT, 0), (_VCPU, 0), (_NAME, 8))
 
 
 def choose(found: list[machines.Machine], sort: str = "cpu",
@@ -75,19 +76,27 @@ def choose(found: list[machines.Machine], sort: str = "cpu",
 
 
 def make_table(chosen: list[machines.Machine],
-               width: int | None = None) -> list[str]:
+               width: int | None = None,
+               encoding: str = "utf-8") -> list[str]:
     """The lines of a table: ``HEADING_LINES``, and one for each machine.
 
     :param width: of the screen in characters; None shows all texts whole
+    :param encoding: of the screen; what it lacks becomes a question mark
     """
-    rows = [*zip(*_HEADINGS, strict=True), *map(_cells, chosen)]
+    rows = [*zip(*_HEADINGS, strict=True), *(
+        [text.encode(encoding, "replace").decode(encoding)
+         for text in _cells(each)] for each in chosen)]
+    cut = "\u2026".encode(encoding, "ignore").decode(encoding) or "~"
     widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
     for column, least in _GIVES_WAY if width else ():
         excess = sum(widths) + sum(map(bool, widths)) - 1 - width
         if excess > 0:
-            widths[column] = least and max(least, widths[column] - excess)
+            widths[column] = least and max(
+                min(least, widths[column]), widths[column] - excess)
     return [" ".join(
-        _fitted(text, size, column < _TEXTS)
+        _fitted(text, size, column < _TEXTS, cut,
+                # What tells instances of one group apart is at the end.
+                size // 3 if column == _NAME else 0)
         for column, (text, size) in enumerate(zip(row, widths, strict=True))
         if size).rstrip() for row in rows]
 
@@ -103,11 +112,13 @@ def _character_width(character):
     return 2 if unicodedata.east_asian_width(character) in "FW" else 1
 
 
-def _fitted(text, width, is_left):
-    """A text, cut or padded to a width."""
+def _fitted(text, width, is_left, cut, tail):
+    """A text, cut before its last characters or padded to a width."""
     if _width(text) > width:
+        end = text[len(text) - tail:]
+        room = width - _width(end)
         ends = itertools.accumulate(map(_character_width, text))
-        text = text[:sum(end < width for end in ends)] + "…"
+        text = text[:sum(each < room for each in ends)] + cut + end
     padding = " " * (width - _width(text))
     return text + padding if is_left else padding + text
 

@@ -108,7 +108,7 @@ class TableTest(base.BaseTestCase):
         self.assertTrue(row.endswith(
             " 2 100.0 65536 65536   999   999  1250  1250"), row)
         self.assertEqual(80, len(row))
-        self.assertRegex(row, "^a-machine-with-a-[a-z-]*\u2026 f{7}\u2026 ")
+        self.assertRegex(row, "^a-machine-with-\u2026ong-name f{7}\u2026 ")
 
     def test_the_name_gives_way_last(self):
         for width, row in (
@@ -121,6 +121,20 @@ class TableTest(base.BaseTestCase):
             with self.subTest(width=width):
                 found = self.row("a-name", width, project="a-project")
                 self.assertTrue(found.startswith(row), found)
+
+    def test_long_names_differ_on_a_screen_of_60_columns(self):
+        for number in "001", "002":
+            row = self.row("prod-kubernetes-worker-eu-west-" + number, 60,
+                           project="f" * 32, cpu_percent=50.0)
+            self.assertRegex(row, "^prod-kub[a-z-]*\u2026[a-z]*-%s " % number)
+            self.assertLessEqual(len(row), 60)
+
+    def test_an_ascii_terminal_gets_ascii_in_straight_columns(self):
+        rows = view.make_table([
+            drawing.machine(name, project="p" * 32)
+            for name in ("\u4e91\u670d", "12")], 80, "ascii")[-2:]
+        self.assertRegex(rows[0], "^[?]{2} +p+~ ")
+        self.assertEqual(rows[0][2:], rows[1][2:])
 
     def test_wide_characters_keep_the_columns_straight(self):
         rows = view.make_table([
