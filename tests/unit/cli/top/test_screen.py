@@ -50,14 +50,14 @@ class ScreenTest(base.BaseTestCase):
                 self.assertEqual(height, len(lines))
                 self.assertEqual(height - 7, len(self.shown(height=height)))
                 self.assertTrue(lines[0].startswith("compute-1: 40 machines"))
-                self.assertTrue(lines[-1].startswith("c cpu  m memory"))
+                self.assertTrue(lines[-1].startswith("q quit  c cpu"))
 
     def test_a_tiny_screen_does_no_harm(self):
         for height in (1, 2, 5):
             with self.subTest(height=height):
                 lines = self.lines(height, 20)
                 self.assertEqual(height, len(lines))
-                self.assertTrue(lines[-1].startswith("c cpu"))
+                self.assertTrue(lines[-1].startswith("q quit"))
 
     def test_keys_sort(self):
         self.assertEqual([39, 38, 37], self.shown()[:3])
@@ -76,7 +76,7 @@ class ScreenTest(base.BaseTestCase):
         self.press("\r")
         self.assertEqual([17], self.shown())
         self.assertIn("1 with m-17", self.lines()[0])
-        self.assertTrue(self.lines()[-1].startswith("c cpu"))
+        self.assertTrue(self.lines()[-1].startswith("q quit"))
 
     def test_while_a_filter_is_typed_keys_are_text(self):
         self.assertEqual([True] * 3, self.press("/qr"))
