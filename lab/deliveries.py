@@ -39,7 +39,7 @@ from lab import process
 RECORDING = (pathlib.Path(__file__).absolute().parent.parent
              / "tests/fixtures/polling-27.0.0.json")
 INSTANCE = "084fce35-db18-5086-9b08-7723a5368aa3"
-# What is told of each way: the options of a publisher that goes it.
+# The options of a publisher, by the way that its lines take.
 WAYS = {
     # First, because Carbon has graphite-web remember series in this order.
     "tags": {"naming": "tags"},

@@ -180,7 +180,7 @@ class Process:
         return "\n".join(self.log_text().splitlines()[-TAIL_LINES:])
 
     def wait_until(self, predicate, timeout_seconds, what):
-        """As wait_for(), but an early death ends the waiting, and is told."""
+        """Like wait_for(), but raises if the process ends early."""
         def alive_predicate():
             self.check()
             return predicate()

@@ -20,7 +20,7 @@ import threading
 
 
 class Clock:
-    """Seconds that go on when they are told to."""
+    """A clock that advances only when a test says so."""
 
     def __init__(self, now=1000.0):
         self.now = now

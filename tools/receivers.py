@@ -55,7 +55,7 @@ def confirms(receiver):
 
 
 def row(receiver, outcomes):
-    """What is told of one receiver.
+    """The figures of one receiver.
 
     :param outcomes: of :func:`lab.deliveries.run`
     """

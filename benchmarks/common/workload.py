@@ -11,7 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What the faults' load publishes: samples that can be told apart.
+"""What the faults' load publishes: samples that can be distinguished.
 
 The volume of a sample is its sequence number, which each protocol carries.
 """

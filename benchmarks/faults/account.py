@@ -11,7 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What was published and what was read, in memory that outlives SIGKILL.
+"""Published and read lines, in memory that survives SIGKILL.
 
 Both are made before the processes that write them are forked.
 """

@@ -58,7 +58,7 @@ def _seconds(value):
 
 
 def _facts(result):
-    """What is told of a run, by what it is."""
+    """The reported figures of a trial, by name."""
     account, totals = result.account, result.report.totals
     work, herd = result.work, result.herd
     return {

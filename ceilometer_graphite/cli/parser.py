@@ -11,7 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The command line: what can be asked of each command.
+"""The parser of the command line.
 
 It imports nothing of the commands, which take seconds for what they import of
 Ceilometer, and --help need not.
@@ -30,7 +30,7 @@ FORMATS = ("grafana", "graphite")
 ROLES = ("hypervisor", "project", "instance")
 SORTS = ("cpu", "memory", "disk", "network", "name")
 _EPILOG = """\
-ceilometer-graphite COMMAND --help tells more of a command, with examples.
+ceilometer-graphite COMMAND --help describes a command, with examples.
 Exit status: 0; 1 when check has warnings only; 2 for any error.
 """
 _CHECK_EPILOG = """\
@@ -39,15 +39,15 @@ examples:
   ceilometer-graphite check --config-file /tmp/new/ceilometer.conf
   ceilometer-graphite check --send --render-url http://graphite.example.com
 
-Each line begins with ok, warning, error or skipped, and ends in what to do.
+Each line starts with ok, warning, error or skipped. A hint says what to do.
 Exit status: 0, 1 when there are warnings, 2 when there is an error.
 """
 _PREVIEW_EPILOG = """\
-Without FILE the hypervisor is polled twice, as rates need, in this process
-and as polling.yaml says; shown is what would be sent of the second poll.
+Without FILE, this process polls the hypervisor twice, as polling.yaml says,
+because rates need two polls. It shows the lines of the second poll.
 
-A FILE holds notifications as JSON, one a line or in one array, or what
-Ceilometer's publisher file:///PATH?json wrote.
+A FILE contains notifications as JSON, one on each line or in one array, or
+the output of Ceilometer's publisher file:///PATH?json.
 
 examples:
   ceilometer-graphite preview
@@ -57,9 +57,9 @@ examples:
 _TOP_EPILOG = """\
 keys:
   c m d n N   sort by cpu, memory, disk, network, name
-  r           the other way round
-  /           show those only that have a text in their name, project,
-              flavor, state or id; Enter ends it, Esc takes it away
+  r           reverse the order
+  /           show only instances with a text in their name, project,
+              flavor, state or id; Enter keeps it, Esc removes it
   up, down    scroll
   q           quit
 
@@ -73,8 +73,8 @@ examples:
   ceilometer-graphite dashboards --format grafana --output /tmp/dashboards
 """
 _SPOOL_EPILOG = """\
-A set has the lines for one set of endpoints. An agent sends those of sets that
-share an endpoint with its own; others wait until you send them.
+A set contains the lines for one set of endpoints. An agent sends sets that
+share an endpoint with its own. Other sets wait until you send them.
 
 examples:
   ceilometer-graphite spool
@@ -84,9 +84,9 @@ examples:
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are those of commands.
+    """A parser that raises :class:`common.CommandError`.
 
-    :ivar commands: the parsers of the commands, by their names
+    :ivar commands: the parsers of the commands, by name
     """
 
     commands: dict[str, "Parser"]
@@ -101,7 +101,7 @@ class Parser(argparse.ArgumentParser):
 
 
 class _PrintCompletion(argparse.Action):
-    """Prints a script for a shell, and ends."""
+    """Prints a completion script for a shell, and exits."""
 
     def __call__(self, parser, namespace, values, option_string=None):
         shtab = common.library("shtab", "--print-completion")
@@ -117,15 +117,15 @@ class _PrintCompletion(argparse.Action):
 def _add_debug(parser, default):
     parser.add_argument(
         "--debug", action="store_true", default=default,
-        help="show the log on stderr, and of an error the traceback")
+        help="show the log on stderr, and tracebacks of errors")
 
 
 def make_parser() -> Parser:
     """The parser of the whole command line."""
     parser = Parser(
         prog=PROGRAM, epilog=_EPILOG,
-        description="Looks at what Ceilometer's compute agent sends to "
-                    "Graphite, and at\nwhat keeps it from it.")
+        description="Shows what Ceilometer's compute agent sends to "
+                    "Graphite, and finds\nwhat keeps it from arriving.")
     _add_debug(parser, False)
     parser.add_argument(
         "--version", action="version",
@@ -150,44 +150,45 @@ def make_parser() -> Parser:
 
 def _add_check(add):
     add("--user", metavar="NAME",
-        help="check with the permissions of this user, which has to be the "
-             "agent's, such as ceilometer; needs root")
+        help="check with the permissions of the agent's user, such as "
+             "ceilometer; needs root")
     add("--json", action="store_true",
         help="print a list of objects with name, status, message and hint")
     add("--send", action="store_true",
         help="send one datapoint to each endpoint, to the series "
              "graphite_publisher.ENDPOINT.check")
     add("--render-url", metavar="URL",
-        help="with --send: read it back from the graphite-web at this "
-             "address")
+        help="with --send: read the datapoint back from graphite-web at "
+             "this address")
     add("--timeout", metavar="SECONDS", type=float, default=30.0,
-        help="how long to wait for what is read back (default: %(default)g)")
+        help="with --render-url: how long to wait for the datapoint "
+             "(default: %(default)g)")
 
 
 def _add_preview(add):
     add("file", metavar="FILE", nargs="?",
-        help="recorded samples, instead of the hypervisor's")
+        help="recorded samples to use instead of the hypervisor's")
     add("--seconds", metavar="N", type=_above_0(float), default=5.0,
-        help="how far apart the two polls are (default: 5)")
+        help="seconds between the two polls (default: 5)")
     add("--once", action="store_true", help="poll once, which gives no rates")
     add("--explain", metavar="METER",
-        help="show how the paths of a meter are made, and no lines; METER "
-             "is one of Ceilometer's, or what is made of it, as cpu_util is")
+        help="explain the paths of a meter instead of showing lines; METER "
+             "is a meter of Ceilometer's or a rate or gauge, such as cpu_util")
     add("--json", action="store_true", help="print one JSON object")
 
 
 def _add_top(add):
     add("--interval", metavar="SECONDS", type=_above_0(float), default=5.0,
-        help="how far apart two polls are (default: 5)")
+        help="seconds between two polls (default: 5)")
     add("--once", action="store_true",
-        help="poll twice, as rates need, print a table and end")
+        help="poll twice, because rates need it, print a table and exit")
     add("--json", action="store_true",
-        help="with --once print one array of objects, one a machine, and "
-             "without it a line with one object for each interval")
+        help="with --once, print one array with an object for each "
+             "instance; else print one object a line for each interval")
     add("--sort", choices=SORTS, default="cpu",
         help="what to sort by (default: cpu)")
     add("--filter", metavar="TEXT", default="",
-        help="show those machines only that have it in their name, project, "
+        help="show only instances with this text in their name, project, "
              "flavor, state or id")
 
 
@@ -195,28 +196,30 @@ def _add_spool(add):
     add("action", choices=("list", "send", "export"), nargs="?",
         default="list", help="list all sets (the default), send one, or "
         "print its lines")
-    add("set", metavar="SET", nargs="?", help="one that list shows")
+    add("set", metavar="SET", nargs="?", help="a set that list shows")
     add("url", metavar="URL", nargs="?",
-        help="with send: where to, such as graphite://relay:2003")
-    add("--spool-dir", metavar="DIR", help="in place of the agent's")
+        help="with send: the receiver, such as graphite://relay:2003")
+    add("--spool-dir", metavar="DIR",
+        help="use this directory instead of the agent's")
     add("--timeout", metavar="SECONDS", type=_above_0(float), default=60.0,
-        help="with send: how long a file may take (default: %(default)g)")
+        help="with send: maximum seconds for a file (default: "
+             "%(default)g)")
 
 
 def _add_dashboards(add):
     add("--format", choices=FORMATS, default="grafana",
-        help="what they are for (%(default)s)")
+        help="the target (default: %(default)s)")
     add("--output", metavar="DIR", type=pathlib.Path,
-        help="the folder to write them to, a file each")
-    add("--force", action="store_true", help="replace files that are there")
+        help="the directory to write the files to")
+    add("--force", action="store_true", help="replace existing files")
     add("--minutes", metavar="N", type=_above_0(int), default=120,
-        help="how much is shown at first (%(default)s)")
+        help="the time range to show at first (default: %(default)s)")
     for role in ROLES:
         add("--" + role, metavar="NAME", help="the %s to show%s" % (
             role, ", as it stands in the series' names; Grafana can show "
             "others, graphite-web cannot" if role == ROLES[0] else ""))
-    add("--prefix", help="in place of the agent's prefix")
-    add("--template", help="in place of the agent's template")
+    add("--prefix", help="use this prefix instead of the agent's")
+    add("--template", help="use this template instead of the agent's")
 
 
 def _above_0(kind):
@@ -232,14 +235,14 @@ def _add_conf(parser):
     """Add the options that name the agent's configuration."""
     group = parser.add_argument_group(
         "the agent's configuration",
-        "By default the files that %s finds, such as\n"
+        "By default, the files that %s finds, such as\n"
         "/etc/ceilometer/ceilometer.conf." % common.AGENT)
     group.add_argument(
         "--config-file", metavar="FILE", action="append", default=[],
-        help="a ceilometer.conf; of several, later ones win")
+        help="a ceilometer.conf; later ones override earlier ones")
     group.add_argument(
         "--config-dir", metavar="DIR", action="append", default=[],
-        help="a folder of *.conf files, which win over the files")
+        help="a directory of *.conf files, which override the files")
 
 
 # Their modules have these names.
@@ -251,7 +254,7 @@ _COMMANDS = (
      "Show the lines that would be sent, of a poll or of a recording",
      _PREVIEW_EPILOG, _add_preview),
     ("top", "top.command",
-     "Show the machines on this hypervisor, live, as top does",
+     "Show the instances on this hypervisor, live",
      _TOP_EPILOG, _add_top),
     ("dashboards", "dashboards",
      "Write dashboards for Grafana or for graphite-web",

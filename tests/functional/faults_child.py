@@ -12,7 +12,7 @@
 """Publishes a load of samples, in a process that tests kill.
 
 It ends as a worker of an agent does: its handler of SIGTERM says so, what is
-under way is finished, and then os._exit.
+in flight is finished, and then os._exit.
 """
 
 import json

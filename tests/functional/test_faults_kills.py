@@ -68,7 +68,7 @@ class RelayKillsTest(faults.FaultsTestCase):
 
 
 class CarbonKillsTest(faults.FaultsTestCase):
-    """The same with the real Carbon, of which only files outlive a kill."""
+    """The same with the real Carbon, of which only files survive a kill."""
 
     def test_kills_of_carbon_lose_only_what_it_had_not_written(self):
         """May be lost: what Carbon had in its cache, but not in our replay.

@@ -67,7 +67,7 @@ class HalfOpenTest(NamespaceTestCase):
         self.check_nothing_is_lost(400, 0.3)
 
     def test_a_half_open_connection_to_a_dead_host_loses_nothing(self):
-        """The far end is killed while its packets, and its RST, vanish.
+        """The peer is killed while its packets, and its RST, vanish.
 
         May be lost: nothing.
         """
@@ -87,7 +87,7 @@ class HalfOpenTest(NamespaceTestCase):
 class SlowTest(NamespaceTestCase):
 
     def test_a_slow_reader_keeps_its_connection(self):
-        """send_timeout_seconds is how long a far end may take nothing.
+        """A peer that reads nothing for send_timeout_seconds is left.
 
         This one takes something all the time, and longer than that for all.
         May be lost: nothing.

@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""A far end that refuses, resets, vanishes, stalls or cannot be found."""
+"""A peer that refuses, resets, vanishes, stalls or cannot be found."""
 
 import time
 
@@ -64,7 +64,7 @@ class FarEndTest(faults.FaultsTestCase):
         load = faults.Load()
         load.publish(publisher, 40000, 1000)
         process.wait_for(lambda: "cannot be reached" in self.log.output, 30,
-                         "the far end to be given up")
+                         "the peer to be given up")
         reader.heal()
         self.assert_all_arrive(load.lines, reader)
 

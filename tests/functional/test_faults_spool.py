@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Lines on disk outlive what kills the process that they were in."""
+"""Lines on disk survive the death of the process that wrote them."""
 
 import gzip
 import random

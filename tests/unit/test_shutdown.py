@@ -24,7 +24,7 @@ from tests.unit import base as unit_base
 
 
 class FakePublisher:
-    """One that is done when it was asked so often, and was told to hurry."""
+    """A publisher that is done after some questions and one hurry()."""
 
     def __init__(self, done_after=0):
         self._done_after = done_after

@@ -92,7 +92,7 @@ class EndpointsTest(EndpointsTestCase):
             ("127.0.0.1", port) for port in process.free_ports(2)))
         self.assertEqual(["error"] * 2, [each.status for each in results])
 
-    def test_of_udp_it_is_said_that_nothing_is_proven(self):
+    def test_udp_is_reported_as_never_confirmed(self):
         port, = process.free_ports(1)
         self.assert_found(
             "ok", self.found(("127.0.0.1", port), query="?protocol=udp"),
