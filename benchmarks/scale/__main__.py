@@ -20,8 +20,10 @@ RabbitMQ and ceilometer-agent-notification, which has graphite:// too), and
 prints tables for doc/source/performance.rst. A line that is missing or too
 much is an error; a target that is missed is none.
 
-With ``--variants noop,noop-patched,direct,direct-patched`` it compares the
-installed Ceilometer with a copy that has patches 1 to 3 of upstream/.
+With ``--variants direct,direct-patched`` it compares the installed Ceilometer
+with a copy that has patches 1 to 3 of upstream/. The cycles of one agent have
+to be less than a minute or so apart, or its counters grow by more than is
+possible; so take few variants at 1,000 instances and more.
 """
 
 import pathlib
