@@ -11,7 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What the commands share: the agent's configuration, and errors."""
+"""Shared by the commands: the agent's configuration, and errors."""
 
 import argparse
 from concurrent import futures
@@ -58,7 +58,7 @@ _T = typing.TypeVar("_T")
 
 
 class CommandError(Exception):
-    """What keeps a command from its work.
+    """A command cannot do its work.
 
     :param problem: what is wrong
     :param hint: what to do; may be empty
@@ -87,19 +87,19 @@ def one_line(error: Exception) -> str:
 
 
 def some(names: list[str]) -> str:
-    """The first of many names, and how many more there are."""
+    """The first names of a list, and the number of the others."""
     more = len(names) - _SHOWN_NAMES
     return ", ".join(names[:_SHOWN_NAMES]) + (
         " and %d more" % more if more > 0 else "")
 
 
 def note(text: str) -> None:
-    """Tell the user something beside the output."""
+    """Print a note to the user on stderr."""
     print("note: " + text, file=sys.stderr)
 
 
 def library(name: str, option: str) -> types.ModuleType:
-    """A library that only the extra ``[cli]`` installs.
+    """Import a library that only the extra ``[cli]`` installs.
 
     :param option: what needs it
     :raises CommandError: where it is not installed
@@ -113,7 +113,7 @@ def library(name: str, option: str) -> types.ModuleType:
 
 
 def load_plugin(namespace: str, name: str, hint: str) -> None:
-    """Load what an entry point names, as stevedore does it for the agent.
+    """Load an entry point, as stevedore does for the agent.
 
     :param hint: what to do when that fails
     :raises CommandError: when it does
@@ -126,7 +126,7 @@ def load_plugin(namespace: str, name: str, hint: str) -> None:
 
 
 def user_name() -> str:
-    """The name of the user that this process is of."""
+    """The name of the user that runs this process."""
     try:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
@@ -134,7 +134,7 @@ def user_name() -> str:
 
 
 def within(seconds: float, call: typing.Callable[[], _T]) -> _T:
-    """Call what may wait for ever, and not even lets Ctrl-C through.
+    """Call a function that may hang and may block Ctrl-C.
 
     :returns: what it returns
     :raises TimeoutError: when it does not in time; it goes on in its thread,
@@ -156,7 +156,7 @@ def within(seconds: float, call: typing.Callable[[], _T]) -> _T:
 
 def load_conf(arguments: argparse.Namespace,
               needed: bool = True) -> cfg.ConfigOpts:
-    """The configuration that the agent would have.
+    """Load the configuration as the agent does.
 
     The names of its YAML files are paths, where there are such files beside
     it. Those in the folder that a command is run in are not looked at.
@@ -194,8 +194,8 @@ def default_conf(arguments: argparse.Namespace) -> cfg.ConfigOpts:
 
 
 def _prepare(conf, files):
-    """Read files, and find those that they name."""
-    # Here, as it takes seconds, which --help does not have to.
+    """Read configuration files, and find the files that they name."""
+    # Imported here because it takes seconds, which --help need not wait.
     from ceilometer import service
     try:
         service.prepare_service([AGENT, *files], config_files=[], conf=conf)
@@ -214,7 +214,7 @@ def _prepare(conf, files):
 
 
 def set_up_logs(debug: bool) -> None:
-    """Keep logs apart from what a command prints: on stderr, or nowhere."""
+    """Send logs to stderr or nowhere, apart from a command's output."""
     handler = (logging.StreamHandler(sys.stderr) if debug
                else logging.NullHandler())
     handler.setFormatter(
@@ -231,7 +231,7 @@ def example(name: str) -> str:
 
 
 def unusable(path: str, error: Exception, like: str = "") -> CommandError:
-    """What is wrong with a YAML file of Ceilometer's.
+    """The error of a YAML file of Ceilometer's.
 
     :param error: what reading it raised
     :param like: the name of an example of it
@@ -259,7 +259,7 @@ def unusable(path: str, error: Exception, like: str = "") -> CommandError:
 
 
 def load_settings(conf: cfg.ConfigOpts, url: str) -> settings.Settings:
-    """What a publisher of the agent does.
+    """The settings of one of the agent's publishers.
 
     :raises CommandError: names each bad option, its value and what is allowed
     """

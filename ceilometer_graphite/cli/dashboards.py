@@ -40,7 +40,7 @@ FORMATS = {"grafana": grafana, "graphite": graphite_web}
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write or list them.
+    """Write or list dashboards and alerts.
 
     :returns: the exit status
     :raises common.CommandError: for names that no dashboards can be made
@@ -82,7 +82,10 @@ def _list(pages, with_alerts):
 
 
 def _alerts(settings, publishers):
-    """The text of the file of alerts; without publishers none of theirs."""
+    """The text of the file of alerts.
+
+    Without publishers it has no alerts about them.
+    """
     of_machines = layout.of_machines(settings)
     return alerts.provisioned([
         (alert, alerts.query(alert, publishers if alert.of_publishers
@@ -114,7 +117,7 @@ def _pages(settings):
 
 
 def _settings(arguments):
-    """The settings of the agent's publisher; else the options' defaults."""
+    """The settings of the agent's publisher, or the defaults."""
     conf, url = None, "graphite://localhost"
     try:
         conf = common.load_conf(arguments, needed=False)
@@ -132,7 +135,7 @@ def _settings(arguments):
 
 
 def _renamed(settings, arguments):
-    """Settings with --prefix and --template in place of the agent's."""
+    """Replace prefix and template by those of the command line."""
     changes = {name: getattr(arguments, name) for name in (
         "prefix", "template") if getattr(arguments, name) is not None}
     if "template" in changes:
@@ -147,7 +150,7 @@ def _renamed(settings, arguments):
 
 
 def _write(texts, force):
-    """Write all texts by path, or none where a file would be replaced."""
+    """Write all texts, or none if a file exists already."""
     there = [str(path) for path in texts if path.exists()]
     if there and not force:
         raise common.CommandError("there is already %s" % ", ".join(there),
@@ -159,4 +162,4 @@ def _write(texts, force):
         except OSError as e:
             raise common.CommandError(
                 "%s cannot be written: %s" % (path, e.strerror),
-                "choose another folder by --output") from e
+                "choose another directory with --output") from e

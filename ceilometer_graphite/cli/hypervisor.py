@@ -11,7 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Polling in this process: Ceilometer's discovery and pollsters, no agent."""
+"""Polls in this process with Ceilometer's discovery and pollsters."""
 
 import logging
 import types
@@ -37,7 +37,7 @@ LOCAL_INSTANCES = "local_instances"
 INSTANCE = "instance"
 ANSWER_SECONDS = 10
 _NOTE_CHARACTERS = 200
-# What an agent does beside polling: notify, share work, listen.
+# Turns off the agent's other work: notifying, sharing work, listening.
 _NOT_HERE = (
     ("publisher_notifier", "telemetry_driver", "noop"),
     ("coordination", "backend_url", None),
@@ -47,7 +47,7 @@ _NOT_HERE = (
 
 
 def connect(conf: cfg.ConfigOpts, keeper: object) -> tuple:
-    """Have libvirt answer, as Ceilometer asks it.
+    """Check that libvirt answers, with Ceilometer's own call.
 
     By itself it writes its errors to stderr, and waits for ever.
 
@@ -96,7 +96,7 @@ class Notes(logging.Handler):
         self._found[record.msg] = text, count + 1
 
     def take(self) -> list[str]:
-        """What was kept since the last time, as lines."""
+        """Return the warnings since the last call, as lines."""
         found, self._found = self._found, {}
         return [text[:_NOTE_CHARACTERS] + (
             " (and %d more like it)" % (count - 1) if count > 1 else "")
@@ -104,7 +104,7 @@ class Notes(logging.Handler):
 
 
 class Hypervisor:
-    """Polls what ``polling.yaml`` says, as the agent on a compute node does.
+    """Polls the meters of ``polling.yaml``, as a compute agent does.
 
     Nothing is notified. Its options that do more than that are overridden.
 
@@ -163,7 +163,7 @@ class Hypervisor:
 
 
 class MachineHypervisor(Hypervisor):
-    """Polls some meters of all machines, whatever ``polling.yaml`` says.
+    """Polls some meters of all instances, and ignores ``polling.yaml``.
 
     It needs nothing but libvirt: no credentials, and no Nova. A machine that
     is shut off has no meters, so each has the sample ``INSTANCE`` as well.
@@ -183,14 +183,14 @@ class MachineHypervisor(Hypervisor):
             INSTANCE, None, InstancePollster, InstancePollster(self._conf)))
         agent.polling_manager = types.SimpleNamespace(
             sources=[manager.PollingSource({
-                "name": "machines", "interval": 1,
+                "name": "instances", "interval": 1,
                 "meters": [INSTANCE, *self._meters]})])
 
 
 class _LocalDiscovery(discovery.InstanceDiscovery):
-    """Reads what Nova wrote into libvirt, and asks Nova for nothing more.
+    """Discovers instances from libvirt's metadata, without asking Nova.
 
-    More would be the flavor's id and the metadata of the machine's user.
+    Only Nova knows the flavor's id and the metadata that users set.
     """
 
     method = "libvirt_metadata"
@@ -203,7 +203,7 @@ class _LocalDiscovery(discovery.InstanceDiscovery):
 
 
 class InstancePollster(plugin_base.PollsterBase):
-    """A sample for each machine, with its metadata."""
+    """Makes a sample with metadata for each instance."""
 
     default_discovery = LOCAL_INSTANCES
 

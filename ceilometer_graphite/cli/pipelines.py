@@ -11,7 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What ``pipeline.yaml`` would send, without anything that sends."""
+"""Computes what ``pipeline.yaml`` would send, and sends nothing."""
 
 import os
 import typing
@@ -31,13 +31,13 @@ NO_GRAPHITE = "its sources have no graphite:// publisher"
 
 
 class _Manager(sample_pipeline.SamplePipelineManager):
-    """Ceilometer's own, with URLs in place of publishers."""
+    """Ceilometer's pipeline manager, with URLs instead of publishers."""
 
     def pm_sink(self, conf, cfg, publisher_manager):
         return sample_pipeline.SampleSink(conf, cfg, self)
 
     def get(self, url):
-        """What a sink asks its publisher manager for."""
+        """Stands in for a sink's publisher manager."""
         return url
 
 
@@ -62,7 +62,7 @@ def load(conf: cfg.ConfigOpts) -> list:
 
 
 def urls(pipelines: list) -> list[str]:
-    """The URLs of their publishers, in their order, each once."""
+    """The distinct URLs of the pipelines' publishers, in their order."""
     return list(dict.fromkeys(
         url for each in pipelines for url in each.publishers))
 
@@ -82,7 +82,7 @@ def graphite_urls(conf: cfg.ConfigOpts) -> list[str]:
 
 
 class Sent(typing.NamedTuple):
-    """What one publisher would send.
+    """The lines and problems of one publisher.
 
     :ivar samples: those that its sinks gave it
     :ivar lines: of the plaintext protocol, in their order
@@ -96,7 +96,7 @@ class Sent(typing.NamedTuple):
 
 
 def meaning(problem: conversion.Problem) -> str:
-    """What a problem of the conversion means, in words."""
+    """Describe a problem of the conversion."""
     if problem.reason == conversion.NO_TIMESTAMP:
         return "published with the current time"
     return publisher.MEANINGS[problem.reason or publisher.FAULT]
@@ -124,7 +124,7 @@ class Pipelines:
 
     def send(self, batches: list[list[ceilometer_sample.Sample]]) -> tuple[
             list[Sent], list[tuple[ceilometer_sample.Sample, str]]]:
-        """What would be sent of samples.
+        """Convert samples for each publisher.
 
         :param batches: lists of samples, published together each
         :returns: what each publisher would send, and pairs (sample, why) of

@@ -12,7 +12,7 @@
 # under the License.
 
 
-"""Samples out of notifications, and out of files that hold them."""
+"""Reads samples from notifications and from recorded files."""
 
 import json
 import pathlib
@@ -24,10 +24,10 @@ from oslo_config import cfg
 from ceilometer_graphite import driver
 from ceilometer_graphite.cli import common
 
-_HINT = ("it has to hold notifications as JSON, or what Ceilometer's "
-         "publisher file://PATH?json writes")
+_HINT = ("it has to contain notifications as JSON, or the output of "
+         "Ceilometer's publisher file://PATH?json")
 _SPACE = re.compile(r"\s*")
-# What that publisher writes of a sample, and what a notification calls it.
+# Field names of that publisher, and their names in a notification.
 _OF_PUBLISHER = {"name": "counter_name", "type": "counter_type",
                  "unit": "counter_unit", "volume": "counter_volume",
                  "id": "message_id"}
@@ -62,7 +62,7 @@ def read(path: str, conf: cfg.ConfigOpts
 
 
 def fail(fields: dict, error: Exception) -> None:
-    """Raise the error of a sample that cannot be made."""
+    """Raise the error of a sample that cannot be built."""
     raise error
 
 
@@ -72,7 +72,7 @@ def _error(path, line, problem):
 
 
 def _documents(path):
-    """Yield what is in a file of JSON, each with the line it begins in."""
+    """Yield each JSON document of a file with its first line number."""
     try:
         text = pathlib.Path(path).read_text(encoding="utf-8")
     except (OSError, ValueError) as e:
@@ -92,7 +92,7 @@ def _documents(path):
 
 
 def _payloads(document):
-    """Yield lists of dicts, one for each sample of one notification."""
+    """Yield the list of samples, as dicts, of each notification."""
     if isinstance(document, list):
         for part in document:
             yield from _payloads(part)

@@ -35,7 +35,7 @@ _LOOK_SECONDS = 0.05
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Do what is asked for.
+    """List, send or export sets of lines.
 
     :returns: the exit status
     :raises common.CommandError: when there is no such set, or it cannot be
@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _folders(conf, arguments) -> list[spool.Folder]:
-    """Those below --spool-dir, or below each spool_dir of the agent."""
+    """The sets in --spool-dir, or in each spool_dir of the agent."""
     roots = [arguments.spool_dir] if arguments.spool_dir else [
         loaded.spool_dir for loaded in (
             common.load_settings(conf, url)
@@ -105,7 +105,7 @@ def _export(folder: spool.Folder) -> int:
 
 def _send(folder: spool.Folder, loaded: publisher_settings.Settings,
           timeout: float) -> int:
-    """Send the files of agents that have ended, and delete each then."""
+    """Send the files of agents that have ended, and delete each."""
     box = outbox.Outbox(loaded.buffer_size, 0, lambda lost: None)
     link = sender.Sender(
         loaded, box, transports.make(loaded, lambda: link.patience()),
@@ -116,7 +116,7 @@ def _send(folder: spool.Folder, loaded: publisher_settings.Settings,
         for owner, paths in folder.by_owner().items():
             lock = spool.Lock.take(folder.path, owner)
             if lock is None:
-                print("An agent that runs has %d files, and sends them "
+                print("A running agent has %d files, and sends them "
                       "itself" % len(paths))
                 continue
             for path in paths:
@@ -132,7 +132,7 @@ def _send(folder: spool.Folder, loaded: publisher_settings.Settings,
 
 def _send_file(path: str, box: outbox.Outbox, link: typing.Any,
                timeout: float) -> int:
-    """Send one file, have it confirmed, and delete it.
+    """Send one file, wait for its confirmation, and delete it.
 
     :returns: how many lines it had
     """

@@ -71,7 +71,7 @@ class SpoolTest(commands.CommandTestCase):
         lock = spool.Lock.take(str(path.parent), "ab")
         ended = self.run_command("spool", "send", "old_2003", self.url)
         lock.release(delete=False)
-        self.assertIn("An agent that runs has 1 files", ended.out)
+        self.assertIn("A running agent has 1 files", ended.out)
         self.assertTrue(path.exists())
 
     def test_what_is_missing_is_told(self):
