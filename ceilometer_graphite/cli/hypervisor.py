@@ -162,10 +162,10 @@ class Hypervisor:
         agent.polling_manager = manager.PollingManager(self._conf)
 
 
-class MachineHypervisor(Hypervisor):
+class InstanceHypervisor(Hypervisor):
     """Polls some meters of all instances, and ignores ``polling.yaml``.
 
-    It needs nothing but libvirt: no credentials, and no Nova. A machine that
+    It needs nothing but libvirt: no credentials, and no Nova. An instance that
     is shut off has no meters, so each has the sample ``INSTANCE`` as well.
 
     :param meters: a list of their names

@@ -54,7 +54,7 @@ class CommandTestCase(base.BaseTestCase):
             {"graphite": options})
 
     def steer(self, **names):
-        """Put names of machines into the files that steer the hypervisor."""
+        """Put names of instances into the files that steer the hypervisor."""
         self.env["STEERING"] = str(self.directory)
         self.env["PYTHONPATH"] = os.pathsep.join(
             (str(agent.STEERED), self.env["PYTHONPATH"]))

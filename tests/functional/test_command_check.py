@@ -130,7 +130,7 @@ class CheckTest(commands.CommandTestCase):
         ended = self.run_command("check", *self.arguments)
         self.assertEqual((0, ""), (ended.returncode, ended.stderr))
         *lines, summary = filter(None, ended.stdout.splitlines())
-        self.assertIn("ok       libvirt: is reached, machines: 12", lines)
+        self.assertIn("ok       libvirt: is reached, instances: 12", lines)
         self.assertIn("ok       host: compute-1.example.org", lines)
         self.assertEqual("%d ok. Nothing was found that keeps samples from "
                          "Graphite." % len(lines), summary)
@@ -162,7 +162,7 @@ class CheckTest(commands.CommandTestCase):
             "libvirt_uri": "qemu+unix:///system?socket=/no/such/socket"}})
         status, found = self.check()
         self.assertEqual(2, status)
-        self.assertEqual({"libvirt", "machines", "cycle"}, set(found))
+        self.assertEqual({"libvirt", "instances", "cycle"}, set(found))
         self.assertIn("/no/such/socket", found["libvirt"])
 
     def test_the_agents_user_is_who_checks(self):

@@ -33,19 +33,19 @@ class OnceTest(commands.CommandTestCase):
         ended = self.run_command("top", "--once", "--json", "--interval=1")
         wanted = simulated.rates(before, simulated.read(self.env))
         self.assertEqual((0, ""), (ended.returncode, ended.stderr))
-        found = {machine["instance_id"]: machine
-                 for machine in json.loads(ended.stdout)}
+        found = {instance["instance_id"]: instance
+                 for instance in json.loads(ended.stdout)}
         self.assertEqual(wanted.keys(), found.keys())
-        for machine, figures in wanted.items():
+        for instance, figures in wanted.items():
             for name, value in figures.items():
                 self.assertLess(
-                    abs(found[machine][name] - value), 0.02 * value + 1,
-                    (name, found[machine], figures))
+                    abs(found[instance][name] - value), 0.02 * value + 1,
+                    (name, found[instance], figures))
         self.assertEqual({"web", "db", "batch", "cache", "ci", "app", "edge",
-                          "vpn"}, {machine["name"][:-3]
-                                   for machine in found.values()})
+                          "vpn"}, {instance["name"][:-3]
+                                   for instance in found.values()})
         self.assertEqual({"running"}, {
-            machine["state"] for machine in found.values()})
+            instance["state"] for instance in found.values()})
 
     def test_without_a_terminal_it_prints_a_table_and_says_so(self):
         ended = self.run_command("top", "--interval=1", "--sort=network",
@@ -83,7 +83,7 @@ class OnceTest(commands.CommandTestCase):
 class StreamTest(commands.CommandTestCase):
     instances = 3
 
-    def test_it_follows_machines_that_stop_go_and_return(self):
+    def test_it_follows_instances_that_stop_go_and_return(self):
         self.steer()
         with subprocess.Popen(
                 self.command("top", "--json", "--interval=0.5"),
@@ -104,13 +104,13 @@ class StreamTest(commands.CommandTestCase):
                 child.terminate()
 
     def states(self, lines):
-        """Of each line, for each machine its state and if it has rates."""
+        """Of each line, for each instance its state and if it has rates."""
         for line in lines:
             found = json.loads(line)
             self.assertEqual("compute-1.example.org", found["host"])
-            yield {machine["name"]: (
-                machine["state"], machine["cpu_percent"] is not None)
-                for machine in found["machines"]}
+            yield {instance["name"]: (
+                instance["state"], instance["cpu_percent"] is not None)
+                for instance in found["instances"]}
 
     def follow(self, states, wanted):
         """Find what is wanted in one of the next lines."""
@@ -129,11 +129,11 @@ class LiveTest(commands.CommandTestCase):
             self.env, commands.ROOT)
         self.addCleanup(made.close)
         made.wait_for(lambda lines: self.rows(lines) and "-" not in (
-            self.rows(lines)[0]), "machines with their rates")
+            self.rows(lines)[0]), "instances with their rates")
         return made
 
     def rows(self, lines):
-        """Of each machine its cells, in their order."""
+        """Of each instance its cells, in their order."""
         return [line.split() for line in lines
                 if " m1." in line]
 
@@ -172,10 +172,10 @@ class LiveTest(commands.CommandTestCase):
         live = self.start("--sort=name")
         self.steer(away="")
         lines = live.wait_for(lambda lines: not self.rows(lines),
-                              "no machines")
+                              "no instances")
         self.assertIn("cannot reach libvirt", lines[1])
         (self.directory / "away").unlink()
-        lines = live.wait_for(self.rows, "machines again")
+        lines = live.wait_for(self.rows, "instances again")
         self.assertEqual("", lines[1])
         live.type("\x03")
         self.assertEqual(130, live.wait_for_end())

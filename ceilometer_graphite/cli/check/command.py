@@ -55,7 +55,7 @@ _GROUPS = (
      ("threads_to_process_pollsters", costs.threads, "conf")),
     (("hypervisor_inspector", hypervisor.inspector, "conf"),
      ("libvirt", hypervisor.libvirt, "conf"),
-     ("machines", hypervisor.machines, "conf", "libvirt")),
+     ("instances", hypervisor.instances, "conf", "libvirt")),
     (("polling.yaml", polling.polling, "conf"),
      ("meters", polling.meters, "conf", "sources"),
      ("cycle", costs.cycle, "polled", "libvirt", "starts"),

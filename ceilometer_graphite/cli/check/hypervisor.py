@@ -11,7 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Whether the agent finds the machines on this node."""
+"""Whether the agent finds the instances on this node."""
 
 import logging
 
@@ -63,11 +63,11 @@ def inspector(state: results.State) -> results.Results:
 def libvirt(state: results.State) -> results.Results:
     """libvirt answers, as Ceilometer asks it."""
     state.libvirt, domains = hypervisor.connect(state.conf, state)
-    yield results.ok("libvirt", "is reached, machines: %d" % len(domains))
+    yield results.ok("libvirt", "is reached, instances: %d" % len(domains))
 
 
-def machines(state: results.State) -> results.Results:
-    """Ceilometer's discovery finds the machines that libvirt has."""
+def instances(state: results.State) -> results.Results:
+    """Ceilometer's discovery finds the instances that libvirt has."""
     method = state.conf.compute.instance_discovery_method
     try:
         found = len(_discovered(state.conf, method))
@@ -87,25 +87,25 @@ def _found(state, method, found):
     there = len(state.libvirt.listAllDomains())
     odd = _incomplete(state) if method == LIBVIRT_METADATA else []
     for text in odd:
-        yield results.warning("machines", text + ", so it is left out",
+        yield results.warning("instances", text + ", so it is left out",
                               _REPAIR)
     text = "%d of %d are found by instance_discovery_method = %s" % (
         found, there, method)
     if not there:
         yield results.warning(
-            "machines", "there are none, so there is nothing to poll yet",
+            "instances", "there are none, so there is nothing to poll yet",
             "start one, or correct libvirt_uri in [DEFAULT] of "
             "ceilometer.conf")
     elif not found and not odd:
         yield results.error(
-            "machines", text,
+            "instances", text,
             _NOT_NOVAS if method == LIBVIRT_METADATA else _NEEDS_NOVA)
     elif found + len(odd) < there and method == LIBVIRT_METADATA:
         yield results.warning(
-            "machines", text, "the others were not made by Nova; expect no "
+            "instances", text, "the others were not made by Nova; expect no "
             "graphs of them")
     else:
-        yield results.ok("machines", text)
+        yield results.ok("instances", text)
 
 
 def _incomplete(state, fatal=False):

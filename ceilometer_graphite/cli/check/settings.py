@@ -37,7 +37,7 @@ _SECTIONS = {
     **dict.fromkeys(("pipeline_cfg_file", "libvirt_uri", "log_dir",
                      "transport_url"), "DEFAULT")}
 _ALIKE = (
-    ("machines", {"resource_id": "b", "resource_metadata": {
+    ("instances", {"resource_id": "b", "resource_metadata": {
         "instance_id": "b", "display_name": "b", "disk_name": "vda"}}),
     ("disks", {"resource_id": "a-vdb", "resource_metadata": {
         "instance_id": "a", "display_name": "a", "disk_name": "vdb"}}),

@@ -70,21 +70,21 @@ def _poll(arguments, conf, pipes):
         raise common.CommandError(
             "[polling] enable_notifications is off, and the agent publishes "
             "nothing", "set it to true in ceilometer.conf")
-    machine = hypervisor.Hypervisor(conf)
+    polled = hypervisor.Hypervisor(conf)
     if arguments.once:
         _say("there are no rates, which need two polls; --once makes one")
     else:
-        pipes.send(machine.poll())
+        pipes.send(polled.poll())
         _say("polled once, and again in %g s for the rates"
              % arguments.seconds)
         time.sleep(arguments.seconds)
-    batches, notes = machine.poll(), machine.notes.take()
+    batches, notes = polled.poll(), polled.notes.take()
     if not batches:
         raise common.CommandError(
             "the hypervisor has no samples" + "".join(
                 ": " + note for note in notes[:1]),
             "ceilometer-graphite check tells more, and ceilometer-graphite "
-            "top shows the machines on it")
+            "top shows the instances on it")
     return batches, notes
 
 

@@ -11,7 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Show the machines on this hypervisor, live, as top does.
+"""Show the instances on this hypervisor, live, as top does.
 
 What it shows is polled by Ceilometer's own discovery and pollsters, and
 made into rates as it is for the graphs. It needs libvirt, for which its
@@ -31,13 +31,13 @@ from ceilometer_graphite import definitions
 from ceilometer_graphite.cli import common
 from ceilometer_graphite.cli import hypervisor
 from ceilometer_graphite.cli import pipelines
-from ceilometer_graphite.cli.top import machines
+from ceilometer_graphite.cli.top import instances
 from ceilometer_graphite.cli.top import screen
 from ceilometer_graphite.cli.top import view
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Show machines, live or once.
+    """Show instances, live or once.
 
     :returns: the exit status
     :raises common.CommandError: when they cannot be polled
@@ -59,9 +59,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _poller(conf):
-    """What polls the machines of this hypervisor whenever it is called."""
-    polled = hypervisor.MachineHypervisor(conf, machines.METERS)
-    remembered = machines.Machines(_definitions(conf), conf)
+    """What polls the instances of this hypervisor whenever it is called."""
+    polled = hypervisor.InstanceHypervisor(conf, instances.METERS)
+    remembered = instances.Instances(_definitions(conf), conf)
     for note in remembered.notes:
         common.note(note)
 
@@ -71,7 +71,7 @@ def _poller(conf):
         notes = polled.notes.take()
         if notes and not found:
             raise common.CommandError(
-                "no machines were found: %s" % notes[0],
+                "no instances were found: %s" % notes[0],
                 "Ceilometer finds those that Nova started")
         return found
     return poll
@@ -85,14 +85,14 @@ def _print_json(arguments, conf, poll):
     poll()
     while True:
         time.sleep(arguments.interval)
-        found = [dataclasses.asdict(machine)
-                 for machine in _choose(poll(), arguments)]
+        found = [dataclasses.asdict(instance)
+                 for instance in _choose(poll(), arguments)]
         if arguments.once:
             print(json.dumps(found))
             return 0
         now = datetime.datetime.now(datetime.timezone.utc)
         print(json.dumps({"time": now.isoformat(timespec="seconds"),
-                          "host": conf.host, "machines": found}), flush=True)
+                          "host": conf.host, "instances": found}), flush=True)
 
 
 def _load_conf(arguments):

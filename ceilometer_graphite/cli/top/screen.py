@@ -11,7 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The live screen: machines, and what keys change of it."""
+"""The live screen: instances, and what keys change of it."""
 
 import contextlib
 import curses
@@ -24,7 +24,7 @@ import threading
 import time
 import typing
 
-from ceilometer_graphite.cli.top import machines
+from ceilometer_graphite.cli.top import instances
 from ceilometer_graphite.cli.top import view as views
 
 KEYS = {"c": "cpu", "m": "memory", "d": "disk", "n": "network", "N": "name"}
@@ -33,7 +33,7 @@ _FOOTER = ("q quit  c cpu  m memory  d disk  n network  N name  r reverse  "
 UP, DOWN = curses.KEY_UP, curses.KEY_DOWN
 _SCROLLS = {UP: -1, DOWN: 1}
 _ESCAPE, _ENTER, _ERASE = "\x1b", "\r\n", ("\x7f", "\b", curses.KEY_BACKSPACE)
-# Lines of the screen that are no machines: header, footer, headings.
+# Lines of the screen that are no instances: header, footer, headings.
 _OTHER_LINES = views.HEADING_LINES + 4
 _FIRST_INTERVAL_SECONDS = 1.0
 # After which time a new poll is shown at the latest.
@@ -52,8 +52,8 @@ def is_possible() -> bool:
     return curses.tigetstr("cup") is not None
 
 
-def print_table(chosen: list[machines.Machine]) -> None:
-    """Print machines; as wide as they are where there is no terminal."""
+def print_table(chosen: list[instances.Instance]) -> None:
+    """Print instances; as wide as they are where there is no terminal."""
     width = None
     if sys.stdout.isatty() or "COLUMNS" in os.environ:
         width = shutil.get_terminal_size().columns
@@ -65,12 +65,12 @@ class Screen:
     """What is on the screen, and what keys change of it.
 
     :param title: of the header
-    :param sort: what machines are sorted by at first
+    :param sort: what instances are sorted by at first
     :param pattern: what they are filtered by at first
     """
 
     def __init__(self, title: str, sort: str, pattern: str) -> None:
-        self.machines: list[machines.Machine] = []
+        self.instances: list[instances.Instance] = []
         self.problem = ""
         self.polled_at = ""
         self.encoding = "utf-8"
@@ -81,13 +81,13 @@ class Screen:
         self._typing = False
         self._first = 0
 
-    def take(self, result: list[machines.Machine] | Exception) -> None:
+    def take(self, result: list[instances.Instance] | Exception) -> None:
         """Show what a poll gave or raised."""
         self.polled_at = time.strftime("%H:%M:%S")
         if isinstance(result, Exception):
-            self.machines, self.problem = [], str(result)
+            self.instances, self.problem = [], str(result)
         else:
-            self.machines, self.problem = result, ""
+            self.instances, self.problem = result, ""
 
     def press(self, key: str | int) -> bool:
         """Do what a key is for.
@@ -122,7 +122,7 @@ class Screen:
 
     def draw(self, height: int, width: int) -> list[tuple[str, int]]:
         """The lines of the screen, each with its ``curses`` attribute."""
-        chosen = views.choose(self.machines, self._sort, self._is_reversed,
+        chosen = views.choose(self.instances, self._sort, self._is_reversed,
                               self._pattern)
         room = max(1, height - _OTHER_LINES)
         self._first = max(0, min(self._first, len(chosen) - room))
@@ -132,15 +132,15 @@ class Screen:
                  (self.problem, curses.A_BOLD), ("", curses.A_NORMAL)]
         lines += [(line, curses.A_BOLD)
                   for line in table[:views.HEADING_LINES]]
-        lines += [(line, curses.A_NORMAL if machine.state in (
-            "running", "active") else curses.A_DIM) for line, machine in zip(
+        lines += [(line, curses.A_NORMAL if instance.state in (
+            "running", "active") else curses.A_DIM) for line, instance in zip(
                 table[views.HEADING_LINES:], shown, strict=True)]
         blank = [("", curses.A_NORMAL)] * (height - len(lines) - 1)
         return [*lines[:height - 1], *blank,
                 (self._footer(), curses.A_REVERSE)]
 
     def _header(self, chosen, shown):
-        parts = ["%s: %d machines" % (self._title, len(self.machines)),
+        parts = ["%s: %d instances" % (self._title, len(self.instances)),
                  self.polled_at]
         if self._pattern:
             parts.append("%d with %s" % (len(chosen), self._pattern))
@@ -157,9 +157,9 @@ class Screen:
         return _FOOTER
 
 
-def run(screen: Screen, poll: typing.Callable[[], list[machines.Machine]],
+def run(screen: Screen, poll: typing.Callable[[], list[instances.Instance]],
         interval_seconds: float) -> int:
-    """Show machines until a key or a signal ends it.
+    """Show instances until a key or a signal ends it.
 
     The terminal is left as it was, however this ends.
 

@@ -11,35 +11,35 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Machines as a table: which of them, in which order, and how written."""
+"""Instances as a table: which of them, in which order, and how written."""
 
 import itertools
 import re
 import unicodedata
 
-from ceilometer_graphite.cli.top import machines
+from ceilometer_graphite.cli.top import instances
 
 _MIB = 1024 ** 2
 
 
 def _sum(*names):
-    def value(machine):
-        found = [getattr(machine, name) for name in names]
+    def value(instance):
+        found = [getattr(instance, name) for name in names]
         return None if None in found else sum(found)
     return value
 
 
-# What machines are sorted by; but for the name the largest first.
+# What instances are sorted by; but for the name the largest first.
 SORTS = {
     "cpu": _sum("cpu_percent"),
     "memory": _sum("memory_used_bytes"),
     "disk": _sum("disk_read_bytes_per_second", "disk_write_bytes_per_second"),
     "network": _sum("network_in_bytes_per_second",
                     "network_out_bytes_per_second"),
-    "name": lambda machine: machine.name,
+    "name": lambda instance: instance.name,
 }
 _FILTERED = ("name", "project", "flavor", "state", "instance_id")
-# The columns: their headings, and the attributes of a machine. First texts,
+# The columns: their headings, and the attributes of an instance. First texts,
 # then bytes, then bytes a second.
 _HEADINGS = (("", "", "NAME"), ("", "", "PROJECT"), ("", "", "FLAVOR"),
              ("", "", "STATE"), ("", "", "VCPU"), ("", "", "CPU%"),
@@ -54,10 +54,10 @@ _GIVES_WAY = ((_PROJECT, 8), (_FLAVOR, 0), (_STATE, 0), (_NAME, 20),
               (_PROJECT, 0), (_VCPU, 0), (_NAME, 8))
 
 
-def choose(found: list[machines.Machine], sort: str = "cpu",
+def choose(found: list[instances.Instance], sort: str = "cpu",
            is_reversed: bool = False,
-           pattern: str = "") -> list[machines.Machine]:
-    """Those machines that are shown, in their order.
+           pattern: str = "") -> list[instances.Instance]:
+    """Those instances that are shown, in their order.
 
     Those whose value is not known come last.
 
@@ -65,20 +65,20 @@ def choose(found: list[machines.Machine], sort: str = "cpu",
     :param pattern: part of a name, project, flavor, state or id
     """
     value = SORTS[sort]
-    chosen = [machine for machine in found if any(
-        pattern.lower() in getattr(machine, name).lower()
+    chosen = [instance for instance in found if any(
+        pattern.lower() in getattr(instance, name).lower()
         for name in _FILTERED)]
     known = sorted(
-        (machine for machine in chosen if value(machine) is not None),
-        key=lambda machine: (value(machine), machine.name),
+        (instance for instance in chosen if value(instance) is not None),
+        key=lambda instance: (value(instance), instance.name),
         reverse=(sort != "name") != is_reversed)
-    return known + [machine for machine in chosen if value(machine) is None]
+    return known + [instance for instance in chosen if value(instance) is None]
 
 
-def make_table(chosen: list[machines.Machine],
+def make_table(chosen: list[instances.Instance],
                width: int | None = None,
                encoding: str = "utf-8") -> list[str]:
-    """The lines of a table: ``HEADING_LINES``, and one for each machine.
+    """The lines of a table: ``HEADING_LINES``, and one for each instance.
 
     :param width: of the screen in characters; None shows all texts whole
     :param encoding: of the screen; what it lacks becomes a question mark
@@ -123,19 +123,19 @@ def _fitted(text, width, is_left, cut, tail):
     return text + padding if is_left else padding + text
 
 
-def _cells(machine):
+def _cells(instance):
     return (
         *(re.sub(r"[^ -~\u00a0-\U0010ffff]", "?", text) for text in (
-            machine.name, machine.project, machine.flavor, machine.state)),
-        "-" if machine.vcpus is None else str(machine.vcpus),
-        "-" if machine.cpu_percent is None else "%.1f" % machine.cpu_percent,
+            instance.name, instance.project, instance.flavor, instance.state)),
+        "-" if instance.vcpus is None else str(instance.vcpus),
+        "-" if instance.cpu_percent is None else "%.1f" % instance.cpu_percent,
         *("-" if value is None else "%.0f" % (value / _MIB) for value in (
-            machine.memory_used_bytes, machine.memory_bytes)),
+            instance.memory_used_bytes, instance.memory_bytes)),
         *map(_rate, (
-            machine.disk_read_bytes_per_second,
-            machine.disk_write_bytes_per_second,
-            machine.network_in_bytes_per_second,
-            machine.network_out_bytes_per_second)))
+            instance.disk_read_bytes_per_second,
+            instance.disk_write_bytes_per_second,
+            instance.network_in_bytes_per_second,
+            instance.network_out_bytes_per_second)))
 
 
 def _rate(bytes_per_second):

@@ -11,12 +11,12 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Machines to draw."""
+"""Instances to draw."""
 
-from ceilometer_graphite.cli.top import machines
+from ceilometer_graphite.cli.top import instances
 
 
-def machine(name, **values):
-    return machines.Machine(**{
+def instance(name, **values):
+    return instances.Instance(**{
         "instance_id": "id-" + name, "name": name, "project": "p-" + name,
         "flavor": "m1.tiny", "state": "running", "vcpus": 2, **values})

@@ -23,7 +23,7 @@ from ceilometer_graphite.cli.check import results as check_results
 from tests import releases
 from tests.unit.cli import checks
 
-LIBVIRT = ("ceilometer.conf", "hypervisor_inspector", "libvirt", "machines")
+LIBVIRT = ("ceilometer.conf", "hypervisor_inspector", "libvirt", "instances")
 
 
 class HypervisorTest(checks.CheckTestCase):
@@ -35,7 +35,7 @@ class HypervisorTest(checks.CheckTestCase):
         self.use_libvirt(module)
         return module
 
-    def test_machines_that_nova_made_are_found(self):
+    def test_instances_that_nova_made_are_found(self):
         self.use_simulator(3)
         self.write_conf(releases.options_of_nova(self))
         results = self.find(*LIBVIRT)
@@ -71,7 +71,7 @@ class HypervisorTest(checks.CheckTestCase):
         results = self.find(*LIBVIRT)
         self.assert_found("error", results, "qemu:///elsewhere",
                           "restart libvirtd")
-        self.assert_found("skipped", results, "machines")
+        self.assert_found("skipped", results, "instances")
 
     def test_a_libvirt_that_does_not_answer_is_an_error(self):
         module = self.use_simulator()
@@ -79,7 +79,7 @@ class HypervisorTest(checks.CheckTestCase):
         results = self.find(*LIBVIRT)
         self.assert_found("error", results, "no answer within 0.1 seconds",
                           "restart libvirtd")
-        self.assert_found("skipped", results, "machines")
+        self.assert_found("skipped", results, "instances")
 
     def never_answers(self, module):
         answers = threading.Event()
@@ -88,13 +88,13 @@ class HypervisorTest(checks.CheckTestCase):
         self.useFixture(checks.fixtures.MonkeyPatch(
             "ceilometer_graphite.cli.hypervisor.ANSWER_SECONDS", 0.1))
 
-    def test_no_machine_is_a_warning(self):
+    def test_no_instance_is_a_warning(self):
         self.use_simulator(0)
         self.assert_found("warning", self.find(*LIBVIRT), "there are none",
                           "libvirt_uri")
 
     def without_metadata(self, module, first):
-        """Take Nova's metadata from the machines but for the first ones."""
+        """Take Nova's metadata from the instances but for the first ones."""
         def metadata(domain, kind, uri, flags=0):
             index = int(domain.name().rpartition("-")[2], 16) - 1
             if index >= first:
@@ -104,12 +104,12 @@ class HypervisorTest(checks.CheckTestCase):
             return domain._nova_xml
         module.Domain.metadata = metadata
 
-    def test_machines_of_which_none_is_novas_are_an_error(self):
+    def test_instances_of_which_none_is_novas_are_an_error(self):
         self.without_metadata(self.use_simulator(3), 0)
         self.assert_found("error", self.find(*LIBVIRT), "0 of 3 are found",
                           "not made by Nova")
 
-    def test_machines_of_which_some_are_not_novas_are_a_warning(self):
+    def test_instances_of_which_some_are_not_novas_are_a_warning(self):
         self.without_metadata(self.use_simulator(3), 2)
         self.write_conf(releases.options_of_nova(self))
         self.assert_found("warning", self.find(*LIBVIRT), "2 of 3 are found",
@@ -175,7 +175,7 @@ class HypervisorTest(checks.CheckTestCase):
 
 
 class _NoServers(http.server.BaseHTTPRequestHandler):
-    """A Nova to which a host of that name has no machines."""
+    """A Nova to which a host of that name has no instances."""
 
     def do_GET(self):
         body = json.dumps({"servers": [], "flavors": []}).encode()

@@ -178,11 +178,11 @@ class DoubtsTest(SettingsTestCase):
             "warning", self.found("?protocol=tls&tls_verify=false"),
             "nobody verifies")
 
-    def test_a_template_in_which_machines_collide_is_a_warning(self):
+    def test_a_template_in_which_instances_collide_is_a_warning(self):
         self.assert_found(
             "warning", self.found(
                 template="{prefix}.{hostname}.{meter}.{device}"),
-            "gives two machines one series")
+            "gives two instances one series")
 
     def test_a_template_in_which_disks_collide_is_a_warning(self):
         self.assert_found(

@@ -27,9 +27,9 @@ class ScreenTest(base.BaseTestCase):
     def setUp(self):
         super().setUp()
         self.screen = screen.Screen("compute-1", "cpu", "")
-        self.screen.machines = [
-            drawing.machine("vm-%02d" % number, cpu_percent=float(number),
-                            memory_used_bytes=-number)
+        self.screen.instances = [
+            drawing.instance("vm-%02d" % number, cpu_percent=float(number),
+                             memory_used_bytes=-number)
             for number in range(40)]
 
     def press(self, keys):
@@ -39,7 +39,7 @@ class ScreenTest(base.BaseTestCase):
         return [line for line, _ in self.screen.draw(height, width)]
 
     def shown(self, **size):
-        """The numbers of the machines on the screen, in their order."""
+        """The numbers of the instances on the screen, in their order."""
         return [int(number) for number in re.findall(
             r"^vm-(\d\d)", "\n".join(self.lines(**size)), re.MULTILINE)]
 
@@ -49,7 +49,7 @@ class ScreenTest(base.BaseTestCase):
                 lines = self.lines(height)
                 self.assertEqual(height, len(lines))
                 self.assertEqual(height - 7, len(self.shown(height=height)))
-                self.assertTrue(lines[0].startswith("compute-1: 40 machines"))
+                self.assertTrue(lines[0].startswith("compute-1: 40 instances"))
                 self.assertTrue(lines[-1].startswith("q quit  c cpu"))
 
     def test_a_tiny_screen_does_no_harm(self):
@@ -108,9 +108,9 @@ class ScreenTest(base.BaseTestCase):
         self.assertEqual("libvirt is away", self.lines()[1])
         self.assertEqual([], self.shown())
 
-    def test_machines_that_do_not_run_are_dim(self):
-        self.screen.take([drawing.machine("on"),
-                          drawing.machine("off", state="shutdown")])
+    def test_instances_that_do_not_run_are_dim(self):
+        self.screen.take([drawing.instance("on"),
+                          drawing.instance("off", state="shutdown")])
         dim = [line[:3] for line, attribute in self.screen.draw(24, 80)
                if attribute == curses.A_DIM]
         self.assertEqual(["off"], dim)

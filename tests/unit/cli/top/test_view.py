@@ -23,7 +23,7 @@ MIB = 1024 ** 2
 
 
 def busy(name, cpu, memory, read, write, into, out):
-    return drawing.machine(
+    return drawing.instance(
         name, cpu_percent=cpu, memory_used_bytes=memory,
         disk_read_bytes_per_second=read, disk_write_bytes_per_second=write,
         network_in_bytes_per_second=into, network_out_bytes_per_second=out)
@@ -33,7 +33,7 @@ class ChooseTest(base.BaseTestCase):
     FOUND = [
         busy("b", cpu=1.0, memory=3, read=0, write=2, into=9, out=1),
         busy("a", cpu=0.0, memory=5, read=3, write=3, into=0, out=0),
-        drawing.machine("off", state="shutdown"),
+        drawing.instance("off", state="shutdown"),
         busy("c", cpu=5.0, memory=4, read=5, write=0, into=1, out=4),
     ]
 
@@ -75,7 +75,7 @@ class TableTest(base.BaseTestCase):
         return self.row("a", **values).split()
 
     def row(self, name, width=80, **values):
-        return view.make_table([drawing.machine(name, **values)], width)[-1]
+        return view.make_table([drawing.instance(name, **values)], width)[-1]
 
     def test_a_row_has_all_that_is_known_in_its_units(self):
         self.assertEqual(
@@ -98,7 +98,7 @@ class TableTest(base.BaseTestCase):
 
     def test_figures_are_whole_on_a_screen_of_80_columns(self):
         row = self.row(
-            "a-machine-with-a-long-name", project="f" * 32,
+            "an-instance-with-a-long-name", project="f" * 32,
             cpu_percent=100.0, memory_used_bytes=65536 * MIB,
             memory_bytes=65536 * MIB,
             disk_read_bytes_per_second=999 * MIB,
@@ -108,7 +108,7 @@ class TableTest(base.BaseTestCase):
         self.assertTrue(row.endswith(
             " 2 100.0 65536 65536   999   999  1250  1250"), row)
         self.assertEqual(80, len(row))
-        self.assertRegex(row, "^a-machine-with-\u2026ong-name f{7}\u2026 ")
+        self.assertRegex(row, "^an-instance-wit\u2026ong-name f{7}\u2026 ")
 
     def test_the_name_gives_way_last(self):
         for width, row in (
@@ -131,14 +131,14 @@ class TableTest(base.BaseTestCase):
 
     def test_an_ascii_terminal_gets_ascii_in_straight_columns(self):
         rows = view.make_table([
-            drawing.machine(name, project="p" * 32)
+            drawing.instance(name, project="p" * 32)
             for name in ("\u4e91\u670d", "12")], 80, "ascii")[-2:]
         self.assertRegex(rows[0], "^[?]{2} +p+~ ")
         self.assertEqual(rows[0][2:], rows[1][2:])
 
     def test_wide_characters_keep_the_columns_straight(self):
         rows = view.make_table([
-            drawing.machine(name, project="p")
+            drawing.instance(name, project="p")
             for name in ("\u4e91\u670d\u52a1\u5668", "12345678")])[-2:]
         self.assertEqual(rows[0].index("running") + 4,
                          rows[1].index("running"))

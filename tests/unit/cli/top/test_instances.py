@@ -21,7 +21,7 @@ from ceilometer_graphite import driver
 from ceilometer_graphite import opts
 from ceilometer_graphite.cli import hypervisor
 from ceilometer_graphite.cli import recordings
-from ceilometer_graphite.cli.top import machines
+from ceilometer_graphite.cli.top import instances
 from tests.unit import base
 
 SPIN = "ab7fffc1-6830-5a5d-b949-cb2d0d494020"
@@ -29,7 +29,7 @@ LINUX = "084fce35-db18-5086-9b08-7723a5368aa3"
 MIB = 1024 ** 2
 
 
-class MachinesTest(base.AgentTestCase):
+class InstancesTest(base.AgentTestCase):
     """Two polls, five seconds apart, of three guests of QEMU."""
 
     def setUp(self):
@@ -53,14 +53,14 @@ class MachinesTest(base.AgentTestCase):
 
     def make(self, text=None):
         found = definitions.load(text)
-        return machines.Machines(found, self.conf)
+        return instances.Instances(found, self.conf)
 
-    def machines(self, *polls, made=None):
-        """The machines of the last of these polls, by their ids."""
+    def instances(self, *polls, made=None):
+        """The instances of the last of these polls, by their ids."""
         made = made or self.make()
         for poll in polls:
             found = made.update(poll)
-        return {machine.instance_id: machine for machine in found}
+        return {instance.instance_id: instance for instance in found}
 
     def without(self, poll, *meters):
         return [sample for sample in poll if sample.name not in meters]
@@ -76,36 +76,36 @@ class MachinesTest(base.AgentTestCase):
             self.volume(poll, meter, resource_id) for poll in (0, 1))
         return (last - first) / (end - begin)
 
-    def test_a_machine_is_what_nova_wrote_of_it(self):
-        machine = self.machines(self.polls[0])[SPIN]
+    def test_an_instance_is_what_nova_wrote_of_it(self):
+        instance = self.instances(self.polls[0])[SPIN]
         self.assertEqual(
             ("vm-2-spin", "b7065232a8825374b4764148b3f0cee5", "m1.tiny",
              "running", 1, 64 * MIB),
-            (machine.name, machine.project, machine.flavor, machine.state,
-             machine.vcpus, machine.memory_bytes))
+            (instance.name, instance.project, instance.flavor, instance.state,
+             instance.vcpus, instance.memory_bytes))
 
     def test_a_first_poll_has_gauges_and_no_rates(self):
-        machine = self.machines(self.polls[0])[LINUX]
-        self.assertEqual(22.67578125 * MIB, machine.memory_used_bytes)
-        self.assertIsNone(machine.cpu_percent)
-        self.assertIsNone(machine.disk_read_bytes_per_second)
+        instance = self.instances(self.polls[0])[LINUX]
+        self.assertEqual(22.67578125 * MIB, instance.memory_used_bytes)
+        self.assertIsNone(instance.cpu_percent)
+        self.assertIsNone(instance.disk_read_bytes_per_second)
 
     def test_a_second_poll_has_the_rates(self):
-        machine = self.machines(*self.polls)[LINUX]
+        instance = self.instances(*self.polls)[LINUX]
         self.assertAlmostEqual(self.rate("cpu", LINUX) / 1e7,
-                               machine.cpu_percent)
+                               instance.cpu_percent)
         self.assertAlmostEqual(
             self.rate("disk.device.read.bytes", LINUX + "-vda"),
-            machine.disk_read_bytes_per_second, 5)
+            instance.disk_read_bytes_per_second, 5)
         nic = next(sample.resource_id for sample in self.polls[0]
                    if sample.name == "network.incoming.bytes"
                    and LINUX in sample.resource_id)
         self.assertAlmostEqual(self.rate("network.incoming.bytes", nic),
-                               machine.network_in_bytes_per_second, 5)
+                               instance.network_in_bytes_per_second, 5)
         self.assertAlmostEqual(self.rate("network.outgoing.bytes", nic),
-                               machine.network_out_bytes_per_second, 5)
+                               instance.network_out_bytes_per_second, 5)
 
-    def test_the_devices_of_a_machine_are_added_up(self):
+    def test_the_devices_of_an_instance_are_added_up(self):
         def with_a_second_disk(poll):
             disk, = [sample for sample in poll if (
                 sample.name == "disk.device.write.bytes"
@@ -114,58 +114,58 @@ class MachinesTest(base.AgentTestCase):
             second.resource_id = LINUX + "-vdb"
             second.resource_metadata["disk_name"] = "vdb"
             return [*poll, second]
-        one = self.machines(*self.polls)[LINUX]
-        two = self.machines(*map(with_a_second_disk, self.polls))[LINUX]
+        one = self.instances(*self.polls)[LINUX]
+        two = self.instances(*map(with_a_second_disk, self.polls))[LINUX]
         self.assertGreater(one.disk_write_bytes_per_second, 0)
         self.assertAlmostEqual(2 * one.disk_write_bytes_per_second,
                                two.disk_write_bytes_per_second, 5)
 
     def test_without_a_balloon_the_memory_is_the_flavors(self):
-        machine = self.machines(
+        instance = self.instances(
             self.without(self.polls[0], "memory", "memory.usage"))[LINUX]
         self.assertEqual((128 * MIB, None),
-                         (machine.memory_bytes, machine.memory_used_bytes))
+                         (instance.memory_bytes, instance.memory_used_bytes))
 
-    def test_a_machine_that_is_shut_off_is_there_without_figures(self):
+    def test_an_instance_that_is_shut_off_is_there_without_figures(self):
         made = self.make()
-        self.machines(*self.polls, made=made)
+        self.instances(*self.polls, made=made)
         off = [sample for sample in self.polls[1]
                if sample.resource_metadata["instance_id"] != LINUX
                or sample.name == hypervisor.INSTANCE]
         for sample in off:
             if sample.resource_id == LINUX:
                 sample.resource_metadata["state"] = "shutdown"
-        machine = self.machines(off, made=made)[LINUX]
+        instance = self.instances(off, made=made)[LINUX]
         self.assertEqual(
             ("shutdown", 1, 128 * MIB, None, None, None),
-            (machine.state, machine.vcpus, machine.memory_bytes,
-             machine.cpu_percent, machine.memory_used_bytes,
-             machine.disk_read_bytes_per_second))
+            (instance.state, instance.vcpus, instance.memory_bytes,
+             instance.cpu_percent, instance.memory_used_bytes,
+             instance.disk_read_bytes_per_second))
 
-    def test_a_machine_that_is_gone_is_not_there(self):
+    def test_an_instance_that_is_gone_is_not_there(self):
         gone = [sample for sample in self.polls[1]
                 if sample.resource_metadata["instance_id"] != LINUX]
-        self.assertNotIn(LINUX, self.machines(self.polls[0], gone))
+        self.assertNotIn(LINUX, self.instances(self.polls[0], gone))
 
-    def test_a_machine_that_appears_has_rates_a_poll_later(self):
+    def test_an_instance_that_appears_has_rates_a_poll_later(self):
         made = self.make()
         first = [sample for sample in self.polls[0]
                  if sample.resource_metadata["instance_id"] != LINUX]
-        self.machines(first, made=made)
+        self.instances(first, made=made)
         self.assertIsNone(
-            self.machines(self.polls[0], made=made)[LINUX].cpu_percent)
+            self.instances(self.polls[0], made=made)[LINUX].cpu_percent)
         self.assertIsNotNone(
-            self.machines(self.polls[1], made=made)[LINUX].cpu_percent)
+            self.instances(self.polls[1], made=made)[LINUX].cpu_percent)
 
     def test_a_counter_that_went_back_gives_no_rate(self):
-        machine = self.machines(*reversed(self.polls))[SPIN]
-        self.assertIsNone(machine.cpu_percent)
+        instance = self.instances(*reversed(self.polls))[SPIN]
+        self.assertIsNone(instance.cpu_percent)
 
     def test_a_project_is_shown_by_its_name_where_there_is_one(self):
         for sample in self.polls[0]:
             sample.project_name = "shop"
         self.assertEqual("shop",
-                         self.machines(self.polls[0])[SPIN].project)
+                         self.instances(self.polls[0])[SPIN].project)
 
     def definitions(self, text):
         path = self.useFixture(fixtures.TempDir()).path + "/d.yaml"
@@ -178,10 +178,10 @@ class MachinesTest(base.AgentTestCase):
 rates:
   - {meter: cpu, name: busy, unit: "%", scale: 2.0e-7}
 """)
-        percent = self.machines(*self.polls)[SPIN].cpu_percent
-        machine = self.machines(*self.polls, made=made)[SPIN]
-        self.assertAlmostEqual(2 * percent, machine.cpu_percent)
-        self.assertIsNone(machine.disk_read_bytes_per_second)
+        percent = self.instances(*self.polls)[SPIN].cpu_percent
+        instance = self.instances(*self.polls, made=made)[SPIN]
+        self.assertAlmostEqual(2 * percent, instance.cpu_percent)
+        self.assertIsNone(instance.disk_read_bytes_per_second)
 
     def test_a_rate_in_another_unit_is_not_shown_and_told(self):
         made = self.definitions("""
@@ -192,9 +192,9 @@ rates:
         self.assertEqual(
             ["cpu_percent is not shown: the definitions make cores of it, "
              "and not %"], made.notes)
-        machine = self.machines(*self.polls, made=made)[SPIN]
-        self.assertIsNone(machine.cpu_percent)
-        self.assertIsNotNone(machine.disk_read_bytes_per_second)
+        instance = self.instances(*self.polls, made=made)[SPIN]
+        self.assertIsNone(instance.cpu_percent)
+        self.assertIsNotNone(instance.disk_read_bytes_per_second)
 
     def test_all_rates_are_shown_of_the_packaged_definitions(self):
         self.assertEqual([], self.make().notes)

@@ -11,7 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The machines of a hypervisor, out of samples, as they are graphed."""
+"""The instances of a hypervisor, out of samples, as they are graphed."""
 
 import dataclasses
 import types
@@ -28,8 +28,8 @@ _MIB = 1024 ** 2
 
 
 @dataclasses.dataclass
-class Machine:
-    """One machine. None is what is not known, as rates are at first.
+class Instance:
+    """One instance. None is what is not known, as rates are at first.
 
     :ivar project: its name where Ceilometer finds names, else its id
     :ivar cpu_percent: 100 is all of its vCPUs busy
@@ -65,8 +65,8 @@ _GAUGES = {"memory": "memory_bytes", "memory.usage": "memory_used_bytes"}
 METERS = [*_COUNTERS, *_GAUGES]
 
 
-class Machines:
-    """Turns polls into machines; it remembers counters for their rates.
+class Instances:
+    """Turns polls into instances; it remembers counters for their rates.
 
     :param conf: the agent's ``ConfigOpts``
     :ivar notes: what cannot be shown, and why, as lines
@@ -94,41 +94,41 @@ class Machines:
                 self._shown[rate.name] = attribute
 
     def update(self, samples: list[ceilometer_sample.Sample]
-               ) -> list[Machine]:
-        """The machines that samples of one poll are about.
+               ) -> list[Instance]:
+        """The instances that samples of one poll are about.
 
-        :param samples: those of :class:`hypervisor.MachineHypervisor`
+        :param samples: those of :class:`hypervisor.InstanceHypervisor`
         :returns: one for each that has a sample ``hypervisor.INSTANCE``
         """
-        found = {self._instance(sample): _machine(sample)
+        found = {self._key(sample): _instance(sample)
                  for sample in samples if sample.name == hypervisor.INSTANCE}
         for sample in samples:
-            machine = found.get(self._instance(sample))
-            if machine is not None and sample.name == "cpu":
-                machine.vcpus = naming.metadata(sample).get(
-                    "cpu_number") or machine.vcpus
+            instance = found.get(self._key(sample))
+            if instance is not None and sample.name == "cpu":
+                instance.vcpus = naming.metadata(sample).get(
+                    "cpu_number") or instance.vcpus
         for line in self._converter.convert(samples)[0]:
             path, value, _ = line.split(" ")
-            instance, _, meter = path.partition(".")
-            machine, attribute = found.get(instance), self._shown.get(meter)
-            if machine is None or attribute is None:
+            key, _, meter = path.partition(".")
+            instance, attribute = found.get(key), self._shown.get(meter)
+            if instance is None or attribute is None:
                 continue
             if meter in _GAUGES:
-                setattr(machine, attribute, float(value) * _MIB)
+                setattr(instance, attribute, float(value) * _MIB)
             else:
-                setattr(machine, attribute, float(value) + (
-                    getattr(machine, attribute) or 0))
+                setattr(instance, attribute, float(value) + (
+                    getattr(instance, attribute) or 0))
         return list(found.values())
 
-    def _instance(self, sample):
+    def _key(self, sample):
         """As the converter's lines have it."""
         return self._namer.name(sample, "", "").partition(".")[0]
 
 
-def _machine(sample):
+def _instance(sample):
     metadata = naming.metadata(sample)
     memory = metadata.get("memory_mb")
-    return Machine(
+    return Instance(
         instance_id=sample.resource_id,
         name=metadata.get("display_name") or "",
         project=getattr(sample, "project_name", None)
