@@ -26,7 +26,7 @@ from ceilometer_graphite import transports
 from ceilometer_graphite.cli import common
 from ceilometer_graphite.cli.check import results
 
-# In which a load balancer without a server, or a far end that refuses a
+# In which a load balancer without a server, or a peer that refuses a
 # certificate, ends a connection that it took.
 SETTLE_SECONDS = 0.3
 _POLL_SECONDS = 0.05
@@ -166,4 +166,4 @@ def _why_not_tls(cause):
                 "take its port for TLS, or set protocol = tcp in [graphite] "
                 "of ceilometer.conf")
     return ("TLS fails: " + reason,
-            "look at the log of the far end; it may want another certfile")
+            "look at the log of the receiver; it may want another certfile")
