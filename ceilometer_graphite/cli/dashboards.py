@@ -22,6 +22,7 @@ import dataclasses
 import json
 
 from ceilometer_graphite import naming
+from ceilometer_graphite import sanitize
 from ceilometer_graphite import settings as publisher_settings
 from ceilometer_graphite.cli import common
 from ceilometer_graphite.cli import parser
@@ -50,6 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
     chosen = {role: getattr(arguments, role) for role in parser.ROLES
               if getattr(arguments, role)}
+    _check_chosen(chosen, settings)
     pages = list(_pages(settings))
     publishers = next((its_layout for page, its_layout in pages
                        if page.of_publishers), None)
@@ -71,6 +73,16 @@ def run(arguments: argparse.Namespace) -> int:
     if module is grafana:
         print(HOW_TO_LOAD_ALERTS % (arguments.output / ALERTS))
     return 0
+
+
+def _check_chosen(chosen, settings):
+    """Refuse what no component of a path is; a tag may be of more."""
+    for role, text in chosen.items():
+        if settings.naming != "tags" and sanitize.UNSAFE.search(text):
+            raise common.CommandError(
+                "--%s has to be one component of the series' paths, of %s, "
+                "and not %r" % (role, sanitize.SAFE, text),
+                "ceilometer-graphite preview shows the paths")
 
 
 def _list(pages, with_alerts):

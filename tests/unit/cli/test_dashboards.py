@@ -113,6 +113,18 @@ class DashboardsTest(commands.CommandTestCase):
         self.assert_fails(self.write_them("--prefix", "a b"),
                           "--prefix has to be of")
 
+    def test_a_choice_that_no_path_can_have_is_refused(self):
+        for option, text in (("--hypervisor", "compute-1.example.org"),
+                             ("--instance", "web*"), ("--project", "a b")):
+            self.assert_fails(self.write_them(option, text),
+                              option + " has to be one component", repr(text))
+        self.assertFalse(self.output.exists())
+
+    def test_a_tag_can_be_of_more_than_a_component(self):
+        self.configure(naming="tags")
+        self.assertEqual(0, self.write_them(
+            "--hypervisor", "compute-1.example.org").status)
+
     def test_series_of_counters_alone_are_refused(self):
         self.configure(counters="raw")
         self.assert_fails(self.write_them(), "counters = raw")
