@@ -30,7 +30,7 @@ BY_MONOTONIC_CLOCK, BY_WALL_CLOCK = fractions.Fraction(1, 10 ** 11), (
     fractions.Fraction(1, 10 ** 6))
 # Samples of cpu in which a polled meter keeps its gauge away at least, and
 # after which the gauge is there again.
-KEPT_AWAY, BACK_AGAIN = 4, 9
+KEPT_AWAY, BACK_AGAIN = 2, 9
 
 
 class Lines:

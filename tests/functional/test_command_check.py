@@ -34,7 +34,7 @@ sinks:
 """
 POLLING = """\
 sources:
-  - {name: compute, interval: 60, meters: [cpu, "disk.device.*"]}
+  - {name: compute, interval: 1, meters: [cpu, "disk.device.*"]}
 """
 
 

@@ -145,7 +145,7 @@ class DistributionTest(base.BaseTestCase):
         for line in (
                 "plugin: ceilometer-graphite is installed in %s" % site,
                 "telemetry_driver: ceilometer_pipeline",
-                "libvirt: is reached, machines: 12"):
+                "libvirt: is reached, instances: 12"):
             self.assertIn("ok       " + line, lines)
 
     def check(self, venv, carbon):

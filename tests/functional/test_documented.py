@@ -26,6 +26,7 @@ import sys
 import fixtures
 
 from lab import agent
+from lab import graphite
 from lab import machine
 from lab import nova
 from lab import process
@@ -198,6 +199,13 @@ class NodeTestCase(MachineTestCase, base.GraphiteTestCase):
             "/etc/ceilometer/ceilometer.conf.d/node.conf",
             NODE.format(nova=self.start(nova.Nova()).endpoint))
         self.build()
+
+    def start_graphite(self):
+        # What the pages poll each minute has a place for each minute.
+        self.carbon = self.start(graphite.Carbon(
+            self.directory / "carbon", retentions="60s:1d"))
+        self.web = self.start(
+            graphite.GraphiteWeb(self.directory / "web", self.carbon))
 
     def build(self):
         """Have pip find the plugin of this checkout."""
