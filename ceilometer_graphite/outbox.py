@@ -35,14 +35,13 @@ class File(typing.Protocol):
     """A file of the spool, as far as the queue needs to know it.
 
     :ivar left: how many of its lines are not confirmed
-    :ivar pending: how many batches in memory it holds a copy of
-    :ivar incomplete: whether lines of it are in no batch in memory, so that
-        it has to be read again before it can be deleted
+    :ivar in_memory: how many of these a batch in memory has, too
+    :ivar done: the places of its batches that need not be sent any more
     """
 
     left: int
-    pending: int
-    incomplete: bool
+    in_memory: int
+    done: set[int]
 
 
 class Batch:
@@ -52,17 +51,19 @@ class Batch:
     :ivar count: how many
     :ivar since: when the oldest came, in monotonic seconds
     :ivar file: of the spool, that has a copy of them, or None
+    :ivar place: how many lines that file has before them
     :ivar confirmed_at: when they were confirmed first, or None
     """
 
-    __slots__ = ("confirmed_at", "count", "file", "lines", "since")
+    __slots__ = ("confirmed_at", "count", "file", "lines", "place", "since")
 
     def __init__(self, lines: bytes, count: int, since: float,
-                 file: File | None = None) -> None:
+                 place: int = 0) -> None:
         self.lines = lines
         self.count = count
         self.since = since
-        self.file = file
+        self.file: File | None = None
+        self.place = place
         self.confirmed_at: float | None = None
 
     @property
@@ -227,19 +228,17 @@ class Outbox:
             here = set(self._unconfirmed_locked())
             for batch in batches:
                 if batch in here:
-                    batch.file = file
-                    file.pending += 1
                     file.left += batch.count
-                    self._saved += 1
+                    self._join_file_locked(batch, file)
+                else:
+                    file.done.add(batch.place)
 
-    def load(self, batches: Iterable[Batch]) -> None:
+    def load(self, batches: Iterable[Batch], file: File) -> None:
         """Add what was read from a file, before all that is backlog."""
         with self._lock:
             loaded = list(batches)
             for batch in loaded:
-                assert batch.file is not None  # noqa: S101
-                batch.file.pending += 1
-                self._saved += 1
+                self._join_file_locked(batch, file)
                 self._bytes += batch.size
             self._backlog.extendleft(reversed(loaded))
             self._trim_recent_locked()
@@ -374,13 +373,17 @@ class Outbox:
                     self._leave_file_locked(batch, delivered=False)
             waiting.extendleft(reversed(kept))
 
+    def _join_file_locked(self, batch: Batch, file: File) -> None:
+        batch.file = file
+        file.in_memory += batch.count
+        self._saved += 1
+
     def _leave_file_locked(self, batch: Batch, delivered: bool) -> None:
         if batch.file is not None:
-            batch.file.pending -= 1
+            batch.file.in_memory -= batch.count
             if delivered:
                 batch.file.left -= batch.count
-            else:
-                batch.file.incomplete = True
+                batch.file.done.add(batch.place)
             batch.file = None
             self._saved -= 1
 

@@ -15,13 +15,12 @@
 
 A folder has one subfolder for each set of endpoints, with gzip files of plain
 lines, so that ``zcat *.lines.gz | nc graphite 2003`` sends them by hand. Each
-flush is one gzip member, whose header says how long it is, and how many lines
-it and the file before it hold. So a damaged member costs its own lines only,
-and they can be counted.
+batch is one gzip member, whose header says how long it is, how many lines it
+has, and how many are before it in the file. So a damaged member costs its own
+lines only, and they can be counted.
 """
 
 from collections.abc import Callable
-from collections.abc import Iterable
 from collections.abc import Iterator
 import contextlib
 import errno
@@ -34,7 +33,6 @@ import stat
 import struct
 import threading
 import time
-import typing
 import zlib
 
 from oslo_log import log
@@ -44,7 +42,6 @@ from ceilometer_graphite import sanitize
 from ceilometer_graphite import stats
 from ceilometer_graphite import throttle
 from ceilometer_graphite import transports
-from ceilometer_graphite import wire
 
 LOG = log.getLogger(__name__)
 
@@ -54,10 +51,10 @@ WAITED_SECONDS = 0.5
 RETRY_SECONDS = 5.0
 # A file is closed at so many bytes of lines.
 FILE_BYTES = 1024 * 1024
-_SUFFIX = ".lines.gz"
-_LOCK_SUFFIX = ".lock"
-_NAME = re.compile(r"\d{20}\.(?P<owner>[0-9a-f]+)\.lines\.gz")
 _ENDPOINTS = "endpoints"
+# When it was made, in nanoseconds since 1970, and by which process.
+_NAME = re.compile(r"\d{20}\.(?P<owner>[0-9a-f]+)\.lines\.gz")
+_LOCK_NAME = re.compile(r"(?P<owner>[0-9a-f]+)\.lock")
 
 # RFC 1952, 2.3: magic, deflate, FEXTRA, no time, fastest, Unix; the length of
 # the extra field; our subfield: the bytes and the lines of the member, and the
@@ -68,17 +65,6 @@ _MAGIC = b"\x1f\x8b\x08\x04"
 _ID = b"CG"
 _HEADER_BYTES = _HEADER.size + _CHECKSUM.size
 _TRAILER = struct.Struct("<II")
-
-
-class Member(typing.NamedTuple):
-    """What one member of a file holds.
-
-    :ivar lines: bytes of them; empty for a damaged member
-    :ivar lost: how many lines could not be read before, or in it
-    """
-
-    lines: bytes
-    lost: int
 
 
 def pack(lines: bytes, count: int, before: int) -> bytes:
@@ -97,41 +83,23 @@ def pack(lines: bytes, count: int, before: int) -> bytes:
         _TRAILER.pack(zlib.crc32(lines), len(lines))))
 
 
-def unpack(data: bytes) -> Iterator[Member]:
-    """The members of a file; after a damaged one it goes on at the next."""
-    seen = total = 0
+def unpack(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """The members of a file that are whole.
+
+    :returns: of each, how many lines are before it in the file, and its own
+    """
     start = data.find(_MAGIC)
     while start >= 0:
         header, end = _header(data, start), start + 1
         if header is not None:
-            size, count, before = header
-            total = before + count
-            lines = _inflate(data[start:start + size])
-            if lines is not None:
-                yield Member(lines, before - seen)
-                seen, end = total, start + size
+            size, _, before = header
+            inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
+            with contextlib.suppress(zlib.error):
+                lines = inflate.decompress(data[start:start + size])
+                if inflate.eof:
+                    yield before, lines
+                    end = start + size
         start = data.find(_MAGIC, end)
-    if total > seen:
-        yield Member(b"", total - seen)
-
-
-def _header(data: bytes, start: int) -> tuple[int, int, int] | None:
-    """The bytes and the lines of a member, and the lines before it."""
-    end = start + _HEADER.size
-    header, checksum = data[start:end], data[end:start + _HEADER_BYTES]
-    if checksum != _CHECKSUM.pack(zlib.crc32(header) & 0xffff):
-        return None
-    return _HEADER.unpack(header)[-3:]
-
-
-def _inflate(data: bytes) -> bytes | None:
-    """The lines of a member; None when it is damaged."""
-    inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
-    try:
-        lines = inflate.decompress(data)
-    except zlib.error:
-        return None
-    return lines if inflate.eof else None
 
 
 def count_lines(data: bytes) -> int:
@@ -144,27 +112,85 @@ def count_lines(data: bytes) -> int:
     return 0
 
 
+def _header(data: bytes, start: int) -> tuple[int, int, int] | None:
+    """The bytes and the lines of a member, and the lines before it."""
+    end = start + _HEADER.size
+    header, checksum = data[start:end], data[end:start + _HEADER_BYTES]
+    if checksum != _CHECKSUM.pack(zlib.crc32(header) & 0xffff):
+        return None
+    return _HEADER.unpack(header)[-3:]
+
+
 class SpoolFile:
-    """A file of the spool.
+    """A file of the spool; as :class:`~ceilometer_graphite.outbox.File`.
+
+    A new file can be appended to until it is closed.
 
     :ivar size: bytes on disk
-    :ivar lines: how many were written
-    :ivar left: how many of its lines are not confirmed
-    :ivar pending: how many batches in memory it holds a copy of
-    :ivar incomplete: whether lines of it are in no batch in memory
+    :ivar raw_bytes: bytes of the lines that were appended
     """
 
-    def __init__(self, path: str, size: int = 0, lines: int = 0) -> None:
+    def __init__(self, path: str, is_new: bool = False) -> None:
         self.path = path
-        self.size = size
-        self.lines = self.left = lines
-        self.pending = 0
-        self.incomplete = bool(size)
+        self.size = self.raw_bytes = self._lines = self.left = 0
+        self.in_memory = 0
+        self.done: set[int] = set()
+        self._fd = -1
+        if is_new:
+            self._fd = _open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        else:
+            data = read(path)
+            self.size, self.left = len(data), count_lines(data)
 
-    @property
-    def written_at(self) -> float:
-        """Seconds since 1970 at which it was made."""
-        return int(os.path.basename(self.path)[:20]) / 1e9
+    def append(self, batches: list[outbox.Batch]) -> None:
+        """Write batches, each as one member, and note their places.
+
+        :raises OSError: when not all was written; the file is as before, and
+            closed
+        """
+        members, count = [], self._lines
+        for batch in batches:
+            batch.place = count
+            members.append(pack(batch.lines, batch.count, count))
+            count += batch.count
+        data = memoryview(b"".join(members))
+        try:
+            while data:
+                data = data[os.write(self._fd, data):]
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._fd, self.size)
+            self.close()
+            raise
+        self.size = os.lseek(self._fd, 0, os.SEEK_CUR)
+        self.raw_bytes += sum(len(batch.lines) for batch in batches)
+        self._lines = count
+
+    def close(self) -> None:
+        """Append nothing any more."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def is_open(self) -> bool:
+        """Whether it can be appended to."""
+        return self._fd >= 0
+
+    def batches(self, now: float) -> list[outbox.Batch]:
+        """What can be read of it, but for what is done.
+
+        :param now: in monotonic seconds
+        :raises OSError: when it cannot be read
+        """
+        self.close()
+        made_at = int(os.path.basename(self.path)[:20]) / 1e9
+        try:
+            data = read(self.path)
+        except FileNotFoundError:
+            data = b""
+        return [outbox.Batch(lines, lines.count(b"\n"),
+                             now - (time.time() - made_at), before)
+                for before, lines in unpack(data) if before not in self.done]
 
 
 class Spool:
@@ -194,9 +220,10 @@ class Spool:
         self._link = link
         self._clock = clock
         self._throttle = throttle.Throttle(LOG)
+        self._folder = folder_of(self._root, self._endpoints)
+        self._owner, self._lock_fd = "", -1
+        self._adopt_at = 0.0
         self._files: list[SpoolFile] = []  # oldest first
-        self._locks: list[Lock] = []
-        self._writer: Writer | None = None
         self._wake = threading.Event()
         self._is_failing = False
         self._is_ending = False
@@ -232,10 +259,12 @@ class Spool:
             self._thread.join(max(0.0, seconds))
 
     def abandon(self) -> None:
-        """Let go of locks and files, as a forked child of its parent's."""
-        while self._locks:
-            self._locks.pop().release(delete=False)
-        self._close_writer()
+        """Let go of lock and files, as a forked child of its parent's."""
+        for file in self._files:
+            file.close()
+        if self._lock_fd >= 0:
+            os.close(self._lock_fd)
+            self._lock_fd = -1
 
     def bytes(self) -> int:
         """How much of the disk is in use."""
@@ -263,7 +292,7 @@ class Spool:
                 time.sleep(WAITED_SECONDS)
         with contextlib.suppress(OSError):
             self._clean()
-            self._unlock()
+            self.unlock()
 
     def _failed(self, error: Exception, is_news: bool = False) -> None:
         known = isinstance(error, OSError)
@@ -285,47 +314,51 @@ class Spool:
 
         :raises OSError: when the disk does not take or give it
         """
-        if self._locks and not os.path.isdir(os.path.dirname(self._own.path)):
+        if self._lock_fd >= 0 and not os.path.isdir(self._folder.path):
             self.abandon()  # somebody has deleted the folder
-        if not self._locks:
-            self._open()
+        if self._lock_fd < 0:
+            self._folder.make(self._endpoints)
+            self._owner, self._lock_fd = self._folder.lock_new()
+            self._adopt_at = self._clock()
+        if self._clock() >= self._adopt_at:
+            self._adopt()
         since = self._clock() - (0 if self._is_ending else WAITED_SECONDS)
-        self._save(self._box.unsaved(
-            since, self._is_ending or self._link.is_stalled))
-        self._clean()
+        try:
+            self._save(self._box.unsaved(
+                since, self._is_ending or self._link.is_stalled))
+        finally:
+            self._clean()
         self._read()
 
-    def _open(self) -> None:
-        folder = folder_of(self._root, self._endpoints)
-        folder.make(self._endpoints)
-        self._own = Lock.make(folder.path)
-        self._locks.append(self._own)
+    def _adopt(self) -> None:
+        """Take over the files of processes that are gone."""
+        self._adopt_at = float("inf")
         mine = set(self._endpoints.split(","))
-        for other in folders(self._root):
+        for folder in folders(self._root):
             try:
-                if mine & set(other.endpoints()):
-                    self._take_over(other)
-                else:
-                    self._tell_of(other)
-            except OSError as e:
-                self._failed(e)
-
-    def _take_over(self, folder: "Folder") -> None:
-        """Adopt the files of processes that are gone."""
-        for owner, paths in folder.by_owner().items():
-            try:
-                lock = Lock.take(folder.path, owner)
-                if lock is None:
+                if not mine & set(folder.endpoints()):
+                    self._tell_of(folder)
                     continue
-                self._locks.append(lock)
-                for path in paths:
-                    data = _read(path)
-                    self._files.append(
-                        SpoolFile(path, len(data), count_lines(data)))
+                for owner in folder.owners() - {self._owner}:
+                    self._adopt_from(folder, owner)
             except OSError as e:
-                self._failed(e)
+                self._adopt_failed(e)
         self._files.sort(key=lambda file: os.path.basename(file.path))
-        folder.tidy()
+
+    def _adopt_from(self, folder: "Folder", owner: str) -> None:
+        try:
+            for path in folder.adopt(owner, self._folder, self._owner):
+                file = SpoolFile(path)
+                self._files.append(file)
+                if file.size and not file.left:
+                    LOG.warning("No line of %s can be read, and it is "
+                                "deleted", path)
+        except OSError as e:
+            self._adopt_failed(e)
+
+    def _adopt_failed(self, error: OSError) -> None:
+        self._adopt_at = self._clock() + RETRY_SECONDS
+        self._failed(error)
 
     def _tell_of(self, folder: "Folder") -> None:
         count = folder.count_left()
@@ -338,35 +371,28 @@ class Spool:
 
     def _save(self, batches: list[outbox.Batch]) -> None:
         while batches:
-            if self._writer is None:
-                self._writer = Writer(os.path.dirname(self._own.path),
-                                      self._own.owner)
-                self._files.append(self._writer.file)
-            writer = self._writer
-            group = [batches.pop(0)]
-            while batches and writer.raw_bytes + sum(
-                    len(each.lines) for each in group) < self._file_bytes:
-                group.append(batches.pop(0))
-            try:
-                writer.append(group)
-            except OSError:
-                self._close_writer()
-                raise
-            self._box.saved(group, writer.file)
-            if writer.raw_bytes >= self._file_bytes:
-                self._close_writer()
-
-    def _close_writer(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+            if not self._files or not self._files[-1].is_open():
+                self._files.append(SpoolFile(self._folder.path_of(
+                    self._owner, time.time_ns()), is_new=True))
+            file = self._files[-1]
+            size = count = 0
+            for batch in batches:
+                if file.raw_bytes + size >= self._file_bytes:
+                    break
+                size += len(batch.lines)
+                count += 1
+            file.append(batches[:count])
+            self._box.saved(batches[:count], file)
+            batches = batches[count:]
+            if file.raw_bytes >= self._file_bytes:
+                file.close()
 
     def _clean(self) -> None:
         """Delete what is delivered, and the oldest of what is too much."""
         for file in list(self._files):
-            if not file.pending and not file.incomplete:
+            if not file.left:
                 self._delete(file)
-        while self.bytes() > self._size and self._files:
+        while self.bytes() > self._size:
             file = self._files[0]
             lost = file.left - self._box.drop(file)
             self._delete(file)
@@ -377,142 +403,44 @@ class Spool:
                     "= %d bytes waited on disk", lost, self._size)
 
     def _delete(self, file: SpoolFile) -> None:
-        if self._writer is not None and self._writer.file is file:
-            self._close_writer()
+        file.close()
         with contextlib.suppress(FileNotFoundError):
             os.unlink(file.path)
         self._files.remove(file)
 
     def _read(self) -> None:
         """Bring lines back that are in no memory, when they can be sent."""
-        file = next((file for file in self._files if file.incomplete
-                     and not file.pending), None)
+        file = next((each for each in self._files if not each.in_memory), None)
         if (file is None or not self._link.is_connected
                 or self._box.room() < self._file_bytes):
             return
-        if self._writer is not None and self._writer.file is file:
-            self._close_writer()
-        batches = self._batches(file)
-        count = sum(batch.count for batch in batches)
-        # What is missing may have been delivered before.
-        lost = min(file.lines - count, file.left)
-        file.incomplete = False
-        file.lines = file.left = count
-        self._box.load(batches)
+        try:
+            batches = file.batches(self._clock())
+        except OSError:
+            # It is not tried again, and no other file waits for it.
+            self._files.remove(file)
+            raise
+        lost = file.left - sum(batch.count for batch in batches)
+        file.left -= lost
+        self._box.load(batches, file)
         self._link.wake()
         if lost > 0:
             self._counts.warn(
                 stats.DROPPED + "spool_corrupt", lost,
                 "%d lines were dropped: %s is damaged", lost, file.path)
 
-    def _batches(self, file: SpoolFile) -> list[outbox.Batch]:
-        """What can be read of a file."""
-        try:
-            data = _read(file.path)
-        except FileNotFoundError:
-            return []
-        except OSError:
-            # It is not tried again, and no other file waits for it.
-            self._files.remove(file)
-            raise
-        since = self._clock() - (time.time() - file.written_at)
-        return [outbox.Batch(piece, piece.count(b"\n"), since, file)
-                for member in unpack(data)
-                for piece in wire.datagrams(member.lines, outbox.BATCH_BYTES)]
-
-    def _unlock(self) -> None:
+    def unlock(self) -> None:
         """Let go of files that remain, for the next process."""
-        self._close_writer()
-        left = {_owner(file.path) for file in self._files}
-        while self._locks:
-            lock = self._locks.pop()
-            lock.release(delete=lock.owner not in left)
-
-
-class Writer:
-    """Appends members to a new file.
-
-    :param folder: where
-    :param owner: of the lock of this process
-    """
-
-    def __init__(self, folder: str, owner: str) -> None:
-        path = os.path.join(
-            folder, "%020d.%s%s" % (time.time_ns(), owner, _SUFFIX))
-        self.fd = _open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-        self.file = SpoolFile(path)
-        self.raw_bytes = 0
-
-    def append(self, batches: list[outbox.Batch]) -> None:
-        """Write batches as one member.
-
-        :raises OSError: when not all was written; the file is as before
-        """
-        lines = b"".join(batch.lines for batch in batches)
-        count = sum(batch.count for batch in batches)
-        data = memoryview(pack(lines, count, self.file.lines))
-        try:
-            while data:
-                data = data[os.write(self.fd, data):]
-        except OSError:
-            with contextlib.suppress(OSError):
-                os.ftruncate(self.fd, self.file.size)
-            raise
-        self.file.size = os.lseek(self.fd, 0, os.SEEK_CUR)
-        self.raw_bytes += len(lines)
-        self.file.lines += count
-
-    def close(self) -> None:
-        """Close the file."""
-        os.close(self.fd)
-
-
-class Lock:
-    """The lock of a process that has files in a folder.
-
-    :ivar owner: which process that is
-    """
-
-    def __init__(self, path: str, fd: int) -> None:
-        self.path = path
-        self.fd = fd
-        self.owner = os.path.basename(path).partition(".")[0]
-
-    @classmethod
-    def make(cls, folder: str) -> "Lock":
-        """The lock of this process."""
-        while True:
-            lock = cls.take(folder, secrets.token_hex(8))
-            # Another process may have tidied it away before it was locked.
-            if lock is not None:
-                return lock
-
-    @classmethod
-    def take(cls, folder: str, owner: str) -> "Lock | None":
-        """The lock of a process that is gone; None when it is not."""
-        path = os.path.join(folder, owner + _LOCK_SUFFIX)
-        fd = _open(path, os.O_RDWR | os.O_CREAT)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.stat(path).st_ino == os.fstat(fd).st_ino:
-                return cls(path, fd)
-        except (BlockingIOError, FileNotFoundError):
-            pass
-        os.close(fd)
-        return None
-
-    def release(self, delete: bool) -> None:
-        """Let the lock go.
-
-        :param delete: because no file needs it any more
-        """
-        if delete:
-            os.unlink(self.path)
-        os.close(self.fd)
+        if not self._files:
+            self._folder.delete_lock(self._owner)
+        self.abandon()
 
 
 class Folder:
-    """The files for one set of endpoints."""
+    """The files for one set of endpoints, each of a process.
+
+    A process that lives has a lock on a file of its own, ``OWNER.lock``.
+    """
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -544,52 +472,99 @@ class Folder:
 
     def endpoints(self) -> list[str]:
         """Each ``host:port`` that its lines are for."""
-        return _read(os.path.join(self.path, _ENDPOINTS)).decode(
+        return read(os.path.join(self.path, _ENDPOINTS)).decode(
             "utf-8", "replace").strip().split(",")
 
-    def by_owner(self) -> dict[str, list[str]]:
-        """The paths of its files, oldest first, by their process."""
-        found: dict[str, list[str]] = {}
-        for name in sorted(os.listdir(self.path)):
-            if _NAME.fullmatch(name):
-                found.setdefault(_owner(name), []).append(
-                    os.path.join(self.path, name))
-        return found
+    def owners(self) -> set[str]:
+        """The processes that have a file or a lock."""
+        found = (_NAME.fullmatch(name) or _LOCK_NAME.fullmatch(name)
+                 for name in os.listdir(self.path))
+        return {match["owner"] for match in found if match}
+
+    def files(self, *owners: str) -> list[str]:
+        """The paths of the files of these processes, or of all.
+
+        :returns: the oldest first
+        """
+        found = map(_NAME.fullmatch, sorted(os.listdir(self.path)))
+        return [os.path.join(self.path, match.string) for match in found
+                if match and (not owners or match["owner"] in owners)]
+
+    def path_of(self, owner: str, made_at: int) -> str:
+        """The path of a file of a process, made at these nanoseconds."""
+        return os.path.join(self.path, "%020d.%s.lines.gz" % (made_at, owner))
 
     def bytes(self) -> int:
         """How much of the disk they take."""
-        return sum(os.path.getsize(path)
-                   for paths in self.by_owner().values() for path in paths)
+        return sum(map(os.path.getsize, self.files()))
 
     def count_lines(self) -> int:
         """How many lines it has."""
-        return self._count(self.by_owner())
+        return sum(count_lines(read(path)) for path in self.files())
 
     def count_left(self) -> int:
         """How many of them no process that lives is to send."""
-        return self._count([owner for owner in self.by_owner()
-                            if self._is_left(owner)])
+        count = 0
+        for owner in self.owners():
+            fd = self.lock(owner)
+            if fd is not None:
+                os.close(fd)
+                count += sum(count_lines(read(path))
+                             for path in self.files(owner))
+        return count
 
-    def _count(self, owners: Iterable[str]) -> int:
-        return sum(count_lines(_read(path)) for owner, paths in
-                   self.by_owner().items() if owner in owners
-                   for path in paths)
+    def lock_new(self) -> tuple[str, int]:
+        """A new owner, and the descriptor that holds its lock."""
+        while True:
+            owner = secrets.token_hex(8)
+            fd = self.lock(owner)
+            # Another process may have deleted it before it was locked.
+            if fd is not None:
+                return owner, fd
 
-    def _is_left(self, owner: str) -> bool:
-        lock = Lock.take(self.path, owner)
-        if lock is not None:
-            lock.release(delete=False)
-        return lock is not None
+    def lock(self, owner: str) -> int | None:
+        """Lock the files of a process; None when that lives.
 
-    def tidy(self) -> None:
-        """Delete the locks of processes that are gone and left no file."""
-        owners = self.by_owner()
-        for name in os.listdir(self.path):
-            owner, suffix = os.path.splitext(name)
-            if suffix == _LOCK_SUFFIX and owner not in owners:
-                lock = Lock.take(self.path, owner)
-                if lock is not None:
-                    lock.release(delete=True)
+        :returns: a descriptor that holds the lock until it is closed
+        """
+        path = self._lock_path(owner)
+        fd = _open(path, os.O_RDWR | os.O_CREAT)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.stat(path).st_ino == os.fstat(fd).st_ino:
+                return fd
+        except (BlockingIOError, FileNotFoundError):
+            pass
+        os.close(fd)
+        return None
+
+    def delete_lock(self, owner: str) -> None:
+        """Delete the lock of a process, which the caller holds."""
+        os.unlink(self._lock_path(owner))
+
+    def _lock_path(self, owner: str) -> str:
+        return os.path.join(self.path, owner + ".lock")
+
+    def adopt(self, owner: str, other: "Folder", mine: str) -> Iterator[str]:
+        """Give the files of a process that is gone to one that lives.
+
+        :param other: where the files of that one are
+        :param mine: the owner that it is
+        :returns: their new paths; none when the first lives
+        """
+        fd = self.lock(owner)
+        if fd is None:
+            return
+        try:
+            for path in self.files(owner):
+                made_at = int(os.path.basename(path)[:20])
+                while os.path.exists(new := other.path_of(mine, made_at)):
+                    made_at += 1
+                os.rename(path, new)
+                yield new
+            self.delete_lock(owner)
+        finally:
+            os.close(fd)
 
 
 def folder_of(root: str, endpoints: str) -> Folder:
@@ -608,32 +583,22 @@ def folders(root: str) -> list[Folder]:
             and os.path.exists(os.path.join(entry.path, _ENDPOINTS))]
 
 
-def members(path: str) -> Iterator[Member]:
-    """What a file holds.
-
-    :raises OSError: when it cannot be read
-    """
-    return unpack(_read(path))
-
-
 def endpoints_text(endpoints: tuple) -> str:
     """A set of endpoints as a text."""
     return ",".join(map(transports.endpoint_text, endpoints))
 
 
-def _owner(path: str) -> str:
-    match = _NAME.fullmatch(os.path.basename(path))
-    assert match is not None  # noqa: S101
-    return match["owner"]
+def read(path: str) -> bytes:
+    """All that a file has.
 
-
-def _open(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-
-
-def _read(path: str) -> bytes:
+    :raises OSError: when it cannot be read, or is no regular file
+    """
     # Which nothing that is no file can make wait.
     with open(_open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "it is no file", path)
         return file.read()
+
+
+def _open(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

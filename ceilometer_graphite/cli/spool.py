@@ -96,10 +96,9 @@ def _list(folders: list[spool.Folder]) -> int:
 
 
 def _export(folder: spool.Folder) -> int:
-    for paths in folder.by_owner().values():
-        for path in paths:
-            for member in spool.members(path):
-                sys.stdout.write(member.lines.decode("ascii"))
+    for path in folder.files():
+        for _, lines in spool.unpack(spool.read(path)):
+            sys.stdout.write(lines.decode("ascii"))
     return 0
 
 
@@ -112,20 +111,22 @@ def _send(folder: spool.Folder, loaded: publisher_settings.Settings,
         stats.Counts(), lambda: None)
     link.start()
     count = 0
+    mine, lock = folder.lock_new()
     try:
-        for owner, paths in folder.by_owner().items():
-            lock = spool.Lock.take(folder.path, owner)
-            if lock is None:
-                print("A running agent has %d files, and sends them "
-                      "itself" % len(paths))
-                continue
-            for path in paths:
+        for owner in sorted(folder.owners() - {mine}):
+            for path in list(folder.adopt(owner, folder, mine)):
                 count += _send_file(path, box, link, timeout)
-            lock.release(delete=True)
     finally:
         link.hurry(time.monotonic())
         link.close()
         link.join(1)
+        # So that an agent may take the files over, whoever has run this.
+        folder.delete_lock(mine)
+        os.close(lock)
+    others = folder.files()
+    if others:
+        print("A running agent has %d files, and sends them itself" %
+              len(others))
     print("%d lines were sent" % count)
     return 0
 
@@ -136,10 +137,9 @@ def _send_file(path: str, box: outbox.Outbox, link: typing.Any,
 
     :returns: how many lines it had
     """
-    members = list(spool.members(path))
-    for member in members:
-        if member.lines:
-            box.put(member.lines, member.lines.count(b"\n"))
+    batches = [lines for _, lines in spool.unpack(spool.read(path))]
+    for lines in batches:
+        box.put(lines, lines.count(b"\n"))
     link.wake()
     until = time.monotonic() + timeout
     while not box.is_done():
@@ -150,4 +150,4 @@ def _send_file(path: str, box: outbox.Outbox, link: typing.Any,
                 "ceilometer-graphite check --send finds out why")
         time.sleep(_LOOK_SECONDS)
     os.unlink(path)
-    return sum(member.lines.count(b"\n") for member in members)
+    return sum(lines.count(b"\n") for lines in batches)

@@ -55,9 +55,9 @@ class MemberTest(base.BaseTestCase):
 
     def test_its_lines_come_back(self):
         data, _ = file_of(20)
-        members = list(spool.unpack(data))
-        self.assertEqual(lines(0, 1000), b"".join(m.lines for m in members))
-        self.assertEqual(0, sum(m.lost for m in members))
+        self.assertEqual(
+            [(number, lines(number)) for number in range(0, 1000, COUNT)],
+            list(spool.unpack(data)))
 
     def test_it_says_how_many_lines_it_has(self):
         self.assertEqual(1000, spool.count_lines(file_of(20)[0]))
@@ -65,15 +65,13 @@ class MemberTest(base.BaseTestCase):
 
     def damaged(self, data):
         """The members that are lost, when all that is lost is counted."""
-        left, lost = set(), 0
-        for member in spool.unpack(data):
-            lost += member.lost
-            left |= {int(each.split()[1]) // COUNT
-                     for each in member.lines.splitlines()}
-            for each in member.lines.splitlines(keepends=True):
-                self.assertEqual(line(int(each.split()[1])), each)
+        left = set()
+        for before, read in spool.unpack(data):
+            self.assertEqual(lines(before), read)
+            left.add(before // COUNT)
         gone = set(range(20)) - left
-        self.assertEqual(len(gone) * COUNT, lost)
+        self.assertEqual(len(gone) * COUNT,
+                         spool.count_lines(data) - len(left) * COUNT)
         return gone
 
     def test_damage_costs_the_members_that_it_meets(self):
@@ -113,7 +111,8 @@ class MemberTest(base.BaseTestCase):
     def test_no_bytes_raise(self):
         for data in (b"", b"\x1f", b"\x1f\x8b\x08\x04" * 100, bytes(5000),
                      os.urandom(5000)):
-            self.assertEqual([], [m for m in spool.unpack(data) if m.lines])
+            self.assertEqual([], list(spool.unpack(data)))
+            self.assertEqual(0, spool.count_lines(data))
 
 
 class Link:
@@ -310,6 +309,38 @@ class SpoolTest(SpoolTestCase):
             10000, len(sent) + self.counts["lines_dropped.spool_full"])
         self.assertIn(9999, sent)
 
+    def spooled_in_part(self, **settings):
+        """A spool of 40 batches. The first is delivered, and the next ones
+        are in no memory, but in the same file."""
+        made, box = self.make(buffer_size=65536, **settings)
+        box.fail()
+        for number in range(40):
+            self.put(box, number * 500, 500)
+            self.wait(made)
+            if number == 1:
+                batch, = box.take_live(1)
+                box.confirm()
+                box.fail()
+        self.assertEqual(lines(0, 500), batch.lines)
+        self.assertIn(lines(0, 1000), self.on_disk())
+        return made, box
+
+    def test_what_was_delivered_is_not_sent_again(self):
+        made, box = self.spooled_in_part()
+        self.link.is_connected = True
+        sent = []
+        while self.files():
+            sent += self.sent(box)
+            made.step()
+        self.assertEqual(list(range(500, 20000)), sorted(sent))
+
+    def test_what_was_delivered_is_not_lost_with_its_file(self):
+        made, box = self.spooled_in_part()
+        made._size = 0
+        made.step()
+        self.assertEqual(
+            19500, self.counts["lines_dropped.spool_full"])
+
     def test_a_folder_that_was_deleted_is_made_again(self):
         made, box = self.make()
         box.fail()
@@ -393,6 +424,56 @@ class DiskTest(SpoolTestCase):
             self.wait(made)
             sent += self.sent(box)
         self.assertEqual(list(range(150)), sent)
+        self.assertEqual([], self.files())
+
+    def test_what_cannot_be_taken_over_is_tried_again(self):
+        self.left_behind(0, 50)
+        path, = self.files()
+        data = path.read_bytes()
+        half = data.index(spool.pack(lines(50), 50, 50))
+        path.write_bytes(data[:half])
+        (self.folder / ("%020d.ab.lines.gz" % 1)).write_bytes(data[half:])
+        lock = self.folder / "ab.lock"
+        lock.mkdir()
+        made, box = self.make()
+        self.link.is_connected = True
+        self.wait(made)
+        self.assertEqual(list(range(50)), self.sent(box))
+        self.assertIn("Is a directory", self.log.output)
+        lock.rmdir()
+        self.clock.advance(spool.RETRY_SECONDS)
+        self.wait(made)
+        self.assertEqual(list(range(50, 100)), self.sent(box))
+
+    def test_two_files_of_one_moment_are_both_taken_over(self):
+        self.left_behind(0)
+        path, = self.files()
+        path.with_name(path.name[:20] + ".ab.lines.gz").write_bytes(
+            spool.pack(lines(50), 50, 0))
+        made, box = self.make()
+        self.link.is_connected = True
+        sent = []
+        for _ in range(3):
+            self.wait(made)
+            sent += self.sent(box)
+        self.assertEqual(list(range(100)), sorted(sent))
+
+    def test_a_file_without_a_line_is_told_of(self):
+        self.left_behind(0)
+        path, = self.files()
+        path.write_bytes(b"nothing")
+        made, _ = self.make()
+        self.wait(made)
+        self.assertIn("No line of %s" % path.parent, self.log.output)
+        self.assertEqual([], self.files())
+
+    def test_a_disk_that_is_full_for_long_keeps_no_empty_files(self):
+        made, box = self.make()
+        self.put(box, 0)
+        self.patch(spool.os, "write", lambda *_: os.close(-1))
+        self.clock.advance(1)
+        for _ in range(3):
+            self.assertRaises(OSError, made.step)
         self.assertEqual([], self.files())
 
     def test_those_of_a_process_that_lives_are_not(self):

@@ -11,6 +11,8 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+import os
+
 from ceilometer_graphite import spool
 from tests import fakes
 from tests.unit.cli import commands
@@ -59,18 +61,21 @@ class SpoolTest(commands.CommandTestCase):
 
     def test_what_is_not_confirmed_stays(self):
         path = self.leave()
+        content = path.read_bytes()
         self.receiver.close()
         self.assert_fails(
             self.run_command("spool", "send", "old_2003", self.url,
                              "--timeout", "0.1"),
             "was not confirmed within 0.1 seconds, and stays")
-        self.assertTrue(path.exists())
+        left, = path.parent.glob("*.lines.gz")
+        self.assertEqual(content, left.read_bytes())
+        self.assertEqual([], list(path.parent.glob("*.lock")))
 
     def test_the_files_of_an_agent_that_runs_are_left_alone(self):
         path = self.leave()
-        lock = spool.Lock.take(str(path.parent), "ab")
+        lock = spool.Folder(str(path.parent)).lock("ab")
         ended = self.run_command("spool", "send", "old_2003", self.url)
-        lock.release(delete=False)
+        os.close(lock)
         self.assertIn("A running agent has 1 files", ended.out)
         self.assertTrue(path.exists())
 

@@ -26,7 +26,7 @@ SPOOL = ("ceilometer.conf", "pipeline.yaml", "publishers", "graphite://",
 HOLD_LOCK = """
 import sys
 from ceilometer_graphite import spool
-lock = spool.Lock.make(sys.argv[1])
+spool.Folder(sys.argv[1]).lock_new()
 print(flush=True)
 sys.stdin.read()
 """
@@ -107,8 +107,7 @@ class SpoolTest(checks.CheckTestCase):
         folder = spool.folder_of(str(self.spool), spool.endpoints_text(
             self.state.publishers[0].endpoints))
         folder.make("127.0.0.1:1")
-        lock = spool.Lock.make(folder.path)
-        self.addCleanup(lock.release, True)
+        self.addCleanup(os.close, folder.lock_new()[1])
         self.assertEqual([], [each for each in self.found(spool_size=2 ** 20)
                               if each.status == "warning"])
         with subprocess.Popen(
