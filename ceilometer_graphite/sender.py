@@ -17,10 +17,8 @@ import collections
 from collections.abc import Callable
 import logging
 import os
-import queue
 import random
 import select
-import socket
 import threading
 import time
 import typing
@@ -57,91 +55,6 @@ _FAULT_DELAY_SECONDS = 1.0
 _HURRIED_PAUSE_SECONDS = 0.05
 
 
-class Backoff:
-    """Delays that double up to a maximum, with jitter.
-
-    Each is drawn from the upper half of its range, so that many nodes whose
-    Graphite went away at one moment do not come back at one moment.
-    """
-
-    def __init__(self, maximum_seconds: float) -> None:
-        self._maximum = maximum_seconds
-        self._ceiling = _FIRST_DELAY_SECONDS
-
-    def next(self) -> float:
-        """The next delay in seconds."""
-        ceiling = min(self._ceiling, self._maximum)
-        self._ceiling = ceiling * 2
-        return random.uniform(ceiling / 2, ceiling)  # noqa: S311
-
-    def reset(self) -> None:
-        """Begin again with the shortest delay."""
-        self._ceiling = _FIRST_DELAY_SECONDS
-
-
-class Resolver:
-    """Looks names up in a thread, because that may take for ever."""
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[str, int], list] = {}
-        self._asked: dict[tuple[str, int], queue.SimpleQueue] = {}
-
-    def addresses(self, endpoint: tuple[str, int], kind: int,
-                  seconds: float) -> list:
-        """The addresses of an endpoint, the one that answered last first.
-
-        :param kind: of socket
-        :param seconds: after which those of the last time are given
-        :raises transports.TransportError: when there are none
-        """
-        known = self._known.get(endpoint, [])
-        try:
-            # Known addresses have to be tried in what is left.
-            found = self._look_up(
-                endpoint, kind, seconds / 2 if known else seconds)
-        except (OSError, ValueError) as e:
-            if known:
-                return known
-            raise transports.TransportError(
-                "its name cannot be looked up: %s" % (
-                    getattr(e, "strerror", None) or e)) from e
-        last = known[0] if known else None
-        found.sort(key=lambda address: address != last)
-        self._known[endpoint] = found
-        return found
-
-    def answered(self, endpoint: tuple[str, int], address: tuple) -> None:
-        """Try an address first the next time."""
-        self._known[endpoint].sort(key=lambda each: each != address)
-
-    def _look_up(self, endpoint, kind, seconds):
-        try:
-            return socket.getaddrinfo(*endpoint, type=kind,
-                                      flags=socket.AI_NUMERICHOST)
-        except socket.gaierror:
-            pass
-        if endpoint not in self._asked:
-            self._asked[endpoint] = queue.SimpleQueue()
-            threading.Thread(
-                target=_ask, args=(endpoint, kind, self._asked[endpoint]),
-                name="graphite-resolver", daemon=True).start()
-        try:
-            answer = self._asked[endpoint].get(timeout=seconds)
-        except queue.Empty:
-            raise TimeoutError("no answer in time") from None
-        del self._asked[endpoint]
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-
-def _ask(endpoint, kind, answer):
-    try:
-        answer.put(socket.getaddrinfo(*endpoint, type=kind))
-    except (OSError, ValueError) as e:
-        answer.put(e)
-
-
 class Sender:
     """Delivers the lines of an outbox from a thread of its own.
 
@@ -169,8 +82,7 @@ class Sender:
         self._counts = counts
         self._report = report
         self._clock = clock
-        self._resolver = Resolver()
-        self._backoff = Backoff(settings.reconnect_delay_max_seconds)
+        self._delay = _FIRST_DELAY_SECONDS
         self._throttle = throttle.Throttle(LOG)
         self._largest = min(MAX_TRANSACTION_BYTES, settings.buffer_size // 2)
         self._limit = self._largest
@@ -405,8 +317,8 @@ class Sender:
 
     def _commit(self) -> None:
         started = self._clock()
-        is_udp = self._transport.kind == socket.SOCK_DGRAM
-        if self._settings.confirm or is_udp:
+        confirms = self._settings.confirm and self._transport.confirms
+        if confirms:
             self._transport.commit()
         else:
             self._transport.drain()
@@ -420,9 +332,9 @@ class Sender:
                 self._seconds_connected() > _SETTLED_SECONDS):
             # One that takes lines only to drop them is not well.
             self._failures = 0
-            self._backoff.reset()
+            self._delay = _FIRST_DELAY_SECONDS
             self._say_connected()
-        if self._settings.confirm and not is_udp and self._ends_at is None:
+        if confirms and self._ends_at is None:
             self._connect()
 
     def _connect(self) -> None:
@@ -430,14 +342,8 @@ class Sender:
 
         :raises transports.TransportError: when that cannot be
         """
-        endpoint = self._endpoints[0]
-        deadline = self._clock() + min(self._settings.connect_timeout_seconds,
-                                       self.patience())
-        addresses = self._resolver.addresses(
-            endpoint, self._transport.kind, deadline - self._clock())
-        address = self._transport.connect(
-            endpoint[0], addresses, max(0.1, deadline - self._clock()))
-        self._resolver.answered(endpoint, address)
+        self._transport.connect(self._endpoints[0], min(
+            self._settings.connect_timeout_seconds, self.patience()))
         self._connected_at = self._clock()
         if not self._state:
             self._say_connected()
@@ -456,7 +362,18 @@ class Sender:
         self._backlog_at = self._clock()
         self._failures += 1
         if self._failures % len(self._endpoints) == 0:
-            self._pause(self._backoff.next())
+            self._back_off()
+
+    def _back_off(self) -> None:
+        """Pause, twice as long each time.
+
+        The delay is drawn from the upper half of its range, so that many
+        nodes whose Graphite went away at one moment do not come back at one
+        moment.
+        """
+        delay = min(self._delay, self._settings.reconnect_delay_max_seconds)
+        self._delay = delay * 2
+        self._pause(random.uniform(delay / 2, delay))  # noqa: S311
 
     def _say_connected(self) -> None:
         state = (True, self._endpoints[0])

@@ -15,16 +15,19 @@
 
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Iterator
 import contextlib
 import errno
 import fcntl
 import hashlib
 import os
+import queue
 import select
 import socket
 import ssl
 import struct
 import termios
+import threading
 import time
 
 from ceilometer_graphite import wire
@@ -41,6 +44,7 @@ _WRONG_PORT = "does the port expect what [graphite] protocol and format say?"
 _KEEPALIVE = ((socket.TCP_KEEPIDLE, 30), (socket.TCP_KEEPINTVL, 10),
               (socket.TCP_KEEPCNT, 3))
 
+Endpoint = tuple[str, int]
 Address = tuple  # of socket.getaddrinfo
 Encode = Callable[[bytes], Iterable[bytes]]
 
@@ -68,7 +72,7 @@ class StalledError(TransportError):
     """The peer made no progress for too long."""
 
 
-def endpoint_text(endpoint: tuple[str, int]) -> str:
+def endpoint_text(endpoint: Endpoint) -> str:
     """``host:port`` of a (host, port), with an IPv6 address in brackets."""
     host, port = endpoint
     return "%s:%d" % ("[%s]" % host if ":" in host else host, port)
@@ -176,46 +180,65 @@ def _explain():
         raise _explained(e) from e
 
 
-class _Progress:
-    """How long a peer has taken nothing.
+class Resolver:
+    """Looks names up in a thread, because that may take for ever.
 
-    :param patience: gives the seconds that it may, which may change
+    :param kind: of socket
     """
 
-    def __init__(self, sock: socket.socket, patience: Callable[[], float],
-                 clock: Callable[[], float]) -> None:
-        self._socket = sock
-        self._patience = patience
-        self._clock = clock
-        self._queued = self.queued()
-        self._since = clock()
+    def __init__(self, kind: int) -> None:
+        self._kind = kind
+        self._known: dict[Endpoint, list[Address]] = {}
+        self._asked: dict[Endpoint, queue.SimpleQueue] = {}
 
-    def queued(self) -> int:
-        """How many bytes the peer's kernel has not acknowledged."""
-        return struct.unpack("i", fcntl.ioctl(
-            self._socket, termios.TIOCOUTQ, bytes(4)))[0]
+    def addresses(self, endpoint: Endpoint, seconds: float) -> list[Address]:
+        """The addresses of an endpoint, the one that answered last first.
 
-    def seconds(self) -> float:
-        """How long there was none."""
-        return self._clock() - self._since
-
-    def check(self) -> None:
-        """Look once.
-
-        :raises StalledError: when there was none for too long
+        :param seconds: after which those of the last time are given
+        :raises TransportError: when there are none
         """
-        queued = self.queued()
-        if queued < self._queued:
-            self._since = self._clock()
-        self._queued = queued
-        if self.seconds() >= self._patience():
-            seconds = self.seconds()
-            if queued:
-                raise StalledError("it took no more lines for %.3g s"
-                                   % seconds)
-            raise StalledError(
-                "it did not confirm for %.3g s" % seconds, "if it never "
-                "closes a connection, set [graphite] confirm = false")
+        known = self._known.get(endpoint, [])
+        try:
+            # Known addresses have to be tried in what is left.
+            found = self._look_up(endpoint, seconds / 2 if known else seconds)
+        except (OSError, ValueError) as e:
+            if known:
+                return known
+            raise TransportError("its name cannot be looked up: %s" % (
+                getattr(e, "strerror", None) or e)) from e
+        found.sort(key=lambda address: address not in known[:1])
+        self._known[endpoint] = found
+        return found
+
+    def answered(self, endpoint: Endpoint, address: Address) -> None:
+        """Try an address first the next time."""
+        self._known[endpoint].sort(key=lambda each: each != address)
+
+    def _look_up(self, endpoint: Endpoint, seconds: float) -> list[Address]:
+        try:
+            return socket.getaddrinfo(*endpoint, type=self._kind,
+                                      flags=socket.AI_NUMERICHOST)
+        except socket.gaierror:
+            pass
+        if endpoint not in self._asked:
+            self._asked[endpoint] = queue.SimpleQueue()
+            threading.Thread(
+                target=self._ask, args=(endpoint, self._asked[endpoint]),
+                name="graphite-resolver", daemon=True).start()
+        try:
+            answer = self._asked[endpoint].get(timeout=seconds)
+        except queue.Empty:
+            raise TimeoutError("no answer in time") from None
+        del self._asked[endpoint]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def _ask(self, endpoint: Endpoint, answer: queue.SimpleQueue) -> None:
+        try:
+            answer.put(socket.getaddrinfo(*endpoint, type=self._kind))
+        except (OSError, ValueError) as e:
+            answer.put(e)
 
 
 class TcpTransport:
@@ -230,7 +253,7 @@ class TcpTransport:
     :param clock: monotonic seconds
     """
 
-    kind = socket.SOCK_STREAM
+    confirms = True
 
     def __init__(self, patience: Callable[[], float],
                  encode: Encode = lambda lines: (lines,),
@@ -239,8 +262,10 @@ class TcpTransport:
         self._encode = encode
         self._clock = clock
         self._socket: socket.socket | None = None
-        self._progress: _Progress | None = None
+        self._since: float | None = None  # of the last progress
+        self._queued = 0  # bytes in the kernel then
         self._trying: dict[int, tuple[socket.socket, Address]] = {}
+        self._resolver = Resolver(socket.SOCK_STREAM)
         self._answer = b""
 
     def fileno(self) -> int:
@@ -249,31 +274,27 @@ class TcpTransport:
 
     def stalled_seconds(self) -> float:
         """How long the peer has made no progress; 0 when it is not asked."""
-        progress = self._progress
-        return progress.seconds() if progress else 0.0
+        since = self._since
+        return 0.0 if since is None else self._clock() - since
 
-    def connect(self, host: str, addresses: list[Address],
-                seconds: float) -> Address:
-        """Connect to the first address that answers.
+    def connect(self, endpoint: Endpoint, seconds: float) -> None:
+        """Connect to the first address of an endpoint that answers.
 
-        :param host: the name that they are of
-        :param addresses: of one endpoint, as ``socket.getaddrinfo`` has them
         :param seconds: for all of them together
-        :returns: that address
         :raises TransportError: when none did
         """
         self.close()
         self._answer = b""
+        ends_at = self._clock() + seconds
         with _explain():
-            ends_at = self._clock() + seconds
-            sock, address = _race(
-                addresses, ends_at, self._clock, self._trying)
+            sock, address = _race(self._resolver.addresses(endpoint, seconds),
+                                  ends_at, self._clock, self._trying)
             try:
-                self._socket = self._prepared(sock, host, ends_at)
+                self._socket = self._prepared(sock, endpoint[0], ends_at)
             except BaseException:
                 sock.close()
                 raise
-        return address
+        self._resolver.answered(endpoint, address)
 
     def _prepared(self, sock: socket.socket, host: str,
                   ends_at: float) -> socket.socket:
@@ -285,24 +306,17 @@ class TcpTransport:
 
         :raises TransportError: when the connection is of no more use
         """
-        with _explain():
-            self._progress = _Progress(
-                self._connected(), self._patience, self._clock)
-            try:
-                for piece in self._encode(lines):
-                    self._send(memoryview(piece))
-            finally:
-                self._progress = None
+        with self._watched():
+            for piece in self._encode(lines):
+                self._send(memoryview(piece))
 
     def _send(self, rest: memoryview) -> None:
-        assert self._progress is not None  # noqa: S101
         while rest:
             self.check()
             try:
                 rest = rest[self._connected().send(rest):]
             except BlockingIOError:
                 self._wait(select.POLLIN | select.POLLOUT)
-                self._progress.check()
 
     def check(self) -> None:
         """Notice a peer that is gone.
@@ -320,16 +334,10 @@ class TcpTransport:
 
         :raises TransportError: when it does not
         """
-        with _explain():
-            self._progress = _Progress(
-                self._connected(), self._patience, self._clock)
-            try:
-                self._end()
-                while not self._has_ended():
-                    self._progress.check()
-                    self._wait(select.POLLIN)
-            finally:
-                self._progress = None
+        with self._watched():
+            self._end()
+            while not self._has_ended():
+                self._wait(select.POLLIN)
         if self._answer:
             raise TransportError("it answers, as no receiver of lines does",
                                  self._closed_hint())
@@ -340,16 +348,10 @@ class TcpTransport:
 
         :raises TransportError: when it does not take it
         """
-        with _explain():
-            self._progress = _Progress(
-                self._connected(), self._patience, self._clock)
-            try:
-                while self._progress.queued():
-                    self.check()
-                    self._progress.check()
-                    self._wait(select.POLLIN)
-            finally:
-                self._progress = None
+        with self._watched():
+            while self._queued:
+                self.check()
+                self._wait(select.POLLIN)
 
     def close(self) -> None:
         """Close the connection, if there is one, or what is to be one."""
@@ -359,6 +361,22 @@ class TcpTransport:
             with contextlib.suppress(OSError):
                 self._socket.close()
             self._socket = None
+
+    @contextlib.contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Let :meth:`_wait` end when the peer makes no progress."""
+        with _explain():
+            self._connected()
+            self._since, self._queued = self._clock(), self._count_queued()
+            try:
+                yield
+            finally:
+                self._since = None
+
+    def _count_queued(self) -> int:
+        """How many bytes the peer's kernel has not acknowledged."""
+        return struct.unpack("i", fcntl.ioctl(
+            self._connected(), termios.TIOCOUTQ, bytes(4)))[0]
 
     def _end(self) -> None:
         """End our side of the connection."""
@@ -380,10 +398,26 @@ class TcpTransport:
         return self._connected().recv(_READ_BYTES)
 
     def _wait(self, events: int) -> None:
+        """Wait a moment for the peer.
+
+        :raises StalledError: when it made no progress for too long
+        """
         poll = select.poll()
         poll.register(self._connected(), events)
         seconds = min(_LOOK_SECONDS, self._patience())
         poll.poll(max(1, int(seconds * 1000)))
+        queued = self._count_queued()
+        if queued < self._queued:
+            self._since = self._clock()
+        self._queued = queued
+        seconds = self.stalled_seconds()
+        if seconds < self._patience():
+            return
+        if queued:
+            raise StalledError("it took no more lines for %.3g s" % seconds)
+        raise StalledError(
+            "it did not confirm for %.3g s" % seconds, "if it never closes "
+            "a connection, set [graphite] confirm = false")
 
     def _closed_hint(self) -> str:
         if self._answer.startswith(b"HTTP/"):
@@ -497,11 +531,12 @@ class UdpTransport:
     :param datagram_size: bytes of a datagram at most
     """
 
-    kind = socket.SOCK_DGRAM
+    confirms = False
 
     def __init__(self, datagram_size: int) -> None:
         self._datagram_size = datagram_size
         self._socket: socket.socket | None = None
+        self._resolver = Resolver(socket.SOCK_DGRAM)
 
     def fileno(self) -> int:
         """None of interest: -1."""
@@ -511,15 +546,14 @@ class UdpTransport:
         """None: sending never waits."""
         return 0.0
 
-    def connect(self, host: str, addresses: list[Address],
-                seconds: float) -> Address:
-        """Use the first address that there is a route to.
+    def connect(self, endpoint: Endpoint, seconds: float) -> None:
+        """Use the first address of an endpoint that there is a route to.
 
         :raises TransportError: when there is none
         """
         self.close()
-        error: OSError | None = None
-        for address in addresses:
+        error = OSError()
+        for address in self._resolver.addresses(endpoint, seconds):
             sock = socket.socket(*address[:3])
             try:
                 sock.connect(address[4])
@@ -528,8 +562,8 @@ class UdpTransport:
                 error = e
             else:
                 self._socket = sock
-                return address
-        raise _explained(error or OSError())
+                return
+        raise _explained(error)
 
     def send(self, lines: bytes) -> None:
         """Send lines.
@@ -552,7 +586,7 @@ class UdpTransport:
             if self._socket is not None:
                 self._socket.recv(1, socket.MSG_DONTWAIT)
 
-    def commit(self) -> None:
+    def drain(self) -> None:
         """Let go of the address, so that the name is looked up again."""
         self.close()
 

@@ -29,7 +29,6 @@ from oslo_utils import netutils
 
 from ceilometer_graphite import conversion
 from ceilometer_graphite import publisher
-from ceilometer_graphite import sender
 from ceilometer_graphite import settings
 from ceilometer_graphite import stats
 from ceilometer_graphite import transports
@@ -222,8 +221,7 @@ def confirmation_seconds(receiver):
     loaded = settings.load_settings(_conf(), _url(receiver, "tcp"))
     transport = transports.make(loaded, lambda: _SECONDS)
     endpoint, = loaded.endpoints
-    transport.connect(endpoint[0], sender.Resolver().addresses(
-        endpoint, transport.kind, _SECONDS), _SECONDS)
+    transport.connect(endpoint, _SECONDS)
     transport.send(b"".join(b"lab.confirmed.%d 1 %d\n" % (
         number, time.time()) for number in range(CONFIRMED_LINES)))
     begin = time.monotonic()

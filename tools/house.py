@@ -30,12 +30,12 @@ MAX_LINES = 30
 # Which modules of the agent's side may use what. The command line looks at
 # sockets and files of its own.
 MAY_USE = {
-    "socket": {"transports", "sender"},
+    "socket": {"transports"},
     "ssl": {"transports"},
     "select": {"transports", "sender"},
     "fcntl": {"transports", "spool"},
     "zlib": {"spool"},
-    "threading.Thread": {"sender", "spool", "lanes"},
+    "threading.Thread": {"transports", "sender", "spool", "lanes"},
     "os.open": {"spool"},
     "os.unlink": {"spool"},
 }

@@ -209,16 +209,17 @@ class BacklogTest(DeliveryTestCase):
         self.assert_all_arrive(load.lines, reader, timeout_seconds=60)
 
     def test_a_large_spool_does_not_hold_up_the_first_live_line(self):
-        """A million lines. May be lost: nothing."""
+        """Five million lines. May be lost: nothing."""
         reader = self.start_receiver()
         root = self.directory / "spool"
         endpoints = f"127.0.0.1:{reader.port}"
         folder = spool.folder_of(str(root), endpoints)
         folder.make(endpoints)
-        data = b"".join(spool.pack(
-            b"ceilometer.compute-1.p.old.load %d 1700000000\n" % number * 500,
+        data = b"".join(spool.pack(b"".join(
+            b"ceilometer.compute-1.p.old%d.load %d 1700000000\n" % (
+                each, number) for each in range(500)),
             500, number * 500) for number in range(20))
-        for number in range(100):
+        for number in range(500):
             path = os.path.join(folder.path,
                                 "%020d.ab.lines.gz" % (number + 1))
             with open(path, "wb") as file:

@@ -310,8 +310,10 @@ class SpoolTest(SpoolTestCase):
         self.assertIn(9999, sent)
 
     def spooled_in_part(self, **settings):
-        """A spool of 40 batches. The first is delivered, and the next ones
-        are in no memory, but in the same file."""
+        """A spool of 40 batches, whose first alone was delivered.
+
+        The next ones are in the same file, and in no memory.
+        """
         made, box = self.make(buffer_size=65536, **settings)
         box.fail()
         for number in range(40):

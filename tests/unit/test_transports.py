@@ -19,18 +19,8 @@ import types
 
 from oslotest import base
 
-from ceilometer_graphite import sender
 from ceilometer_graphite import transports
 from tests import fakes
-
-
-def addresses(endpoint, kind=socket.SOCK_STREAM):
-    return sender.Resolver().addresses(endpoint, kind, 10)
-
-
-def connect(transport, endpoint, seconds=10):
-    return transport.connect(
-        endpoint[0], addresses(endpoint, transport.kind), seconds)
 
 
 class TcpTransportTest(base.BaseTestCase):
@@ -48,7 +38,7 @@ class TcpTransportTest(base.BaseTestCase):
     def accepted(self, transport):
         """The other end of a connection of a transport."""
         with socket.create_server(("127.0.0.1", 0)) as server:
-            connect(transport, server.getsockname())
+            transport.connect(server.getsockname(), 10)
             connection, _ = server.accept()
         self.addCleanup(connection.close)
         connection.settimeout(10)
@@ -62,7 +52,7 @@ class TcpTransportTest(base.BaseTestCase):
         for host in ("127.0.0.1", "::1"):
             receiver = self.receiver(host)
             transport = self.make()
-            connect(transport, receiver.endpoint)
+            transport.connect(receiver.endpoint, 10)
             transport.send(b"a 1 1\nb 2 2\n")
             transport.commit()
             self.assertEqual([b"a 1 1\n", b"b 2 2\n"], receiver.take(2))
@@ -164,8 +154,8 @@ class TcpTransportTest(base.BaseTestCase):
     def test_a_refused_connection_says_so(self):
         with socket.create_server(("127.0.0.1", 0)) as server:
             endpoint = server.getsockname()
-        error = self.assertRaises(transports.TransportError, connect,
-                                  self.make(), endpoint)
+        error = self.assertRaises(transports.TransportError,
+                                  self.make().connect, endpoint, 10)
         self.assertEqual("Connection refused", str(error))
 
     def test_dead_addresses_cost_one_deadline_together(self):
@@ -180,26 +170,33 @@ class TcpTransportTest(base.BaseTestCase):
                 full.setblocking(False)
                 full.connect_ex(dead.getsockname())
             receiver = self.receiver()
-            found = (addresses(dead.getsockname()) * 10
-                     + addresses(receiver.endpoint))
+            found = [address for endpoint in (
+                *[dead.getsockname()] * 10, receiver.endpoint)
+                for address in socket.getaddrinfo(
+                    *endpoint, type=socket.SOCK_STREAM)]
+            self.patch(socket, "getaddrinfo", lambda *_, **__: [*found])
             transport = self.make()
-            self.assertEqual(found[-1], transport.connect("x", found, 10))
+            transport.connect(("x", 2003), 10)
+            transport.send(b"a 1 1\n")
+            self.assertEqual([b"a 1 1\n"], receiver.take(1))
+            del found[10:]
             self.assertRaises(transports.TransportError, transport.connect,
-                              "x", found[:10], 0.2)
+                              ("y", 2003), 0.2)
 
     def test_the_address_that_answered_last_is_tried_first(self):
-        resolver = sender.Resolver()
+        resolver = transports.Resolver(socket.SOCK_STREAM)
         endpoint = ("localhost", 2003)
-        found = resolver.addresses(endpoint, socket.SOCK_STREAM, 10)
+        found = [*resolver.addresses(endpoint, 10)]
         resolver.answered(endpoint, found[-1])
-        again = resolver.addresses(endpoint, socket.SOCK_STREAM, 10)
+        again = resolver.addresses(endpoint, 10)
         self.assertEqual(found[-1], again[0])
         self.assertCountEqual(found, again)
 
     def test_a_name_that_does_not_resolve_is_told(self):
         for host in ("no-such-host.invalid", "a" * 70 + ".example.org"):
-            error = self.assertRaises(transports.TransportError, addresses,
-                                      (host, 2003))
+            error = self.assertRaises(
+                transports.TransportError, self.make().connect,
+                (host, 2003), 10)
             self.assertIn("its name cannot be looked up", str(error))
 
     def test_endpoints_are_written_with_brackets_where_needed(self):
@@ -218,7 +215,7 @@ class UdpTransportTest(base.BaseTestCase):
         self.addCleanup(self.server.close)
         self.transport = transports.UdpTransport(datagram_size=300)
         self.addCleanup(self.transport.close)
-        connect(self.transport, self.server.getsockname())
+        self.transport.connect(self.server.getsockname(), 10)
 
     def test_datagrams_hold_whole_lines(self):
         lines = b"".join(b"path.%03d %d 1\n" % (n, n) for n in range(100))

@@ -24,9 +24,10 @@ import fixtures
 from oslotest import base
 
 from ceilometer_graphite import transports
-from tests.unit import test_transports
 
-connect = test_transports.connect
+
+def connect(transport, endpoint, seconds=10):
+    transport.connect(endpoint, seconds)
 
 
 class Certificates(fixtures.Fixture):

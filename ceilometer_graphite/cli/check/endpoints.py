@@ -20,7 +20,6 @@ import ssl
 import time
 import typing
 
-from ceilometer_graphite import sender
 from ceilometer_graphite import settings as publisher_settings
 from ceilometer_graphite import transports
 from ceilometer_graphite.cli import common
@@ -85,10 +84,8 @@ def connected(settings: publisher_settings.Settings,
     """
     transport = transports.make(
         settings, lambda: settings.send_timeout_seconds)
-    seconds = settings.connect_timeout_seconds
     try:
-        transport.connect(endpoint[0], sender.Resolver().addresses(
-            endpoint, transport.kind, seconds), seconds)
+        transport.connect(endpoint, settings.connect_timeout_seconds)
         yield transport
     except transports.TransportError as e:
         raise common.CommandError(*_why(e, settings)) from e
