@@ -42,8 +42,9 @@ TESTS = {
                  "unit.test_naming"),
     "wire": ("unit.test_wire", "properties.test_wire"),
     "settings": ("unit.test_opts",),
-    "rates": ("unit.test_rates", "unit.test_conversion"),
-    "naming": ("unit.test_naming",),
+    "rates": ("unit.test_rates", "properties.test_rates",
+              "unit.test_conversion"),
+    "naming": ("unit.test_naming", "properties.test_naming"),
     "definitions": ("unit.test_definitions", "unit.test_conversion"),
 }
 _OPERATORS = {

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from oslotest import base
 
 from ceilometer_graphite import sanitize
-from tests.unit import test_naming
+from tests.properties import test_naming
 
 COMPONENT = r"[A-Za-z0-9_-]{1,200}"
 
