@@ -317,8 +317,7 @@ class Sender:
 
     def _commit(self) -> None:
         started = self._clock()
-        confirms = self._settings.confirm and self._transport.confirms
-        if confirms:
+        if self._settings.confirm or not self._transport.confirms:
             self._transport.commit()
         else:
             self._transport.drain()
@@ -334,7 +333,8 @@ class Sender:
             self._failures = 0
             self._delay = _FIRST_DELAY_SECONDS
             self._say_connected()
-        if confirms and self._ends_at is None:
+        if self._transport.confirms and self._transport.fileno() < 0 and (
+                self._ends_at is None):
             self._connect()
 
     def _connect(self) -> None:

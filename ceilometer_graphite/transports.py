@@ -586,7 +586,7 @@ class UdpTransport:
             if self._socket is not None:
                 self._socket.recv(1, socket.MSG_DONTWAIT)
 
-    def drain(self) -> None:
+    def commit(self) -> None:
         """Let go of the address, so that the name is looked up again."""
         self.close()
 
