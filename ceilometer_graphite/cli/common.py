@@ -21,18 +21,14 @@ import os
 import pwd
 import re
 import sys
-import sysconfig
 import threading
 import types
 import typing
 
-from ceilometer import agent
 from oslo_config import cfg
 from oslo_log import log
 from oslo_utils import netutils
 from stevedore import driver as stevedore_driver
-import yaml
-from yaml import reader
 
 from ceilometer_graphite import opts
 from ceilometer_graphite import settings
@@ -222,40 +218,6 @@ def set_up_logs(debug: bool) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.DEBUG if debug else logging.WARNING)
-
-
-def example(name: str) -> str:
-    """The path of a file that is installed with the package."""
-    return os.path.join(
-        sysconfig.get_path("data"), "share", "ceilometer-graphite", name)
-
-
-def unusable(path: str, error: Exception, like: str = "") -> CommandError:
-    """The error of a YAML file of Ceilometer's.
-
-    :param error: what reading it raised
-    :param like: the name of an example of it
-    """
-    hint = "repair it" + ("; an example is " + example(like) if like else "")
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
-        problem = "line %d is not YAML: %s" % (
-            error.problem_mark.line + 1, ", ".join(
-                filter(None, (error.context, error.problem))))
-    elif isinstance(error, reader.ReaderError):
-        problem = "has the character %#x, which YAML does not allow" % (
-            error.character)
-    elif isinstance(error, UnicodeDecodeError):
-        problem = one_line(error)
-        hint = "write it anew: iconv -f %s -t UTF-8 %s" % (
-            "UTF-16" if error.object[:2] in (b"\xff\xfe", b"\xfe\xff")
-            else "ISO-8859-1", path)
-    elif isinstance(error, OSError):
-        problem = "cannot be read: " + (error.strerror or one_line(error))
-    elif isinstance(error, agent.ConfigException):
-        problem = one_line(error.msg)
-    else:
-        problem = "is not what Ceilometer expects"
-    return CommandError("%s: %s" % (path, problem), hint)
 
 
 def load_settings(conf: cfg.ConfigOpts, url: str) -> settings.Settings:

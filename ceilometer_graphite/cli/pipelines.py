@@ -13,7 +13,6 @@
 
 """Computes what ``pipeline.yaml`` would send, and sends nothing."""
 
-import os
 import typing
 
 from ceilometer import sample as ceilometer_sample
@@ -47,18 +46,8 @@ def load(conf: cfg.ConfigOpts) -> list:
     :param conf: the agent's ``ConfigOpts``
     :raises common.CommandError: when there is no file that can be used
     """
-    path = conf.pipeline_cfg_file
-    if not os.path.isabs(path):
-        raise common.CommandError(
-            "there is no %s beside ceilometer.conf, so Ceilometer's own is "
-            "used, which sends to Gnocchi" % path, "copy %s there, and name "
-            "your Graphite in it" % common.example(
-                yamlfiles.PIPELINE.example))
-    yamlfiles.check(path, yamlfiles.PIPELINE)
-    try:
-        return _Manager(conf).pipelines
-    except Exception as e:
-        raise common.unusable(path, e, yamlfiles.PIPELINE.example) from e
+    return yamlfiles.load(conf.pipeline_cfg_file, yamlfiles.PIPELINE,
+                          lambda: _Manager(conf).pipelines)
 
 
 def urls(pipelines: list) -> list[str]:

@@ -12,100 +12,133 @@
 # under the License.
 
 
-"""What is wrong in Ceilometer's YAML files, each fault with what to do."""
+"""Ceilometer's YAML files: what is wrong in them, and what to do about it."""
 
 import collections
-from collections.abc import Iterator
+from collections.abc import Callable
 import difflib
 import json
 import math
+import os
+import sysconfig
 import typing
 
+from ceilometer import agent
 import yaml
+from yaml import reader
 
 from ceilometer_graphite import opts
 from ceilometer_graphite.cli import common
+
+_T = typing.TypeVar("_T")
+
+
+def example(name: str) -> str:
+    """The path of a file that is installed with the package."""
+    return os.path.join(
+        sysconfig.get_path("data"), "share", "ceilometer-graphite", name)
 
 
 class Shape(typing.NamedTuple):
     """What a file has to look like.
 
-    :ivar example: the name of the one that is installed with the package
-    :ivar lists: its lists by name, each as a pair of the keys that an entry
-        needs, and of those that it may have
+    :ivar absent: what happens without the file, and what to do
+    :ivar lists: its lists by name, each with the keys that an entry needs
+        and what to do where one is missing
+    :ivar others: the keys that an entry may have
     """
 
-    example: str
-    lists: dict[str, tuple[tuple[str, ...], tuple[str, ...]]]
+    name: str
+    absent: opts.Problem
+    lists: dict[str, dict[str, str]]
+    others: tuple[str, ...] = ()
 
 
-PIPELINE = Shape("pipeline.yaml", {
-    "sources": (("name", "meters", "sinks"), ()),
-    "sinks": (("name", "publishers"), ())})
-POLLING = Shape("polling.yaml", {
-    "sources": (("name", "interval", "meters"),
-                ("resources", "discovery",
-                 "group_id_coordination_expression"))})
-# An example of each key, as it is written.
-_EXAMPLES = {
-    "name": "name: NAME", "interval": "interval: 60",
-    "meters": 'meters: ["*"]',
-    "sinks": 'sinks: ["graphite"]',
-    "publishers": 'publishers: ["graphite://graphite.example.com:2003"]',
-    "resources": 'resources: ["..."]', "discovery": 'discovery: ["..."]'}
+PIPELINE = Shape("pipeline.yaml", opts.Problem(
+    "so Ceilometer's own is used, which sends to Gnocchi",
+    "copy %s there, and name your Graphite in it" % example("pipeline.yaml")),
+    {"sources": {"name": "write name: NAME", "meters": 'write meters: ["*"]',
+                 "sinks": 'write sinks: ["graphite"]'},
+     "sinks": {"name": "write name: NAME", "publishers":
+               'write publishers: ["graphite://graphite.example.com:2003"]'}})
+POLLING = Shape("polling.yaml", opts.Problem(
+    "and the agent ends at its start",
+    "copy %s there" % example("polling.yaml")),
+    {"sources": {"name": "write name: NAME", "interval": "write interval: 60",
+                 "meters": "copy those of " + example("polling.yaml")}},
+    ("resources", "discovery", "group_id_coordination_expression"))
 _LISTS = ("meters", "sinks", "publishers", "resources", "discovery")
+# Keys that are wrong at the top of a file, unlike those of an anchor.
+_KEYS = ("name", "interval", *_LISTS)
 _REMOVE = {
-    "transformers": "remove it: Ceilometer has none since Stein, and the "
+    "transformers": "remove it: Ceilometer has had none since Stein, and the "
                     "plugin makes cpu_util and rates itself",
     "interval": "remove it, and set it in polling.yaml",
 }
 
 
-def check(path: str, shape: Shape) -> None:
-    """See whether Ceilometer can make anything of a file.
+def load(path: str, shape: Shape, build: Callable[[], _T]) -> _T:
+    """What Ceilometer makes of a file.
 
-    :raises common.CommandError: for all that is wrong
+    :param build: Ceilometer's function that reads the file
+    :raises common.CommandError: for all that is wrong with it
     """
+    if not os.path.isabs(path):
+        raise common.CommandError("there is no %s beside ceilometer.conf, %s"
+                                  % (path, shape.absent.problem),
+                                  shape.absent.hint)
     try:
         data = yaml.safe_load(_text(path))
+        faults = [common.CommandError("%s: %s" % (path, fault.problem),
+                                      fault.hint)
+                  for fault in list(_faults(data, shape))
+                  or _links(data, shape)]
+        if not faults:
+            return build()
     except Exception as e:
-        raise common.unusable(path, e, shape.example) from e
-    faults = [common.CommandError("%s: %s" % (path, fault.problem),
-                                  fault.hint)
-              for fault in list(_faults(data, shape)) or _links(data, shape)]
-    if faults:
-        faults[0].others = faults[1:]
-        raise faults[0]
+        raise unusable(path, e, shape.name) from e
+    faults[0].others = faults[1:]
+    raise faults[0]
 
 
-def doubts(path: str, shape: Shape) -> list[opts.Problem]:
-    """What nothing reads in a file without faults, each with what to do."""
-    text = _text(path)
-    data = yaml.safe_load(text)
-    found = [opts.Problem(
-        "line %d: %s is there a second time, so the first is not read"
-        % (line, key), "merge the two") for line, key in _repeated(
-            yaml.compose(text, Loader=yaml.SafeLoader), [])]
-    found += [opts.Problem("nothing reads the key %s" % key, "remove it")
-              for key in data if key in _EXAMPLES and key not in shape.lists]
-    for name, (needed, others) in shape.lists.items():
-        correct = "remove it, or correct it to one of " + ", ".join(
-            needed + others)
-        found += [opts.Problem("nothing reads %s of %s" % (
-            key, _entry(name, number, each)), _REMOVE.get(key, correct))
-            for number, each in enumerate(data[name], 1)
-            for key in each if key not in needed + others]
-    if shape is POLLING:
-        return found + list(_same_names(data, shape))
-    used = [sink for source in data["sources"] for sink in source["sinks"]]
-    return found + [opts.Problem("no source names the sink %s" % each["name"],
-                                 "name it in a source, or remove it")
-                    for each in data["sinks"] if each["name"] not in used]
+def unusable(path: str, error: Exception,
+             like: str = "") -> common.CommandError:
+    """The error of a file that could not be read.
+
+    :param like: the name of an example of it
+    """
+    hint = "repair it" + ("; an example is " + example(like) if like else "")
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+        problem = "line %d is not YAML: %s" % (
+            error.problem_mark.line + 1, ", ".join(
+                filter(None, (error.context, error.problem))))
+    elif isinstance(error, reader.ReaderError):
+        problem = "has the character %#x, which YAML does not allow" % (
+            error.character)
+    elif isinstance(error, UnicodeDecodeError):
+        problem = common.one_line(error)
+        hint = "write it anew: iconv -f %s -t UTF-8 %s" % (
+            "UTF-16" if error.object[:2] in (b"\xff\xfe", b"\xfe\xff")
+            else "ISO-8859-1", path)
+    elif isinstance(error, OSError):
+        problem = "cannot be read: " + (
+            error.strerror or common.one_line(error))
+    elif isinstance(error, agent.ConfigException):
+        problem = common.one_line(error.msg)
+    else:
+        problem = "is not what Ceilometer expects"
+    return common.CommandError("%s: %s" % (path, problem), hint)
 
 
 def _text(path):
     with open(path, encoding="utf-8") as file:
         return file.read()
+
+
+def _unlike(what, wanted, value, hint):
+    """The problem that a value is of another kind than it has to be."""
+    return opts.Problem("%s has to be a %s, not a %s" % (
+        what, wanted, _kind(value)), hint)
 
 
 def _kind(value):
@@ -119,94 +152,93 @@ def _entry(name, number, entry):
 
 
 def _faults(data, shape):
-    """What is wrong with each part of a file by itself."""
-    example = common.example(shape.example)
+    """Yield what is wrong with each part of a file by itself."""
     if data is None:
-        yield opts.Problem("is empty", "fill it as %s is" % example)
+        yield opts.Problem("is empty", "fill it as %s is" % example(
+            shape.name))
     elif not isinstance(data, dict):
         yield opts.Problem(
-            "is a %s, and not a mapping with %s" % (
+            "is a %s, not a mapping with %s" % (
                 _kind(data), " and ".join(shape.lists)),
-            "repair it; an example is " + example)
+            "repair it; an example is " + example(shape.name))
     else:
-        for name, (needed, others) in shape.lists.items():
-            if not data.get(name) and not isinstance(
-                    data.get(name), (dict, str)):
-                near = difflib.get_close_matches(name, [
-                    str(key) for key in data if key not in shape.lists], 1)
-                yield opts.Problem("has no " + name, "correct %s to %s" % (
-                    near[0], name) if near else "add some; an example is "
-                    + example)
-            elif not isinstance(data[name], list):
-                yield opts.Problem(
-                    "%s has to be a list, and is a %s" % (
-                        name, _kind(data[name])),
-                    'begin each of its entries with "- "')
+        for name in shape.lists:
+            yield from _list_faults(data, name, shape)
+
+
+def _list_faults(data, name, shape):
+    entries = data.get(name)
+    if not entries and not isinstance(entries, (dict, str)):
+        near = difflib.get_close_matches(name, [
+            str(key) for key in data if key not in shape.lists], 1)
+        yield opts.Problem("has no " + name, "correct %s to %s" % (
+            near[0], name) if near else "add some; an example is "
+            + example(shape.name))
+    elif not isinstance(entries, list):
+        yield _unlike(name, "list", entries,
+                      'begin each of its entries with "- "')
+    else:
+        for number, entry in enumerate(entries, 1):
+            if isinstance(entry, dict):
+                yield from _entry_faults(
+                    _entry(name, number, entry), entry, shape.lists[name],
+                    shape.others)
             else:
-                yield from _entries_faults(name, data[name], needed, others)
+                yield _unlike(
+                    "entry %d of %s" % (number, name), "mapping", entry,
+                    'write it as "- name: NAME", with its other keys below')
 
 
-def _entries_faults(name, entries, needed, others):
-    for number, entry in enumerate(entries, 1):
-        if not isinstance(entry, dict):
-            yield opts.Problem(
-                "entry %d of %s has to be a mapping, and is a %s" % (
-                    number, name, _kind(entry)),
-                'write it as "- name: NAME", with its other keys below')
-            continue
-        where = _entry(name, number, entry)
-        for key in needed:
-            if entry.get(key) in (None, [], ""):
-                yield opts.Problem("%s has no %s" % (where, key),
-                                   "write " + _EXAMPLES[key])
-        for key in needed + others:
-            value = entry.get(key)
-            if value not in (None, [], ""):
-                yield from _value_faults(key, value, where)
+def _entry_faults(where, entry, needed, others):
+    for key in (*needed, *others):
+        value = entry.get(key)
+        if value not in (None, [], ""):
+            yield from _value_faults(
+                key, value, "%s of %s" % (key, where),
+                needed.get(key, 'write %s: ["..."]' % key))
+        elif key in needed:
+            yield opts.Problem("%s has no %s" % (where, key), needed[key])
 
 
-def _value_faults(key, value, where):
-    """What is wrong with the value of a key of an entry."""
-    what = "%s of %s has to be " % (key, where)
+def _value_faults(key, value, what, hint):
+    """Yield what is wrong with the value of a key of an entry."""
     if key == "name" and isinstance(value, (dict, list)):
-        yield opts.Problem(what + "a text, and is a " + _kind(value),
-                           "write " + _EXAMPLES[key])
-    elif key == "interval" and not _is_interval(value):
-        yield opts.Problem(what + "a whole number of seconds, and not %s"
-                           % json.dumps(value, default=str),
-                           "write " + _EXAMPLES[key])
+        yield _unlike(what, "text", value, hint)
+    elif key == "interval" and not _seconds(value):
+        yield opts.Problem("%s has to be a whole number of seconds, not %s" % (
+            what, json.dumps(value, default=str)), hint)
     elif key in _LISTS and not isinstance(value, list):
-        yield opts.Problem(
-            what + "a list, and is a " + _kind(value),
-            "write %s: %s" % (key, json.dumps([value])) if isinstance(
-                value, str) else "write " + _EXAMPLES[key])
+        yield _unlike(what, "list", value, "write %s: %s" % (
+            key, json.dumps([value])) if isinstance(value, str) else hint)
     elif key in _LISTS:
         for text in value:
             if not isinstance(text, str) or not text:
                 yield opts.Problem(
-                    what + "a list of texts, and has %s" % json.dumps(
-                        text, default=str), "correct it, or put it in quotes")
+                    "%s has to be a list of texts, and has %s" % (
+                        what, json.dumps(text, default=str)),
+                    "correct it, or put it in quotes")
                 return
-        # As Ceilometer has it, "disk.*" is a name and "*.bytes" is none.
+        # To Ceilometer "disk.*" is a name, and "*.bytes" is none.
         mixed = [text for text in value if text == "*" or text[0] == "!"]
         if key == "meters" and mixed and any(
                 text[0] not in "!*" for text in value):
             yield opts.Problem(
-                "meters of %s has names beside %s" % (where, mixed[0]),
+                "%s has names beside %s" % (what, mixed[0]),
                 'write names alone, or "*" and what to leave out, such as '
                 '"!cpu"')
 
 
-def _is_interval(value):
+def _seconds(value):
+    """The seconds that Ceilometer makes of an interval, or 0."""
     try:
-        return not isinstance(value, bool) and (
-            1 <= int(value) == float(value) < math.inf)
+        seconds = 0 if isinstance(value, bool) else int(value)
+        return seconds if 1 <= float(seconds) < math.inf else 0
     except (TypeError, ValueError, OverflowError):
-        return False
+        return 0
 
 
 def _links(data, shape):
-    """What is wrong between the parts of a file."""
+    """Yield what is wrong between the parts of a file."""
     if shape is PIPELINE:
         yield from _same_names(data, shape)
         names = [each["name"] for each in data["sinks"]]
@@ -228,20 +260,64 @@ def _same_names(data, shape):
                                    "give each a name of its own")
 
 
-def _repeated(node: typing.Any, above: list) -> Iterator[tuple[int, str]]:
-    """The line and the key of each that a mapping has already.
+class _Loader(yaml.SafeLoader):
+    """Notes the line and the key of each that a mapping has already."""
 
-    :param above: the nodes that it is in, as one may be in itself
-    """
-    if any(node is each for each in above):
-        return
-    children = node.value if isinstance(node, yaml.SequenceNode) else ()
-    if isinstance(node, yaml.MappingNode):
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.repeated: list[tuple[int, str]] = []
+
+    def construct_mapping(self, node, deep=False):
         seen = set()
         for key, _ in node.value:
             if str(key.value) in seen:
-                yield key.start_mark.line + 1, str(key.value)
+                self.repeated.append(
+                    (key.start_mark.line + 1, str(key.value)))
             seen.add(str(key.value))
-        children = [value for _, value in node.value]
-    for child in children:
-        yield from _repeated(child, [*above, node])
+        return super().construct_mapping(node, deep)
+
+
+def doubts(path: str, shape: Shape) -> list[opts.Problem]:
+    """What Ceilometer ignores or changes in a file without faults."""
+    loader = _Loader(_text(path))
+    data = loader.get_single_data()
+    found = [opts.Problem(
+        "line %d: %s is there a second time, so the first is not read" % each,
+        "merge the two") for each in sorted(loader.repeated)]
+    for find in (_unread_keys, _odd_entries):
+        found += find(data, shape)
+    return [opts.Problem("%s: %s" % (path, doubt.problem), doubt.hint)
+            for doubt in found]
+
+
+def _unread_keys(data, shape):
+    for key in data:
+        if key in _KEYS and key not in shape.lists:
+            yield opts.Problem("nothing reads the key %s" % key, "remove it")
+    for name, needed in shape.lists.items():
+        known = (*needed, *shape.others)
+        correct = "remove it, or correct it to one of " + ", ".join(known)
+        for number, entry in enumerate(data[name], 1):
+            for key in entry:
+                if key not in known:
+                    yield opts.Problem("nothing reads %s of %s" % (
+                        key, _entry(name, number, entry)),
+                        _REMOVE.get(key, correct))
+
+
+def _odd_entries(data, shape):
+    if shape is POLLING:
+        yield from _same_names(data, shape)
+        for source in data["sources"]:
+            seconds = _seconds(source["interval"])
+            if float(source["interval"]) != seconds:
+                yield opts.Problem(
+                    "interval of source %s is %s, of which Ceilometer uses %d"
+                    % (source["name"], source["interval"], seconds),
+                    "write interval: %d" % seconds)
+        return
+    used = [sink for source in data["sources"] for sink in source["sinks"]]
+    for each in data["sinks"]:
+        if each["name"] not in used:
+            yield opts.Problem("no source names the sink %s" % each["name"],
+                               "name it in a source, or remove it")

@@ -206,6 +206,17 @@ class CheckTest(commands.CommandTestCase):
                          "does not (speak TLS|answer in TLS)|ends it")
         self.assert_read_back(1)
 
+    def test_plaintext_to_a_port_for_pickle_or_tls_is_an_error(self):
+        """carbon-c-relay has the TLS listener."""
+        tls = self.start(relay.Relay(
+            self.directory / "tls", self.carbon.line_port,
+            self.make_authority().certificate("tls"))).port
+        for port in tls, self.carbon.pickle_port:
+            self.publish_to(self.url_of(port))
+            self.assertEqual(
+                (2, {"127.0.0.1:%d" % port:
+                     "it takes the connection and ends it"}), self.check())
+
     def make_authority(self):
         missing = [name for name in ("openssl", relay.COMMAND)
                    if not shutil.which(name)]

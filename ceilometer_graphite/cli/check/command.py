@@ -18,28 +18,25 @@ and changes nothing. With ``--send`` it publishes one datapoint.
 """
 
 import argparse
+import collections
 import json
 import os
 import sys
 
 from ceilometer_graphite.cli import common
 from ceilometer_graphite.cli.check import agent
-from ceilometer_graphite.cli.check import costs
 from ceilometer_graphite.cli.check import endpoints
+from ceilometer_graphite.cli.check import files
 from ceilometer_graphite.cli.check import hypervisor
-from ceilometer_graphite.cli.check import pipeline
-from ceilometer_graphite.cli.check import polling
 from ceilometer_graphite.cli.check import results as check_results
 from ceilometer_graphite.cli.check import send
 from ceilometer_graphite.cli.check import settings
 from ceilometer_graphite.cli.check import spool
-from ceilometer_graphite.cli.check import user
 
 _COLOURS = {"ok": 32, "warning": 33, "error": 31, "skipped": 2}
-_PLURALS = {"warning": "s", "error": "s"}
 # All checks, in the order in which they need each other.
 _GROUPS = (
-    (("user", user.user),
+    (("user", agent.user),
      ("ceilometer", agent.ceilometer, "python"),
      ("plugin", agent.plugin, "python"),
      ("ceilometer.conf", agent.configuration, "python"),
@@ -51,17 +48,17 @@ _GROUPS = (
      ("transport_url", agent.transport, "conf"),
      ("forward_drivers", agent.forward_drivers, "conf"),
      ("host", agent.host, "conf"),
-     ("telemetry_secret", costs.secret, "conf"),
-     ("threads_to_process_pollsters", costs.threads, "conf")),
+     ("telemetry_secret", agent.secret, "conf"),
+     ("threads_to_process_pollsters", agent.threads, "conf")),
     (("hypervisor_inspector", hypervisor.inspector, "conf"),
      ("libvirt", hypervisor.libvirt, "conf"),
      ("instances", hypervisor.instances, "conf", "libvirt")),
-    (("polling.yaml", polling.polling, "conf"),
-     ("meters", polling.meters, "conf", "sources"),
-     ("cycle", costs.cycle, "polled", "libvirt", "starts"),
-     ("pipeline.yaml", pipeline.pipeline, "conf"),
-     ("publishers", pipeline.publishers, "pipelines"),
-     ("sources", pipeline.taken, "polled", "urls")),
+    (("polling.yaml", files.polling, "conf"),
+     ("meters", files.meters, "conf", "sources"),
+     ("cycle", hypervisor.cycle, "polled", "libvirt", "starts"),
+     ("pipeline.yaml", files.pipeline, "conf"),
+     ("publishers", files.publishers, "pipelines"),
+     ("sources", files.taken, "polled", "urls")),
     (("graphite://", settings.load, "urls"),
      ("spool", spool.spools, "publishers"),
      ("endpoints", endpoints.endpoints, "publishers")),
@@ -71,10 +68,7 @@ _READ = ("read", send.read, "sent")
 
 
 def groups(arguments: argparse.Namespace) -> list[list[check_results.Check]]:
-    """The checks that were asked for, those that belong together together.
-
-    :param arguments: send and render_url
-    """
+    """The checks that the arguments ask for, in groups."""
     asked = [*_GROUPS, [_SEND] * bool(arguments.send)
              + [_READ] * bool(arguments.render_url)]
     return [[check_results.Check(name, find, tuple(needs))
@@ -93,7 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.render_url:
         common.library("requests", "--render-url")
     if arguments.user:
-        user.become(arguments.user)
+        agent.become(arguments.user)
     state = check_results.State(arguments)
     results = []
     for group in groups(arguments):
@@ -119,13 +113,14 @@ def _line(result):
 
 
 def _summary(results):
-    found = [result.status for result in results]
-    counts = ", ".join("%d %s" % (
-        found.count(status), status + _PLURALS.get(status, "") * (
-            found.count(status) > 1)) for status in _COLOURS
-        if status in found)
-    if "error" in found:
-        return counts + ". Samples would vanish; correct the errors first."
-    if "warning" in found:
-        return counts + ". See whether the warnings are meant so."
-    return counts + ". Nothing was found that keeps samples from Graphite."
+    counts = collections.Counter(result.status for result in results)
+    if counts["error"]:
+        advice = "Samples would vanish; correct the errors first."
+    elif counts["warning"]:
+        advice = "See whether the warnings are intended."
+    else:
+        advice = "Nothing was found that keeps samples from Graphite."
+    return "%s. %s" % (", ".join(
+        "%d %s%s" % (counts[status], status, "s" * (
+            counts[status] > 1 and status in ("warning", "error")))
+        for status in _COLOURS if counts[status]), advice)

@@ -37,31 +37,43 @@ _BY_VERIFY_CODE = {
     **dict.fromkeys((62, 64), "take the name that the certificate has, or "
                     "have one for this name"),
 }
-
+_NO_TLS = ("WRONG_VERSION_NUMBER", "UNEXPECTED_EOF_WHILE_READING",
+           "RECORD_LAYER_FAILURE")
+# Kinds of errors, what each means, with {0} for its text, and what to do.
+_WHYS = (
+    ((socket.gaierror, UnicodeError), "its name cannot be resolved: {0}",
+     "correct the name, this node's DNS or its /etc/hosts"),
+    (ConnectionRefusedError, "the connection is refused",
+     "start what listens there, or correct the port; a firewall may refuse "
+     "too"),
+    (TimeoutError, "no answer within {1:g} seconds",
+     "look at routes and firewalls, which drop packets in silence"),
+)
 # By whether TLS is spoken.
 _WRONG_PORT = (
-    "set protocol = tls if that port speaks TLS, or format as it reads; look "
-    "for a load balancer with no server behind it",
+    "set protocol = tls if that port speaks TLS, or format = pickle if it "
+    "reads pickle; look for a load balancer with no server behind it",
     "take its port for TLS, or set protocol = tcp; set certfile if it wants "
     "one; look for a load balancer with no server behind it")
+# Receivers of lines ignore it. As five bytes it is a header to TLS and to
+# Carbon's pickle receiver, which end the connection because it is a bad one.
+_BLANK_LINE = b"    \n"
 
 
 def endpoints(state: results.State) -> results.Results:
-    """A connection to each endpoint of each publisher."""
+    """Check a connection to each endpoint of each publisher."""
     for settings in state.publishers:
-        problems = [(endpoint, _try(settings, endpoint))
-                    for endpoint in settings.endpoints]
-        state.reached += [(settings, endpoint) for endpoint, problem
-                          in problems if problem is None]
+        problems = {endpoint: _try(settings, endpoint)
+                    for endpoint in settings.endpoints}
         # The publisher goes on to the next, so one that works is enough.
-        make = (results.error if all(
-            problem for _, problem in problems) else results.warning)
-        for endpoint, problem in problems:
+        make = (results.error if all(problems.values()) else results.warning)
+        for endpoint, problem in problems.items():
             name = transports.endpoint_text(endpoint)
             if problem:
                 yield make(name, str(problem), problem.hint)
             else:
-                yield results.ok(name, _reached(settings))
+                state.reached.append((settings, endpoint))
+                yield results.ok(name, _shown(settings))
 
 
 def _try(settings, endpoint):
@@ -69,10 +81,24 @@ def _try(settings, endpoint):
     try:
         with connected(settings, endpoint) as transport:
             if settings.protocol != "udp":
+                if settings.format == "plaintext":
+                    transport.send(_BLANK_LINE)
                 settle(transport)
     except common.CommandError as e:
         return e
     return None
+
+
+def _shown(settings):
+    """What a connection has shown of an endpoint."""
+    if settings.protocol == "udp":
+        return ("its name resolves; UDP confirms nothing, but --send with "
+                "--render-url does")
+    return "accepts connections%s%s; --send with --render-url shows %s" % (
+        " and blank lines" * (settings.format == "plaintext"),
+        "" if settings.protocol != "tls" else ", its certificate is " + (
+            "verified" if settings.tls_verify else "not verified"),
+        "whether datapoints arrive")
 
 
 @contextlib.contextmanager
@@ -104,33 +130,14 @@ def settle(transport: typing.Any) -> None:
         time.sleep(_POLL_SECONDS)
 
 
-def _reached(settings):
-    if settings.protocol == "udp":
-        return ("its name resolves; UDP confirms nothing, but --send with "
-                "--render-url does")
-    if settings.protocol == "tls":
-        return "is reached, its certificate is " + (
-            "verified" if settings.tls_verify else "not verified")
-    return "is reached; whether it reads %s, --send shows" % settings.format
-
-
 def _why(error, settings):
     """What kept a transport from an endpoint, and what to do."""
     cause = error.__cause__
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return _why_not_verified(cause, settings)
-    if isinstance(cause, (socket.gaierror, UnicodeError)):
-        return ("its name cannot be resolved: %s" % (
-            getattr(cause, "strerror", None) or cause),
-            "correct the name, this node's DNS or its /etc/hosts")
-    if isinstance(cause, ConnectionRefusedError):
-        return ("the connection is refused",
-                "start what listens there, or correct the port; a firewall "
-                "may refuse too")
-    if isinstance(cause, TimeoutError):
-        return ("no answer within %g seconds"
-                % settings.connect_timeout_seconds,
-                "look at routes and firewalls, which drop packets in silence")
+    text = str(getattr(cause, "strerror", None) or cause)
+    for kind, problem, hint in _WHYS:
+        if isinstance(cause, kind):
+            return (problem.format(
+                text, settings.connect_timeout_seconds), hint)
     if isinstance(error, (transports.PeerClosedError,
                           transports.PeerResetError)):
         # What it answered may have said which.
@@ -138,29 +145,25 @@ def _why(error, settings):
                 error.hint if error.hint.startswith("it ")
                 else _WRONG_PORT[settings.protocol == "tls"])
     if isinstance(cause, ssl.SSLError):
-        return _why_not_tls(cause)
+        return _why_not_tls(cause, settings)
     if cause is None:
         return str(error), error.hint
-    return (str(getattr(cause, "strerror", None) or cause),
-            "look at routes and firewalls" if getattr(
-                cause, "errno", None) in _NETWORK else
-            "correct the endpoint in pipeline.yaml")
+    return text, ("look at routes and firewalls" if getattr(
+        cause, "errno", None) in _NETWORK else
+        "correct the endpoint in pipeline.yaml")
 
 
-def _why_not_verified(cause, settings):
-    return ("its certificate is refused: " + cause.verify_message,
-            _BY_VERIFY_CODE.get(cause.verify_code) or (
-                "set cafile to the certificate of the authority that signed "
-                "it, in place of %s" % (
-                    settings.cafile or "the system's authorities")))
-
-
-def _why_not_tls(cause):
-    reason = (cause.reason or str(cause)).replace("_", " ").lower()
-    if cause.reason in ("WRONG_VERSION_NUMBER", "UNEXPECTED_EOF_WHILE_READING",
-                        "RECORD_LAYER_FAILURE"):
+def _why_not_tls(cause, settings):
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return ("its certificate is refused: " + cause.verify_message,
+                _BY_VERIFY_CODE.get(cause.verify_code) or (
+                    "set cafile to the certificate of the authority that "
+                    "signed it, in place of %s" % (
+                        settings.cafile or "the system's authorities")))
+    if cause.reason in _NO_TLS:
         return ("it does not speak TLS",
-                "take its port for TLS, or set protocol = tcp in [graphite] "
-                "of ceilometer.conf")
-    return ("TLS fails: " + reason,
-            "look at the log of the receiver; it may want another certfile")
+                "take its port for TLS, or set protocol = tcp in "
+                "[graphite] of ceilometer.conf")
+    return ("TLS fails: " + (
+        cause.reason or str(cause)).replace("_", " ").lower(),
+        "look at the log of the receiver; it may want another certfile")

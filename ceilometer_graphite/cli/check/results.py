@@ -11,6 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+
 """What checks find, and how they are run one after the other."""
 
 import argparse
@@ -20,6 +21,7 @@ import typing
 
 from oslo_config import cfg
 
+from ceilometer_graphite import opts
 from ceilometer_graphite import settings
 from ceilometer_graphite.cli import common
 
@@ -48,7 +50,7 @@ class Result(typing.NamedTuple):
 
     :ivar name: what it is about
     :ivar status: one of the constants above
-    :ivar message: how it is
+    :ivar message: what was found
     :ivar hint: what to do; empty where there is nothing to do
     """
 
@@ -58,7 +60,10 @@ class Result(typing.NamedTuple):
     hint: str = ""
 
 
-Results = typing.Iterator[Result]
+# What a check yields: a text if all is well, a Problem for a warning, a
+# CommandError for an error. The name of each is that of its check. A Result
+# has a name of its own.
+Results = typing.Iterator[str | opts.Problem | common.CommandError | Result]
 
 
 def ok(name: str, message: str) -> Result:
@@ -67,13 +72,17 @@ def ok(name: str, message: str) -> Result:
 
 
 def warning(name: str, message: str, hint: str) -> Result:
-    """A finding that may be meant so."""
+    """A finding that may be intended."""
     return Result(name, WARNING, message, hint)
 
 
 def error(name: str, message: str, hint: str) -> Result:
     """A finding that makes samples vanish."""
     return Result(name, ERROR, message, hint)
+
+
+def _listed():
+    return dataclasses.field(default_factory=list)
 
 
 @dataclasses.dataclass
@@ -84,22 +93,20 @@ class State:
     python: bool = False
     starts: bool = True
     conf: typing.Any = None
-    sources: list = dataclasses.field(default_factory=list)
-    polled: list[str] = dataclasses.field(default_factory=list)
-    pipelines: list = dataclasses.field(default_factory=list)
-    urls: list[str] = dataclasses.field(default_factory=list)
-    publishers: list[settings.Settings] = dataclasses.field(
-        default_factory=list)
-    reached: list[tuple] = dataclasses.field(default_factory=list)
-    sent: list = dataclasses.field(default_factory=list)
+    sources: list = _listed()
+    polled: list[str] = _listed()
+    pipelines: list = _listed()
+    urls: list[str] = _listed()
+    publishers: list[settings.Settings] = _listed()
+    reached: list[tuple] = _listed()
+    sent: list = _listed()
     libvirt: typing.Any = None
 
 
 class Check(typing.NamedTuple):
     """One check.
 
-    :ivar name: of what it finds; it may tell that more exactly
-    :ivar find: it may raise a CommandError, in place of a result
+    :ivar find: it may raise a CommandError for an error that ends it
     :ivar needs: the attributes of the state that must not be empty
     """
 
@@ -108,7 +115,8 @@ class Check(typing.NamedTuple):
     needs: tuple[str, ...] = ()
 
 
-def run(checks: typing.Iterable[Check], state: State) -> Results:
+def run(checks: typing.Iterable[Check],
+        state: State) -> typing.Iterator[Result]:
     """Run checks, one after the other.
 
     :returns: at least one result for each check
@@ -117,25 +125,31 @@ def run(checks: typing.Iterable[Check], state: State) -> Results:
         missing = [need for need in check.needs if not getattr(state, need)]
         if missing:
             yield Result(check.name, SKIPPED, "needs " + _NEEDS[missing[0]])
-        else:
-            yield from _guarded(check, state)
+            continue
+        for found in _guarded(check, state):
+            if isinstance(found, common.CommandError):
+                yield error(check.name, str(found), found.hint)
+            elif isinstance(found, opts.Problem):
+                yield warning(check.name, *found)
+            else:
+                yield (ok(check.name, found) if isinstance(found, str)
+                       else found)
 
 
 def _guarded(check, state):
+    """Yield what a check yields, and what it raises."""
     try:
         yield from check.find(state)
     except common.CommandError as e:
-        for each in (e, *e.others):
-            yield error(check.name, str(each), each.hint)
+        yield from (e, *e.others)
     except cfg.Error as e:
-        yield error(check.name, common.one_line(e),
-                    "correct the option in ceilometer.conf")
+        yield common.CommandError(
+            common.one_line(e), "correct the option in ceilometer.conf")
     except Exception:
         LOG.debug("The check %s failed", check.name, exc_info=True)
-        yield error(
-            check.name, "cannot be checked",
-            "this should not happen; run it again with --debug, and report "
-            "what it shows")
+        yield common.CommandError(
+            "cannot be checked", "this should not happen; run it again with "
+            "--debug, and report what it shows")
 
 
 def exit_status(results: typing.Iterable[Result]) -> int:

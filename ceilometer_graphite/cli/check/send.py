@@ -47,7 +47,6 @@ class Datapoint(typing.NamedTuple):
     :ivar at: monotonic seconds at which it did
     """
 
-    endpoint: str
     series: str
     value: int
     pattern: str
@@ -55,7 +54,7 @@ class Datapoint(typing.NamedTuple):
 
 
 def send(state: results.State) -> results.Results:
-    """A datapoint to each endpoint that is reached, as the publisher would.
+    """Send a datapoint to each endpoint, as the publisher would.
 
     Each has a series of its own, beside those of the publisher on itself.
     """
@@ -64,10 +63,10 @@ def send(state: results.State) -> results.Results:
         series = stats.namer(settings, endpoints=text)(SERIES)
         # The value tells it from those of other runs.
         value = int(time.time())
-        line = wire.line(series, value, value).encode("ascii")
+        line = wire.line(series, value, value)
         try:
             with endpoints.connected(settings, endpoint) as transport:
-                transport.send(line)
+                transport.send(line.encode("ascii"))
                 endpoints.settle(transport)
                 if settings.confirm:
                     transport.commit()
@@ -76,13 +75,13 @@ def send(state: results.State) -> results.Results:
         else:
             prefix = naming.checked_prefix(settings.prefix)
             state.sent.append(Datapoint(
-                text, series, value, re.escape(prefix + "." * bool(prefix)),
+                series, value, re.escape(prefix + "." * bool(prefix)),
                 time.monotonic()))
-            yield results.ok("send to " + text, line.decode().strip())
+            yield results.ok("send to " + text, line.strip())
 
 
 def read(state: results.State) -> results.Results:
-    """Graphite's render API gives each datapoint back."""
+    """Check that Graphite's render API returns each datapoint."""
     arguments = state.arguments
     requests = common.library("requests", "--render-url")
     for sent in state.sent:
@@ -121,7 +120,8 @@ def _read(name, sent, answer, timeout):
             name, "Graphite does not have it after %g seconds" % timeout,
             "look into Carbon's logs, among them creates.log; raise "
             "MAX_CREATES_PER_MINUTE; take the graphite-web of this Carbon")
-    ahead = _seconds_ahead(answer)
+    date = email.utils.parsedate_tz(answer.headers.get("Date"))
+    ahead = time.time() - email.utils.mktime_tz(date) if date else 0
     if abs(ahead) > _CLOCKS_SECONDS:
         return results.warning(
             name, "is there, but this node's clock is %d seconds %s "
@@ -174,9 +174,3 @@ def _target(series):
         return name
     return "seriesByTag(%s)" % ",".join(
         "'%s'" % tag for tag in ("name=" + name, *tags))
-
-
-def _seconds_ahead(answer):
-    """By how much the clock here is ahead of the one of an answer."""
-    date = email.utils.parsedate_tz(answer.headers.get("Date"))
-    return time.time() - email.utils.mktime_tz(date) if date else 0

@@ -22,6 +22,7 @@ from oslo_utils import netutils
 from ceilometer_graphite import opts
 from ceilometer_graphite import settings
 from ceilometer_graphite import transports
+from ceilometer_graphite.cli import common
 from ceilometer_graphite.cli.check import results
 
 _HINT = "correct it in pipeline.yaml, or in [graphite] of ceilometer.conf"
@@ -36,28 +37,25 @@ _SECTIONS = {
                      "identity_name_discovery"), "polling"),
     **dict.fromkeys(("pipeline_cfg_file", "libvirt_uri", "log_dir",
                      "transport_url"), "DEFAULT")}
-_ALIKE = (
-    ("instances", {"resource_id": "b", "resource_metadata": {
-        "instance_id": "b", "display_name": "b", "disk_name": "vda"}}),
-    ("disks", {"resource_id": "a-vdb", "resource_metadata": {
-        "instance_id": "a", "display_name": "a", "disk_name": "vdb"}}),
-)
+# Resources that need series of their own, in pairs.
+_APART = {
+    "instances": (("a-vda", "a", "vda"), ("b", "b", "vda")),
+    "disks": (("a-vda", "a", "vda"), ("a-vdb", "a", "vdb"))}
 
 
 def options(state: results.State) -> results.Results:
-    """Our options and those beside them exist, and have usable values."""
+    """Check that our options, and those beside them, exist and are usable."""
     bad = correct(state.conf)
     for each in bad:
-        yield results.error("options", each.problem, each.hint)
+        yield common.CommandError(*each)
     doubts = opts.unknown(state.conf) + opts.misplaced(state.conf) + [
         opts.Problem("[%s] %s is not an option, and is ignored" % (
             section, name), "move it to [%s]" % _SECTIONS[name])
         for section, texts in opts.written(state.conf).items()
         for name in texts if _SECTIONS.get(name, section) != section]
-    for each in doubts:
-        yield results.warning("options", each.problem, each.hint)
+    yield from doubts
     if not bad + doubts:
-        yield results.ok("options", "are all known")
+        yield "are all known"
 
 
 def correct(conf: cfg.ConfigOpts) -> list[opts.Problem]:
@@ -86,74 +84,59 @@ def correct(conf: cfg.ConfigOpts) -> list[opts.Problem]:
 
 
 def load(state: results.State) -> results.Results:
-    """Each URL can be used, and does what it seems to be meant to."""
+    """Check that each URL can be used, and does what seems intended."""
     told: set[opts.Problem] = set()
     for url in state.urls:
         try:
             found = settings.load_settings(
                 state.conf, netutils.urlsplit(url))
         except settings.ConfigError as e:
-            for each in e.problems:
-                # What stands in [graphite] is wrong for each URL alike.
+            # A problem of [graphite] is one of each URL.
+            for each in dict.fromkeys(e.problems):
                 if each not in told:
                     yield results.error(url, each.problem, each.hint or _HINT)
-                told.add(each)
-        else:
-            state.publishers.append(found)
-            yield from _doubts(state, url, found)
+            told.update(e.problems)
+            continue
+        state.publishers.append(found)
+        doubts = [doubt for find in (
+            _odd_transport, _odd_names, _odd_files_and_rates)
+            for doubt in find(state, found)]
+        for message, hint in doubts:
+            yield results.warning(url, message, hint)
+        if not doubts:
+            yield results.ok(url, "%s, %s over %s" % (
+                found.template if found.naming == "path" else "tagged series",
+                found.format, found.protocol))
 
 
-def _doubts(state, url, found):
-    doubts = [doubt for find in (
-        _port_of_another_format, _tls_that_is_off, _names_that_collide,
-        _folder_that_depends) for doubt in find(found)]
-    doubts += _names_of_projects(state, found)
-    doubts += _rates_that_expire(state, found)
-    for message, hint in doubts:
-        yield results.warning(url, message, hint)
-    if not doubts:
-        yield results.ok(url, "%s, %s over %s" % (
-            found.template if found.naming == "path" else "tagged series",
-            found.format, found.protocol))
-
-
-def _port_of_another_format(found):
+def _odd_transport(state, found):
     other = _OTHER[found.format]
     for host, port in found.endpoints:
         if port == settings.PORTS[other]:
-            yield ("%s:%d is by habit the port for %s, and format is %s"
+            yield ("%s:%d is usually the port for %s, and format is %s"
                    % (host, port, other, found.format),
                    "take port %d, or set format = %s" % (
                        settings.PORTS[found.format], other))
-
-
-def _tls_that_is_off(found):
-    if found.protocol == "tls":
-        if not found.tls_verify:
-            yield ("nobody verifies who takes the lines",
-                   "set tls_verify = true, and cafile")
-        return
     names = [name for name in transports.TLS_OPTIONS
              if name != "tls_verify" and getattr(found, name)]
-    if names:
+    if found.protocol == "tls" and not found.tls_verify:
+        yield ("nobody verifies who takes the lines",
+               "set tls_verify = true, and cafile")
+    elif found.protocol != "tls" and names:
         yield ("%s is set, but nothing is encrypted" % " and ".join(names),
                "set protocol = tls")
 
 
-def _names_that_collide(found):
-    first = _name(found, resource_id="a-vda", resource_metadata={
-        "instance_id": "a", "display_name": "a", "disk_name": "vda"})
-    for what, fields in _ALIKE:
-        if _name(found, **fields) == first:
+def _odd_names(state, found):
+    for what, pair in _APART.items():
+        first, second = (_name(found, *resource) for resource in pair)
+        if first == second:
             yield ("template = %s gives two %s one series, in which they "
                    "overwrite each other" % (found.template, what),
                    "add {instance} and {device} to it")
-
-
-def _names_of_projects(state, found):
-    polling = state.conf.polling
     if found.naming == "path" and "{project_name}" in found.template \
-            and not getattr(polling, "identity_name_discovery", False):
+            and not getattr(state.conf.polling, "identity_name_discovery",
+                            False):
         yield ("template = %s has {project_name}, which is none without "
                "identity_name_discovery" % found.template,
                "set identity_name_discovery = true in [polling] of "
@@ -161,24 +144,23 @@ def _names_of_projects(state, found):
                "{project_id}")
 
 
-def _rates_that_expire(state, found):
-    slow = [source.get_interval() for source in state.sources
-            if source.get_interval() >= found.rate_expiry_seconds]
-    if slow and found.counters != "raw":
-        yield ("rate_expiry_seconds = %d is not longer than the polling "
-               "interval of %d seconds, so there are no rates" % (
-                   found.rate_expiry_seconds, max(slow)),
-               "set rate_expiry_seconds = %d" % (3 * max(slow)))
-
-
-def _name(found, **fields):
+def _name(found, resource_id, instance, disk):
     return found.namer.name(sample.Sample(
         name="meter", type=sample.TYPE_GAUGE, unit="", volume=0,
-        user_id="user", project_id="project", timestamp="", **fields),
-        "meter", "")
+        user_id="user", project_id="project", timestamp="",
+        resource_id=resource_id, resource_metadata={
+            "instance_id": instance, "display_name": instance,
+            "disk_name": disk}), "meter", "")
 
 
-def _folder_that_depends(found):
+def _odd_files_and_rates(state, found):
     if found.spool_dir and not os.path.isabs(found.spool_dir):
         yield ("spool_dir = %s depends on the folder that the agent is "
                "started in" % found.spool_dir, "begin it with /")
+    slowest = max((source.get_interval() for source in state.sources),
+                  default=0)
+    if slowest >= found.rate_expiry_seconds and found.counters != "raw":
+        yield ("rate_expiry_seconds = %d is not longer than the polling "
+               "interval of %d seconds, so there are no rates" % (
+                   found.rate_expiry_seconds, slowest),
+               "set rate_expiry_seconds = %d" % (3 * slowest))

@@ -18,8 +18,8 @@ import tempfile
 
 from ceilometer_graphite import spool
 from ceilometer_graphite.cli import common
+from ceilometer_graphite.cli.check import agent as check_user
 from ceilometer_graphite.cli.check import results
-from ceilometer_graphite.cli.check import user as check_user
 
 _OTHER = "name another spool_dir in [graphite] of ceilometer.conf"
 _MIB = 1024 * 1024

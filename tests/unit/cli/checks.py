@@ -27,9 +27,9 @@ import traceback
 from ceilometer.compute.virt.libvirt import utils
 import fixtures
 
+from ceilometer_graphite.cli.check import agent as check_agent
 from ceilometer_graphite.cli.check import command
 from ceilometer_graphite.cli.check import results as check_results
-from ceilometer_graphite.cli.check import user
 from lab import agent
 from tests import fakes
 from tests import releases
@@ -152,7 +152,7 @@ sinks:
         def run():
             try:
                 if not os.geteuid():
-                    user.become(NOBODY)
+                    check_agent.become(NOBODY)
                 function()
             except BaseException:
                 os.write(childs, traceback.format_exc().encode())

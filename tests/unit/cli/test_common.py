@@ -140,7 +140,7 @@ sinks:
     def test_what_is_no_pipeline_is_told(self):
         for text, problem in (
                 ("", "is empty"),
-                ("[]", "is a list, and not a mapping"),
+                ("[]", "is a list, not a mapping"),
                 ("sinks: 1", "has no sources"),
                 ("{sources: [{}]}", "source 1 has no name"),
                 ("{sources: 1, sinks: 1}", "sources has to be a list"),

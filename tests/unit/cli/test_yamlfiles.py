@@ -23,28 +23,28 @@ ERRORS = (
     ("pipeline.yaml", "", ("is empty; fill it as /",)),
     ("pipeline.yaml", "# nothing\n", ("is empty",)),
     ("polling.yaml", "", ("is empty; fill it as /",)),
-    ("pipeline.yaml", "- sources\n", ("is a list, and not a mapping",)),
-    ("polling.yaml", "sources\n", ("is a text, and not a mapping",)),
+    ("pipeline.yaml", "- sources\n", ("is a list, not a mapping",)),
+    ("polling.yaml", "sources\n", ("is a text, not a mapping",)),
     ("pipeline.yaml", SINKS + "sources:\n  name: a\n  meters: ['*']\n",
-     ('sources has to be a list, and is a mapping; begin each of its entries '
+     ('sources has to be a list, not a mapping; begin each of its entries '
       'with "- "',)),
     ("pipeline.yaml", SOURCES + "sinks: graphite\n",
-     ("sinks has to be a list, and is a text",)),
+     ("sinks has to be a list, not a text",)),
     ("pipeline.yaml", SOURCES + "sinks: [graphite]\n",
-     ("entry 1 of sinks has to be a mapping, and is a text",)),
+     ("entry 1 of sinks has to be a mapping, not a text",)),
     ("polling.yaml", "sources:\n  name: a\n  interval: 60\n",
-     ("sources has to be a list, and is a mapping",)),
+     ("sources has to be a list, not a mapping",)),
     ("polling.yaml", "sources: [{name: a, interval: 60, meters: cpu}]",
-     ('meters of source a has to be a list, and is a text; write meters: '
+     ('meters of source a has to be a list, not a text; write meters: '
       '["cpu"]',)),
     ("pipeline.yaml", SOURCES + "sinks: [{name: b, publishers: 'graphite://"
      "graphite:2003'}]", (
-         'publishers of sink b has to be a list, and is a text; write '
+         'publishers of sink b has to be a list, not a text; write '
          'publishers: ["graphite://graphite:2003"]',)),
     ("pipeline.yaml", "sources: [{name: a, meters: {cpu: 1}, sinks: b}]\n"
      "sinks: [{name: b, publishers: [1]}]\n", (
-         "meters of source a has to be a list, and is a mapping",
-         'sinks of source a has to be a list, and is a text; write sinks: '
+         "meters of source a has to be a list, not a mapping",
+         'sinks of source a has to be a list, not a text; write sinks: '
          '["b"]',
          "publishers of sink b has to be a list of texts, and has 1")),
 )
@@ -60,7 +60,7 @@ MORE_ERRORS = (
     ("pipeline.yaml", SOURCES.replace("name: a, ", "") + SINKS,
      ("source 1 has no name; write name: NAME",)),
     ("pipeline.yaml", SOURCES.replace("name: a", "name: [a]") + SINKS,
-     ("has to be a text, and is a list",)),
+     ("has to be a text, not a list",)),
     ("pipeline.yaml", SOURCES.replace("'*'", "null") + SINKS,
      ("has to be a list of texts, and has null",)),
     ("pipeline.yaml", SOURCES.replace("'*'", "['*']") + SINKS,
@@ -71,12 +71,14 @@ MORE_ERRORS = (
      ("line 3 is not YAML: expected a single document",)),
     ("pipeline.yaml", SOURCES + SINKS + "\0", ("has the character 0x0",)),
     *(("polling.yaml", POLLED.replace("60", text),
-       ("interval of source a has to be a whole number of seconds, and not "
+       ("interval of source a has to be a whole number of seconds, not "
         + shown + "; write interval: 60",)) for text, shown in (
             ("60s", '"60s"'), ("yes", "true"), ("0.5", "0.5"), ("-5", "-5"),
             ("[60]", "[60]"), (".inf", "Infinity"), (".nan", "NaN"),
             ("1" + "0" * 400, "1" + "0" * 400))),
     ("polling.yaml", POLLED.replace("60", ""), ("source a has no interval",)),
+    ("polling.yaml", POLLED.replace("cpu", ""),
+     ("source a has no meters; copy those of /",)),
 )
 WARNINGS = (
     ("pipeline.yaml", SOURCES + SINKS.replace(
@@ -86,6 +88,9 @@ WARNINGS = (
     ("polling.yaml", POLLED.replace(
         "}]", "}, {name: a, interval: 60, meters: [memory]}]"),
      ("2 sources are named a; give each a name of its own",)),
+    ("polling.yaml", POLLED.replace("60", "60.5"),
+     ("interval of source a is 60.5, of which Ceilometer uses 60; write "
+      "interval: 60",)),
     ("pipeline.yaml", SOURCES + SINKS + SOURCES,
      ("line 3: sources is there a second time, so the first is not read; "
       "merge the two",)),

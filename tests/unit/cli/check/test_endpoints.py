@@ -85,7 +85,8 @@ class EndpointsTest(EndpointsTestCase):
         port, = process.free_ports(1)
         results = self.found(("127.0.0.1", port), self.receiver.endpoint)
         self.assert_found("warning", results, "refused")
-        self.assert_found("ok", results, "is reached")
+        self.assert_found("ok", results, "accepts connections and blank "
+                          "lines; --send with --render-url shows whether")
 
     def test_two_that_are_both_away_are_errors(self):
         results = self.found(*(
@@ -103,8 +104,26 @@ class EndpointsTest(EndpointsTestCase):
             "error", self.found(("no-such-host.invalid", 2003),
                                 query="?protocol=udp"), "resolved")
 
-    def test_nothing_is_sent(self):
+    def test_plaintext_to_a_port_for_pickle_is_an_error(self):
+        def read(connection):
+            # As Carbon's, which takes frames of a mebibyte at most.
+            if int.from_bytes(connection.recv(4), "big") > 2 ** 20:
+                connection.close()
+        self.assert_found("error", self.found(self.serve(read)),
+                          "it takes the connection and ends it",
+                          "set protocol = tls", "or format = pickle")
+
+    def test_pickle_is_not_said_to_be_read(self):
+        self.assert_found(
+            "ok", self.found(self.receiver.endpoint, query="?format=pickle"),
+            ": accepts connections; --send with --render-url shows whether "
+            "datapoints arrive")
+        self.receiver.close()
+        self.assertTrue(self.receiver.lines.empty())
+
+    def test_no_datapoint_is_sent(self):
         self.found(self.receiver.endpoint)
+        self.assertEqual(b"", self.receiver.take(1)[0].strip())
         self.receiver.close()
         self.assertTrue(self.receiver.lines.empty())
 
@@ -164,8 +183,10 @@ class TlsTest(EndpointsTestCase):
     def test_a_verified_certificate_is_fine(self):
         result = self.assert_found(
             "ok", self.found(self.serve_tls(self.certificate)))
-        self.assertEqual("is reached, its certificate is verified",
-                         result.message)
+        self.assertEqual(
+            "accepts connections and blank lines, its certificate is "
+            "verified; --send with --render-url shows whether datapoints "
+            "arrive", result.message)
 
     def test_an_unknown_authority_is_an_error(self):
         endpoint = self.serve_tls(self.stranger.certificate("server"))
@@ -194,6 +215,12 @@ class TlsTest(EndpointsTestCase):
         endpoint = self.serve_tls(self.stranger.certificate("server"))
         self.assert_found("ok", self.found(endpoint, tls_verify=False),
                           "its certificate is not verified")
+
+    def test_plaintext_to_a_port_for_tls_is_an_error(self):
+        self.assert_found(
+            "error", EndpointsTestCase.found(
+                self, self.serve_tls(self.certificate)),
+            "it takes the connection and ends it", "set protocol = tls")
 
     def test_a_far_end_without_tls_is_an_error(self):
         def answer(connection):

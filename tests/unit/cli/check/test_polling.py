@@ -12,7 +12,7 @@
 # under the License.
 
 
-from ceilometer_graphite.cli.check import polling
+from ceilometer_graphite.cli.check import files
 from tests import releases
 from tests.unit.cli import checks
 
@@ -69,7 +69,7 @@ class PollingTest(checks.CheckTestCase):
 
     def test_an_interval_of_0_is_an_error(self):
         self.assert_found("error", self.found(sources("[cpu]", interval=0)),
-                          "whole number of seconds, and not 0")
+                          "whole number of seconds, not 0")
 
 
 class MetersTest(checks.CheckTestCase):
@@ -92,7 +92,7 @@ class MetersTest(checks.CheckTestCase):
                           else "gives cpu.x, cpu_util")
 
     def test_a_meter_that_this_ceilometer_is_too_old_for_is_fine(self):
-        self.patch(polling, "NEWER", {"cpu.hardness"})
+        self.patch(files, "NEWER", {"cpu.hardness"})
         results = self.found("[cpu, cpu.hardness]")
         self.assertEqual(
             ("ok", "polled: 1; this Ceilometer is too old for cpu.hardness"),

@@ -17,7 +17,7 @@ import os
 import fixtures
 
 from ceilometer_graphite.cli import common
-from ceilometer_graphite.cli.check import user
+from ceilometer_graphite.cli.check import agent
 from tests.unit import base
 from tests.unit.cli import checks
 
@@ -31,13 +31,13 @@ class UserTest(checks.CheckTestCase):
     def test_root_is_told_to_name_the_agents_user(self):
         self.need_root()
         self.useFixture(fixtures.MonkeyPatch(
-            "ceilometer_graphite.cli.check.user.AGENT_USER", checks.NOBODY))
+            "ceilometer_graphite.cli.check.agent.AGENT_USER", checks.NOBODY))
         self.assert_found("warning", self.find("user"), "checked as root",
                           "--user nobody")
 
     def test_root_alone_is_fine_where_the_agent_has_no_user(self):
         self.useFixture(fixtures.MonkeyPatch(
-            "ceilometer_graphite.cli.check.user.AGENT_USER", "no-such-user"))
+            "ceilometer_graphite.cli.check.agent.AGENT_USER", "no-such-user"))
         self.assert_ok(self.find("user"))
 
     def test_it_becomes_the_user_for_good(self):
@@ -45,8 +45,8 @@ class UserTest(checks.CheckTestCase):
 
         def become():
             os.setgroups([0, 4])
-            user.become(checks.NOBODY)
-            entry = user._find(checks.NOBODY)
+            agent.become(checks.NOBODY)
+            entry = agent._find(checks.NOBODY)
             self.assertEqual(
                 ((entry.pw_uid,) * 3, (entry.pw_gid,) * 3),
                 (os.getresuid(), os.getresgid()))
@@ -59,14 +59,14 @@ class UserTest(checks.CheckTestCase):
     def test_another_than_root_cannot_become_a_user(self):
         def refused():
             e = self.assertRaises(
-                common.CommandError, user.become, "root")
+                common.CommandError, agent.become, "root")
             self.assertIn("only root can check as root", str(e))
             self.assertIn("sudo", e.hint)
         self.as_nobody(refused)
 
     def test_an_unknown_user_is_refused(self):
         e = self.assertRaises(
-            common.CommandError, user.become, "no-such-user")
+            common.CommandError, agent.become, "no-such-user")
         self.assertEqual("there is no user no-such-user", str(e))
 
     def test_a_python_that_the_user_may_not_read_is_an_error(self):
