@@ -13,7 +13,7 @@
 
 """Instances to draw."""
 
-from ceilometer_graphite.cli.top import instances
+from ceilometer_graphite.cli import instances
 
 
 def instance(name, **values):

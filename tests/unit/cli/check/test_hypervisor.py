@@ -49,10 +49,9 @@ class HypervisorTest(checks.CheckTestCase):
             "hyperv")
 
     def test_an_inspector_that_is_no_option_any_more_is_fine(self):
-        results = []
         state = check_results.State(None, conf=types.SimpleNamespace())
-        results.extend(hypervisor.inspector(state))
-        self.assert_ok(results)
+        self.assert_ok(list(check_results.run([check_results.Check(
+            "hypervisor_inspector", hypervisor.inspector)], state)))
 
     def test_a_python_without_libvirt_is_an_error(self):
         self.use_libvirt(None)

@@ -18,8 +18,8 @@ import json
 
 from ceilometer_graphite.cli import common
 from ceilometer_graphite.cli import pipelines
+from ceilometer_graphite.cli import preview
 from ceilometer_graphite.cli import recordings
-from ceilometer_graphite.cli.preview import explanation
 from tests.unit import base
 from tests.unit.cli import commands
 
@@ -64,7 +64,7 @@ class PathTest(ExplainTest):
             recordings.read(RECORDING, conf))
         lines = {line.rstrip("\n") for line in sent.lines}
         for meter in {sample.name for sample in sent.samples}:
-            found, = [each for each in explanation.explain(sent, meter)
+            found, = [each for each in preview.explain(sent, meter)
                       if each["meter"] == meter]
             for series in found["series"]:
                 self.assertEqual(self.composed(series), series["path"])

@@ -17,7 +17,7 @@ import contextlib
 import io
 
 from ceilometer_graphite.cli import common
-from ceilometer_graphite.cli.top import command
+from ceilometer_graphite.cli import top
 from tests.unit.cli import commands
 
 DEFINITIONS = """
@@ -36,7 +36,7 @@ class DefinitionsTest(commands.CommandTestCase):
             config_dir=[], debug=False))
         noted = io.StringIO()
         with contextlib.redirect_stderr(noted):
-            return (command._definitions(conf).rate("cpu", "ns").name,
+            return (top._definitions(conf).rate("cpu", "ns").name,
                     noted.getvalue())
 
     def test_they_are_those_of_the_first_publisher(self):

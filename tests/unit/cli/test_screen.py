@@ -18,7 +18,7 @@ import re
 from oslotest import base
 
 from ceilometer_graphite.cli import common
-from ceilometer_graphite.cli.top import screen
+from ceilometer_graphite.cli import top
 from tests.unit.cli import drawing
 
 
@@ -26,7 +26,7 @@ class ScreenTest(base.BaseTestCase):
 
     def setUp(self):
         super().setUp()
-        self.screen = screen.Screen("compute-1", "cpu", "")
+        self.screen = top.Screen("compute-1", "cpu", "")
         self.screen.instances = [
             drawing.instance("vm-%02d" % number, cpu_percent=float(number),
                              memory_used_bytes=-number)
@@ -89,12 +89,12 @@ class ScreenTest(base.BaseTestCase):
         self.assertEqual(10, len(self.shown()))
 
     def test_arrows_scroll_and_stop_at_the_ends(self):
-        self.press([screen.UP])
+        self.press([top.UP])
         self.assertEqual(39, self.shown()[0])
-        self.press([screen.DOWN] * 3)
+        self.press([top.DOWN] * 3)
         self.assertEqual(36, self.shown()[0])
         self.assertIn("4 to 13 shown", self.lines()[0])
-        self.press([screen.DOWN] * 100)
+        self.press([top.DOWN] * 100)
         self.assertEqual(list(range(9, -1, -1)), self.shown())
 
     def test_q_quits_and_other_keys_do_nothing(self):

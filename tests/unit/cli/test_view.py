@@ -14,9 +14,9 @@
 
 from oslotest import base
 
+from ceilometer_graphite.cli import instances
 from ceilometer_graphite.cli import parser
-from ceilometer_graphite.cli.top import screen
-from ceilometer_graphite.cli.top import view
+from ceilometer_graphite.cli import top
 from tests.unit.cli import drawing
 
 MIB = 1024 ** 2
@@ -38,7 +38,7 @@ class ChooseTest(base.BaseTestCase):
     ]
 
     def choose(self, **options):
-        return [each.name for each in view.choose(self.FOUND, **options)]
+        return [each.name for each in instances.choose(self.FOUND, **options)]
 
     def test_the_largest_is_first_and_what_is_not_known_last(self):
         for sort, order in (("cpu", "c b a"), ("memory", "a c b"),
@@ -65,8 +65,8 @@ class ChooseTest(base.BaseTestCase):
                 self.assertEqual(found, self.choose(pattern=pattern))
 
     def test_the_command_line_offers_what_there_is_to_sort_by(self):
-        self.assertEqual(set(parser.SORTS), view.SORTS.keys())
-        self.assertEqual(set(parser.SORTS), set(screen.KEYS.values()))
+        self.assertEqual(set(parser.SORTS), instances.SORTS.keys())
+        self.assertEqual(set(parser.SORTS), set(top.KEYS.values()))
 
 
 class TableTest(base.BaseTestCase):
@@ -75,7 +75,8 @@ class TableTest(base.BaseTestCase):
         return self.row("a", **values).split()
 
     def row(self, name, width=80, **values):
-        return view.make_table([drawing.instance(name, **values)], width)[-1]
+        return instances.make_table(
+            [drawing.instance(name, **values)], width)[-1]
 
     def test_a_row_has_all_that_is_known_in_its_units(self):
         self.assertEqual(
@@ -130,14 +131,14 @@ class TableTest(base.BaseTestCase):
             self.assertLessEqual(len(row), 60)
 
     def test_an_ascii_terminal_gets_ascii_in_straight_columns(self):
-        rows = view.make_table([
+        rows = instances.make_table([
             drawing.instance(name, project="p" * 32)
             for name in ("\u4e91\u670d", "12")], 80, "ascii")[-2:]
         self.assertRegex(rows[0], "^[?]{2} +p+~ ")
         self.assertEqual(rows[0][2:], rows[1][2:])
 
     def test_wide_characters_keep_the_columns_straight(self):
-        rows = view.make_table([
+        rows = instances.make_table([
             drawing.instance(name, project="p")
             for name in ("\u4e91\u670d\u52a1\u5668", "12345678")])[-2:]
         self.assertEqual(rows[0].index("running") + 4,

@@ -20,8 +20,8 @@ from ceilometer_graphite import definitions
 from ceilometer_graphite import driver
 from ceilometer_graphite import opts
 from ceilometer_graphite.cli import hypervisor
+from ceilometer_graphite.cli import instances
 from ceilometer_graphite.cli import recordings
-from ceilometer_graphite.cli.top import instances
 from tests.unit import base
 
 SPIN = "ab7fffc1-6830-5a5d-b949-cb2d0d494020"
@@ -191,7 +191,7 @@ rates:
 """)
         self.assertEqual(
             ["cpu_percent is not shown: the definitions make cores of it, "
-             "and not %"], made.notes)
+             "not %"], made.notes)
         instance = self.instances(*self.polls, made=made)[SPIN]
         self.assertIsNone(instance.cpu_percent)
         self.assertIsNotNone(instance.disk_read_bytes_per_second)
