@@ -32,7 +32,7 @@ from ceilometer_graphite import publisher
 from ceilometer_graphite import settings
 from ceilometer_graphite import stats
 from ceilometer_graphite import transports
-from ceilometer_graphite.cli import recordings
+from ceilometer_graphite.cli import sampling
 from lab import process
 
 RECORDING = (pathlib.Path(__file__).absolute().parent.parent
@@ -88,7 +88,7 @@ def batches(conf, host):
     :param host: of all of them.
     """
     found = [[sample for sample in batch if INSTANCE in sample.resource_id]
-             for batch in recordings.read(RECORDING, conf)]
+             for batch in sampling.read(RECORDING, conf)]
     counter = next(sample for batch in found for sample in batch
                    if sample.name == "disk.device.read.bytes")
     found.append(list(_odd(counter)))

@@ -27,7 +27,7 @@ from oslo_config import cfg
 from ceilometer_graphite import conversion
 from ceilometer_graphite import definitions as publisher_definitions
 from ceilometer_graphite import naming
-from ceilometer_graphite.cli import hypervisor
+from ceilometer_graphite.cli import sampling
 
 _MIB = 1024 ** 2
 
@@ -101,11 +101,11 @@ class Instances:
                ) -> list[Instance]:
         """The instances that the samples of one poll are about.
 
-        :param samples: those of :class:`hypervisor.InstanceHypervisor`
-        :returns: one for each that has a sample ``hypervisor.INSTANCE``
+        :param samples: those of :class:`sampling.InstanceHypervisor`
+        :returns: one for each that has a sample ``sampling.INSTANCE``
         """
         found = {self._key(sample): _instance(sample)
-                 for sample in samples if sample.name == hypervisor.INSTANCE}
+                 for sample in samples if sample.name == sampling.INSTANCE}
         for sample in samples:
             instance = found.get(self._key(sample))
             if instance is not None and sample.name == "cpu":

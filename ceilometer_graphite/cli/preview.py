@@ -28,9 +28,8 @@ import time
 from ceilometer_graphite import conversion
 from ceilometer_graphite import sanitize
 from ceilometer_graphite.cli import common
-from ceilometer_graphite.cli import hypervisor
 from ceilometer_graphite.cli import pipelines
-from ceilometer_graphite.cli import recordings
+from ceilometer_graphite.cli import sampling
 
 PACKAGED = "the packaged definitions.yaml"
 _HASH = re.compile(r"_[0-9a-f]{16}\Z")
@@ -60,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     conf = common.load_conf(arguments)
     pipes = pipelines.Pipelines(conf)
     batches, notes = (
-        (recordings.read(arguments.file, conf), []) if arguments.file
+        (sampling.read(arguments.file, conf), []) if arguments.file
         else _poll(arguments, conf, pipes))
     sent, left_out = pipes.send(batches)
     if arguments.explain:
@@ -78,7 +77,7 @@ def _poll(arguments, conf, pipes):
         raise common.CommandError(
             "[polling] enable_notifications is off, and the agent publishes "
             "nothing", "set it to true in ceilometer.conf")
-    polled = hypervisor.Hypervisor(conf)
+    polled = sampling.Hypervisor(conf)
     if arguments.once:
         _say("there are no rates, which need two polls; --once makes one")
     else:

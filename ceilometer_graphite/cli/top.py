@@ -37,9 +37,9 @@ from oslo_config import cfg
 
 from ceilometer_graphite import definitions
 from ceilometer_graphite.cli import common
-from ceilometer_graphite.cli import hypervisor
 from ceilometer_graphite.cli import instances
 from ceilometer_graphite.cli import pipelines
+from ceilometer_graphite.cli import sampling
 
 KEYS = {"c": "cpu", "m": "memory", "d": "disk", "n": "network", "N": "name"}
 _FOOTER = ("q quit  c cpu  m memory  d disk  n network  N name  r reverse  "
@@ -110,7 +110,7 @@ def _definitions(conf):
 
 def _poller(conf):
     """A function that polls the instances of this hypervisor."""
-    polled = hypervisor.InstanceHypervisor(conf, instances.METERS)
+    polled = sampling.InstanceHypervisor(conf, instances.METERS)
     remembered = instances.Instances(_definitions(conf), conf)
     for note in remembered.notes:
         common.note(note)

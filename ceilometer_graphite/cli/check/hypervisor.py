@@ -23,7 +23,7 @@ from lxml import etree
 
 from ceilometer_graphite import opts
 from ceilometer_graphite.cli import common
-from ceilometer_graphite.cli import hypervisor
+from ceilometer_graphite.cli import sampling
 from ceilometer_graphite.cli.check import results
 from ceilometer_graphite.cli.check import settings
 
@@ -65,7 +65,7 @@ def inspector(state: results.State) -> results.Results:
 
 def libvirt(state: results.State) -> results.Results:
     """Check that libvirt answers, as Ceilometer asks it."""
-    state.libvirt, domains = hypervisor.connect(state.conf, state)
+    state.libvirt, domains = sampling.connect(state.conf, state)
     yield "is reached, instances: %d" % len(domains)
 
 
@@ -153,7 +153,7 @@ def cycle(state: results.State) -> results.Results:
     # A conf of its own, because polling here overrides options.
     conf = common.load_conf(state.arguments)
     settings.correct(conf)
-    polled = hypervisor.Hypervisor(conf)
+    polled = sampling.Hypervisor(conf)
     began = time.monotonic()
     try:
         common.within(min(seconds, threading.TIMEOUT_MAX), polled.poll)

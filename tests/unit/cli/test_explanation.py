@@ -19,7 +19,7 @@ import json
 from ceilometer_graphite.cli import common
 from ceilometer_graphite.cli import pipelines
 from ceilometer_graphite.cli import preview
-from ceilometer_graphite.cli import recordings
+from ceilometer_graphite.cli import sampling
 from tests.unit import base
 from tests.unit.cli import commands
 
@@ -61,7 +61,7 @@ class PathTest(ExplainTest):
             config_file=[str(self.directory / "ceilometer.conf")],
             config_dir=[], debug=False))
         (sent,), _ = pipelines.Pipelines(conf).send(
-            recordings.read(RECORDING, conf))
+            sampling.read(RECORDING, conf))
         lines = {line.rstrip("\n") for line in sent.lines}
         for meter in {sample.name for sample in sent.samples}:
             found, = [each for each in preview.explain(sent, meter)

@@ -19,9 +19,8 @@ import fixtures
 from ceilometer_graphite import definitions
 from ceilometer_graphite import driver
 from ceilometer_graphite import opts
-from ceilometer_graphite.cli import hypervisor
 from ceilometer_graphite.cli import instances
-from ceilometer_graphite.cli import recordings
+from ceilometer_graphite.cli import sampling
 from tests.unit import base
 
 SPIN = "ab7fffc1-6830-5a5d-b949-cb2d0d494020"
@@ -35,7 +34,7 @@ class InstancesTest(base.AgentTestCase):
     def setUp(self):
         super().setUp()
         opts.register_opts(self.conf)
-        build = driver.sample_builder(self.conf, recordings.fail)
+        build = driver.sample_builder(self.conf, sampling.fail)
         samples = [build(entry["message"]["payload"]["samples"])
                    for entry in base.recorded("polling-27.0.0.json")]
         self.polls = [self.with_instances(sum(batches, []))
@@ -47,7 +46,7 @@ class InstancesTest(base.AgentTestCase):
         for sample in samples:
             if sample.name == "disk.root.size":
                 instance = copy.copy(sample)
-                instance.name = hypervisor.INSTANCE
+                instance.name = sampling.INSTANCE
                 instances[sample.resource_id] = instance
         return [*samples, *instances.values()]
 
@@ -131,7 +130,7 @@ class InstancesTest(base.AgentTestCase):
         self.instances(*self.polls, made=made)
         off = [sample for sample in self.polls[1]
                if sample.resource_metadata["instance_id"] != LINUX
-               or sample.name == hypervisor.INSTANCE]
+               or sample.name == sampling.INSTANCE]
         for sample in off:
             if sample.resource_id == LINUX:
                 sample.resource_metadata["state"] = "shutdown"

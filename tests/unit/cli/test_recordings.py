@@ -74,11 +74,12 @@ class MistakesTest(recorded.PreviewTestCase):
                 ("{}", 1, "it has nothing"),
                 (good + "\n" + json.dumps(no_type), 2,
                  "a sample has no 'counter_type'"),
-                *([(json.dumps(bad_type), 1, "a sample is none: Unsupported")]
+                *([(json.dumps(bad_type), 1,
+                    "a sample is invalid: Unsupported")]
                   if releases.CHECKS_TYPES else []),
                 (good + '\n{"volume": 1}', 2, "a sample has no"),
                 ('{"event_type": "telemetry.polling", "payload": 1}', 1,
-                 "a sample is none"),
+                 "a sample is invalid"),
                 ("[" * 100000, 1, "is nested too deeply")):
             with self.subTest(text[:100]):
                 path = self.write("bad", text)
@@ -99,4 +100,4 @@ class MistakesTest(recorded.PreviewTestCase):
             with self.subTest(text):
                 path = self.write("empty", text)
                 self.assert_fails(self.run_command("preview", path),
-                                  path + " holds no samples")
+                                  path + " contains no samples")

@@ -85,7 +85,7 @@ class HypervisorTest(checks.CheckTestCase):
         self.addCleanup(answers.set)
         module.openReadOnly = lambda uri: answers.wait()
         self.useFixture(checks.fixtures.MonkeyPatch(
-            "ceilometer_graphite.cli.hypervisor.ANSWER_SECONDS", 0.1))
+            "ceilometer_graphite.cli.sampling.ANSWER_SECONDS", 0.1))
 
     def test_no_instance_is_a_warning(self):
         self.use_simulator(0)

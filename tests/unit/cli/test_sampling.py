@@ -16,7 +16,7 @@ import logging
 
 from oslotest import base
 
-from ceilometer_graphite.cli import hypervisor
+from ceilometer_graphite.cli import sampling
 
 
 class NotesTest(base.BaseTestCase):
@@ -24,7 +24,7 @@ class NotesTest(base.BaseTestCase):
 
     def setUp(self):
         super().setUp()
-        self.notes = hypervisor.Notes()
+        self.notes = sampling.Notes()
         self.log = logging.getLogger("ceilometer.of_this_test")
         self.log.propagate = False
         self.log.addHandler(self.notes)

@@ -11,14 +11,17 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Polls in this process with Ceilometer's discovery and pollsters."""
+"""Samples, polled with Ceilometer's pollsters or read from a recording."""
 
+import json
 import logging
+import pathlib
+import re
 import types
 import typing
 import warnings
 
-from ceilometer import sample
+from ceilometer import sample as ceilometer_sample
 from ceilometer.compute import discovery
 from ceilometer.compute.pollsters import util
 from ceilometer.compute.virt.libvirt import utils
@@ -29,7 +32,6 @@ from stevedore import extension
 
 from ceilometer_graphite import driver
 from ceilometer_graphite.cli import common
-from ceilometer_graphite.cli import recordings
 
 NAMESPACE = "compute"
 LOCAL_INSTANCES = "local_instances"
@@ -44,12 +46,21 @@ _NOT_HERE = (
     ("polling", "enable_notifications", True),
     ("polling", "enable_prometheus_exporter", False),
 )
+_HINT = ("it has to contain notifications as JSON, or the output of "
+         "Ceilometer's publisher file://PATH?json")
+_SPACE = re.compile(r"\s*")
+# Field names of that publisher, and their names in a notification.
+_OF_PUBLISHER = {"name": "counter_name", "type": "counter_type",
+                 "unit": "counter_unit", "volume": "counter_volume",
+                 "id": "message_id"}
+
+Batches = list[list[ceilometer_sample.Sample]]
 
 
 def connect(conf: cfg.ConfigOpts, keeper: object) -> tuple:
     """Check that libvirt answers, with Ceilometer's own call.
 
-    By itself it writes its errors to stderr, and waits for ever.
+    That call alone writes errors to stderr, and waits without a limit.
 
     :param keeper: what Ceilometer keeps the connection in
     :returns: the connection, and a list of its domains
@@ -77,9 +88,9 @@ def connect(conf: cfg.ConfigOpts, keeper: object) -> tuple:
 
 
 class Notes(logging.Handler):
-    """Keeps what Ceilometer warns of: the first of each kind, and counts.
+    """Collects Ceilometer's warnings: the first of each kind, and counts.
 
-    :ivar refused: the meters that the hypervisor cannot give at all
+    :ivar refused: the meters that the hypervisor cannot provide at all
     """
 
     def __init__(self) -> None:
@@ -106,17 +117,16 @@ class Notes(logging.Handler):
 class Hypervisor:
     """Polls the meters of ``polling.yaml``, as a compute agent does.
 
-    Nothing is notified. Its options that do more than that are overridden.
+    It notifies nobody, and overrides options of ``conf`` for that.
 
-    :param conf: the agent's ``ConfigOpts``
     :raises common.CommandError: when polling cannot be set up
-    :ivar notes: what Ceilometer warns of
+    :ivar notes: Ceilometer's warnings
     """
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         self._conf = conf
-        self._build = driver.sample_builder(conf, recordings.fail)
-        self._notified: list[tuple] = []  # context, event type and payload
+        self._build = driver.sample_builder(conf, fail)
+        self._payloads: list[dict] = []
         connect(conf, self)
         self.notes = Notes()
         logging.getLogger("ceilometer").addHandler(self.notes)
@@ -130,7 +140,7 @@ class Hypervisor:
                 warnings.simplefilter("ignore")
                 self._agent = manager.AgentManager(0, conf, [NAMESPACE])
             self._agent.notifier = types.SimpleNamespace(
-                sample=lambda *notified: self._notified.append(notified))
+                sample=lambda *call: self._payloads.append(call[-1]))
             self._prepare(self._agent)
             self._tasks = self._agent.setup_polling_tasks().values()
         except Exception as e:
@@ -144,7 +154,7 @@ class Hypervisor:
                 "%s names no meter that this hypervisor has"
                 % conf.polling.cfg_file, "repair its sources")
 
-    def poll(self) -> list[list[sample.Sample]]:
+    def poll(self) -> Batches:
         """Poll each meter once.
 
         :returns: the samples of each notification
@@ -152,11 +162,10 @@ class Hypervisor:
         """
         connect(self._conf, self)
         self.notes.take()
-        self._notified.clear()
+        self._payloads.clear()
         for task in self._tasks:
             self._agent.interval_task(task)
-        return [self._build(payload["samples"])
-                for _, _, payload in self._notified]
+        return [self._build(payload["samples"]) for payload in self._payloads]
 
     def _prepare(self, agent):
         agent.polling_manager = manager.PollingManager(self._conf)
@@ -165,10 +174,8 @@ class Hypervisor:
 class InstanceHypervisor(Hypervisor):
     """Polls some meters of all instances, and ignores ``polling.yaml``.
 
-    It needs nothing but libvirt: no credentials, and no Nova. An instance that
-    is shut off has no meters, so each has the sample ``INSTANCE`` as well.
-
-    :param meters: a list of their names
+    It needs libvirt only: no credentials, and no Nova. An instance that is
+    shut off has no meters, so each has the sample ``INSTANCE`` as well.
     """
 
     def __init__(self, conf: cfg.ConfigOpts, meters: list[str]) -> None:
@@ -207,9 +214,95 @@ class InstancePollster(plugin_base.PollsterBase):
 
     default_discovery = LOCAL_INSTANCES
 
-    def get_samples(self, manager: typing.Any, cache: dict,
-                    resources: list) -> typing.Iterator[sample.Sample]:
+    def get_samples(self, manager: typing.Any, cache: dict, resources: list
+                    ) -> typing.Iterator[ceilometer_sample.Sample]:
         for instance in resources:
             yield util.make_sample_from_instance(
-                self.conf, instance, name=INSTANCE, type=sample.TYPE_GAUGE,
-                unit=INSTANCE, volume=1)
+                self.conf, instance, name=INSTANCE,
+                type=ceilometer_sample.TYPE_GAUGE, unit=INSTANCE, volume=1)
+
+
+def read(path: str, conf: cfg.ConfigOpts) -> Batches:
+    """The samples in a file.
+
+    :param path: of JSON: one notification or one sample a line, or one
+        array or object of them
+    :returns: lists of samples that were published together
+    :raises common.CommandError: names the file and the line
+    """
+    build, batches = driver.sample_builder(conf, fail), []
+    for line, document in _documents(path):
+        try:
+            batches += [build(found) for found in _payloads(document)]
+        except KeyError as e:
+            raise _error(path, line, "a sample has no %s" % e) from e
+        except common.CommandError as e:
+            raise _error(path, line, e) from e
+        except (AttributeError, TypeError, ValueError) as e:
+            raise _error(path, line, "a sample is invalid: %s" % e) from e
+    if not any(batches):
+        raise common.CommandError("%s contains no samples" % path, _HINT)
+    return batches
+
+
+def fail(fields: dict, error: Exception) -> None:
+    """Raise the error of a sample that cannot be built."""
+    raise error
+
+
+def _error(path, line, problem):
+    return common.CommandError("%s, line %d: %s" % (path, line, problem),
+                               _HINT)
+
+
+def _documents(path):
+    """Yield each JSON document of a file with its first line number."""
+    try:
+        text = pathlib.Path(path).read_text(encoding="utf-8")
+    except (OSError, ValueError) as e:
+        raise common.CommandError("%s cannot be read: %s" % (
+            path, getattr(e, "strerror", None) or e), _HINT) from e
+    decoder, end, line = json.JSONDecoder(), 0, 1
+    while (start := _SPACE.match(text, end).end()) < len(text):
+        line += text.count("\n", end, start)
+        try:
+            document, end = decoder.raw_decode(text, start)
+        except json.JSONDecodeError as e:
+            raise _error(path, e.lineno, "is not JSON: %s" % e.msg) from e
+        except RecursionError as e:
+            raise _error(path, line, "is nested too deeply") from e
+        yield line, document
+        line += text.count("\n", start, end)
+
+
+def _payloads(document):
+    """Yield the list of samples, as dicts, of each notification."""
+    if isinstance(document, list):
+        for part in document:
+            yield from _payloads(part)
+    elif not isinstance(document, dict):
+        raise common.CommandError(
+            "is neither a notification nor a sample: %.60r" % (document,))
+    elif "oslo.message" in document:  # as it is on the bus
+        yield from _payloads(json.loads(document["oslo.message"]))
+    elif isinstance(document.get("message"), dict):
+        yield from _payloads(document["message"])
+    elif "payload" in document:
+        if document.get("event_type") == driver.POLLING:
+            yield document["payload"]["samples"]
+    elif "counter_name" in document:
+        yield [document]
+    elif "volume" in document:
+        yield [{_OF_PUBLISHER.get(key, key): value
+                for key, value in document.items()}]
+    else:
+        yield from _payloads(_lists(document))
+
+
+def _lists(document):
+    found = [each for each in document.values() if isinstance(each, list)]
+    if not found:
+        raise common.CommandError(
+            "is neither a notification nor a sample, it has %.60s" % (
+                ", ".join(document) or "nothing"))
+    return found
