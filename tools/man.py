@@ -20,7 +20,7 @@ import os
 import re
 import sys
 
-from ceilometer_graphite.cli import parser as command_line
+from ceilometer_graphite.cli import main
 
 _SUMMARY = "look at what Ceilometer's compute agent sends to Graphite"
 
@@ -28,7 +28,7 @@ _SUMMARY = "look at what Ceilometer's compute agent sends to Graphite"
 def page():
     """The man page, as roff."""
     os.environ["COLUMNS"] = "73"  # fits 80 with the indent of man
-    parser = command_line.make_parser()
+    parser = main.make_parser()
     return "\n".join([
         ".TH %s 1" % _roff(parser.prog.upper()),
         ".SH NAME", _roff("%s - %s" % (parser.prog, _SUMMARY)),

@@ -35,6 +35,8 @@ from ceilometer_graphite import settings
 
 PROJECT = "ceilometer"
 AGENT = "ceilometer-polling"
+# What a dashboard can show one of.
+ROLES = ("hypervisor", "project", "instance")
 SCHEME = "graphite://"
 # The agent's log is the agent's: made by another user, it would lock the
 # agent out of its own file.

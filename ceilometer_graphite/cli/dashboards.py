@@ -25,7 +25,6 @@ from ceilometer_graphite import naming
 from ceilometer_graphite import sanitize
 from ceilometer_graphite import settings as publisher_settings
 from ceilometer_graphite.cli import common
-from ceilometer_graphite.cli import parser
 from ceilometer_graphite.cli import pipelines
 from ceilometer_graphite.dashboards import alerts
 from ceilometer_graphite.dashboards import description
@@ -49,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     module = FORMATS[arguments.format]
     settings = _settings(arguments)
-    chosen = {role: getattr(arguments, role) for role in parser.ROLES
+    chosen = {role: getattr(arguments, role) for role in common.ROLES
               if getattr(arguments, role)}
     _check_chosen(chosen, settings)
     pages = list(_pages(settings))

@@ -20,7 +20,6 @@ import yaml
 
 from ceilometer_graphite.cli import dashboards
 from ceilometer_graphite.cli import main
-from ceilometer_graphite.cli import parser
 from tests.unit.cli import commands
 
 NAMES = ["alerts.yaml", "fleet.json", "hypervisor.json", "instance.json",
@@ -55,7 +54,7 @@ class DashboardsTest(commands.CommandTestCase):
 
     def test_the_command_line_offers_what_they_can_be_written_for(self):
         self.assertEqual(
-            set(parser.FORMATS), dashboards.FORMATS.keys())
+            set(main.FORMATS), dashboards.FORMATS.keys())
 
     def test_without_a_folder_they_are_only_listed(self):
         ended = self.run_command("dashboards")

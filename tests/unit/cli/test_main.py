@@ -21,7 +21,6 @@ import sys
 import fixtures
 
 from ceilometer_graphite.cli import main
-from ceilometer_graphite.cli import parser as command_line
 from lab import agent
 from tests.unit.cli import commands
 
@@ -102,7 +101,7 @@ class MainTest(commands.CommandTestCase):
             self.assertIn("--debug", text)
 
     def test_debug_stands_before_a_command_or_behind(self):
-        parser = command_line.make_parser()
+        parser = main.make_parser()
         for words in (["--debug", "check"], ["check", "--debug"]):
             self.assertTrue(parser.parse_args(words).debug)
         self.assertFalse(parser.parse_args(["check"]).debug)
@@ -124,7 +123,7 @@ class ProcessTest(commands.CommandTestCase):
             out, imported = process.communicate()
         self.assertEqual(0, process.returncode)
         self.assertIn("usage: ", out)
-        self.assertIn(command_line.__name__, imported)
+        self.assertIn(main.__name__, imported)
         for name in ("ceilometer.polling", "ceilometer.service",
                      "oslo_messaging"):
             self.assertNotIn(name, imported)

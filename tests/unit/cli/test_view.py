@@ -15,7 +15,7 @@
 from oslotest import base
 
 from ceilometer_graphite.cli import instances
-from ceilometer_graphite.cli import parser
+from ceilometer_graphite.cli import main
 from ceilometer_graphite.cli import top
 from tests.unit.cli import drawing
 
@@ -65,8 +65,8 @@ class ChooseTest(base.BaseTestCase):
                 self.assertEqual(found, self.choose(pattern=pattern))
 
     def test_the_command_line_offers_what_there_is_to_sort_by(self):
-        self.assertEqual(set(parser.SORTS), instances.SORTS.keys())
-        self.assertEqual(set(parser.SORTS), set(top.KEYS.values()))
+        self.assertEqual(set(main.SORTS), instances.SORTS.keys())
+        self.assertEqual(set(main.SORTS), set(top.KEYS.values()))
 
 
 class TableTest(base.BaseTestCase):
