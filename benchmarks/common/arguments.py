@@ -11,60 +11,37 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The command lines of the programs."""
+"""Command-line options that the programs share."""
 
 import argparse
+from collections import abc
 import os
-import typing
+
+_OPTIONS = {
+    "--log": {"metavar": "FILE", "default": os.devnull,
+              "help": "file for the output of the senders' processes"},
+    "--short": {"action": "store_true",
+                "help": "only check that the program works; the figures mean "
+                        "nothing"},
+}
 
 
-def parser(program: str, doc: str) -> argparse.ArgumentParser:
-    """Return a parser with the options that all programs have.
+def parser(program: str, doc: str, *options: str) -> argparse.ArgumentParser:
+    """Return a parser with some of the shared options.
 
     :param program: name of its package or module, below ``benchmarks``
     :param doc: docstring of the program; its first line is the description
     """
-    made = argparse.ArgumentParser(
-        prog="python -m benchmarks." + program,
-        description=doc.splitlines()[0])
-    made.add_argument("--log", default=os.devnull, metavar="FILE",
-                      help="gets what the processes of the senders print")
+    made = argparse.ArgumentParser(prog="python -m benchmarks." + program,
+                                   description=doc.splitlines()[0])
+    for option in options:
+        made.add_argument(option, **_OPTIONS[option])
     return made
 
 
-def add_short(made: argparse.ArgumentParser) -> None:
-    """Add ``--short``."""
-    made.add_argument("--short", action="store_true",
-                      help="take a minute at most, to see that all works; "
-                           "no figure holds")
-
-
-def names_of(known: typing.Iterable) -> typing.Callable:
-    """Return an argparse type: names of ``known``, separated by commas."""
-    def parse(text):
-        names = text.split(",")
-        for name in names:
-            if name not in known:
-                raise argparse.ArgumentTypeError(
-                    "%s is none of %s" % (name, ", ".join(known)))
-        return names
-    return parse
-
-
-def at_least(smallest: int) -> typing.Callable:
-    """Return an argparse type: a whole number."""
-    def parse(text):
-        try:
-            number = int(text)
-        except ValueError:
-            number = None
-        if number is None or number < smallest:
-            raise argparse.ArgumentTypeError(
-                "%s is no whole number of at least %d" % (text, smallest))
-        return number
-    return parse
-
-
-def sizes(text: str) -> list:
-    """Parse whole numbers above 0, separated by commas."""
-    return [at_least(1)(size) for size in text.split(",")]
+def add_names(made: argparse.ArgumentParser, option: str,
+              known: abc.Iterable,
+              default: abc.Sequence | None) -> None:
+    """Add an option that takes some of the known names."""
+    made.add_argument(option, nargs="+", choices=list(known), default=default,
+                      metavar="NAME", help="of " + ", ".join(known))

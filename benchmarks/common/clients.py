@@ -11,11 +11,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Senders that do not know samples: clients of Graphite, and the floor.
+"""Senders that are no publishers: clients of Graphite, and the floor.
 
-Each makes (path, value, seconds) of Ceilometer's samples itself, so it is
-charged for that. Clients of third parties are set up as kindly as they can
-be: they reconnect, and do not make the caller wait if they can avoid it.
+A sender turns Ceilometer's samples into (path, value, seconds) itself, and
+its CPU time includes this. The third-party clients have their most favorable
+settings: they reconnect, and do not block the caller if they can avoid it.
 """
 
 import contextlib
@@ -28,15 +28,15 @@ _GRAPHYTE_QUEUE = 100000
 
 
 def _seconds(batch):
-    """Return the whole seconds of a batch; all its samples share them."""
+    """Return the epoch second that all samples of a batch share."""
     return int(datetime.datetime.fromisoformat(
         batch[0].timestamp + "+00:00").timestamp())
 
 
 def lines(batch) -> bytes:
-    """Return what the floor writes: one simple loop, and nothing checked.
+    """Format the lines of the floor in one loop, without any checks.
 
-    These are the lines of ``graphite://`` with ``counters=raw``.
+    They are the lines of ``graphite://`` with ``counters=raw``.
     """
     seconds = _seconds(batch)
     texts = []
@@ -59,7 +59,7 @@ def lines(batch) -> bytes:
 
 
 def datapoints(batch) -> list:
-    """Return the same as (path, value, seconds)."""
+    """Return (path, value, seconds) of each of these lines."""
     seconds = _seconds(batch)
     return [(_path(sample, sample.name), sample.volume, seconds)
             for sample in batch]
@@ -73,22 +73,23 @@ def _path(sample, meter):
     return f"{path}.{device}" if device else path
 
 
-class Nothing:
-    """Sends nothing: what the machine alone does to a caller."""
+class _Client:
 
     def __init__(self, port):
-        pass
+        self._address = (_HOST, port)
+
+
+class Nothing(_Client):
+    """Sends nothing. Shows the delays that come from the machine alone."""
 
     def publish(self, batch):
         pass
 
 
-class PlainSocket:
-    """The floor. It connects again if the last send failed."""
+class PlainSocket(_Client):
+    """The floor. It reconnects if the last send failed."""
 
-    def __init__(self, port):
-        self._address = (_HOST, port)
-        self._socket = None
+    _socket = None
 
     def publish(self, batch):
         try:
@@ -102,15 +103,15 @@ class PlainSocket:
             self._socket = None
 
     def lines(self, batch):
-        """Return what a batch becomes."""
+        """Return the bytes to send for a batch."""
         return lines(batch)
 
 
 class RatesSocket(PlainSocket):
-    """The floor with rates: it remembers names, and the last of counters.
+    """The floor with rates: it keeps names, and the last counter values.
 
-    It writes what ``graphite://`` does with its defaults, but for gauges of
-    metadata and for counters whose rates have names of their own.
+    It writes the same lines as ``graphite://`` with default options, except
+    for gauges from metadata and for rates that definitions.yaml names.
     """
 
     def __init__(self, port):
@@ -140,11 +141,8 @@ class RatesSocket(PlainSocket):
         return "".join(texts).encode("ascii")
 
 
-class ConnectPerSample:
-    """What the proof of concept of 2014 did."""
-
-    def __init__(self, port):
-        self._address = (_HOST, port)
+class ConnectPerSample(_Client):
+    """Opens a connection for each sample, as a 2014 prototype did."""
 
     def publish(self, batch):
         for path, value, seconds in datapoints(batch):
@@ -155,7 +153,7 @@ class ConnectPerSample:
 
 
 class Graphyte:
-    """Queues lines; its thread makes a connection for each thousand."""
+    """Queues lines; its thread opens a connection for each thousand."""
 
     def __init__(self, port):
         import graphyte
@@ -168,7 +166,7 @@ class Graphyte:
 
 
 class Graphitesend:
-    """Keeps a connection, and makes it again up to three times."""
+    """Keeps a connection, and reconnects up to three times."""
 
     def __init__(self, port):
         import graphitesend
@@ -187,17 +185,17 @@ class Graphitesend:
             self._client.send_list(datapoints(batch))
 
 
-class Bridge:
+class Bridge(_Client):
     """prometheus_client's bridge to Graphite: a push for each batch.
 
-    Each gauge has a registry of its own that holds the batch's series only,
-    because a push sends all that is in its registry.
+    A push sends everything in its registry. So each gauge has its own
+    registry, which contains the series of the batch only.
     """
 
     _LABELS = ("project", "instance", "device")
 
     def __init__(self, port):
-        self._address = (_HOST, port)
+        super().__init__(port)
         self._by_meter = {}
 
     def publish(self, batch):

@@ -11,10 +11,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Reads sequence numbers out of what the senders send.
+"""Decoders of what the senders send.
 
-A decoder's ``feed`` takes bytes as they come. It returns the numbers of the
-messages that are whole by then, and the reply. Each connection has its own.
+The volume of each sample is its sequence number. A decoder belongs to one
+connection. Its ``feed`` takes bytes as they arrive, and returns the numbers
+of the messages that are complete now, and the reply to the peer.
 """
 
 import json
@@ -28,16 +29,24 @@ _REPLY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 _MARK = workload.MARK.encode("ascii")
 
 
-class Lines:
-    """Carbon's plaintext protocol."""
+class WholeLines:
+    """Returns complete lines instead of numbers."""
 
     def __init__(self):
         self._rest = b""
 
     def feed(self, data):
-        *lines, self._rest = (self._rest + data).split(b"\n")
+        lines, end, self._rest = (self._rest + data).rpartition(b"\n")
+        return lines + end, b""
+
+
+class Lines(WholeLines):
+    """Carbon's plaintext protocol."""
+
+    def feed(self, data):
+        lines, reply = super().feed(data)
         return [int(float(line.split(b" ")[1]))
-                for line in lines if _MARK in line], b""
+                for line in lines.splitlines() if _MARK in line], reply
 
 
 class _Frames:
@@ -71,7 +80,7 @@ class Pickle(_Frames):
 
 
 class MsgpackFrames(_Frames):
-    """What Ceilometer's tcp:// sends."""
+    """The frames of Ceilometer's tcp://."""
 
     length_bytes = 8
     byte_order = "little"
@@ -81,14 +90,14 @@ class MsgpackFrames(_Frames):
 
 
 class MsgpackDatagram:
-    """What Ceilometer's udp:// sends."""
+    """The datagrams of Ceilometer's udp://."""
 
     def feed(self, data):
         return [msgpack.loads(data)["counter_volume"]], b""
 
 
 class Http:
-    """What Ceilometer's http:// posts."""
+    """The requests of Ceilometer's http://."""
 
     def __init__(self):
         self._rest = b""

@@ -23,31 +23,49 @@ from lab import receiver
 
 
 class Receiver(child.Child):
-    """Listens on one port of loopback, each time in a new process.
+    """Listens on one loopback port, in a new process after each start.
 
-    :param make_reader: as of :class:`lab.receiver.Server`
-    :param certificate: path of a PEM file, for TLS
-    :param options: more of :class:`lab.receiver.Server`
+    :param make_decoder: makes the decoder of one connection, as in
+        :mod:`benchmarks.common.protocols`
+    :param note: called with what a decoder found, from several threads
+    :param sender: of :data:`~benchmarks.common.senders.SENDERS`, if it uses
+        UDP or TLS
+    :param authority: a :class:`~lab.certificates.Authority`, for TLS
+    :param options: other options of :class:`lab.receiver.Server`
     :ivar orders: its :class:`lab.receiver.Orders`
     """
 
     log_path = os.devnull
 
-    def __init__(self, make_reader: typing.Callable, certificate=None,
-                 **options: typing.Any):
+    def __init__(self, make_decoder: typing.Callable, note: typing.Callable,
+                 sender=None, authority=None, **options: typing.Any):
         self.port, = process.free_ports(1)
         context = None
-        if certificate:
+        if sender and sender.is_encrypted:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(certificate)
+            context.load_cert_chain(authority.certificate("receiver"))
         self._server = receiver.Server(
-            self.port, make_reader, context=context, **options)
+            self.port, lambda: _Reader(make_decoder(), note),
+            is_datagram=bool(sender and sender.is_datagram), context=context,
+            **options)
         self.orders = self._server.orders
 
     def start(self) -> None:
-        """Listen and read as a receiver should; return once it listens."""
+        """Accept and read normally; return when the socket listens."""
         self.orders.heal()
         super().start()
 
     def _run(self, ready):
         self._server.run(ready)
+
+
+class _Reader:
+
+    def __init__(self, decoder, note):
+        self._decoder = decoder
+        self._note = note
+
+    def feed(self, data):
+        found, reply = self._decoder.feed(data)
+        self._note(found)
+        return reply

@@ -11,14 +11,16 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Results as text that Sphinx reads, and the targets that they meet."""
+"""Results as reStructuredText, targets, and messages about progress."""
 
+import contextlib
 import dataclasses
 import importlib.metadata
 import math
 import os
 import platform
 import ssl
+import sys
 import textwrap
 import time
 
@@ -34,7 +36,7 @@ def _version(name):
 
 
 def about(*sentences: str) -> str:
-    """Return a paragraph: when, with what, and more that was the case."""
+    """Return a paragraph: the date, the versions, and more sentences."""
     return paragraph(" ".join((
         "%s, %s %s, %d processors, Python %s, %s; %s." % (
             time.strftime("%Y-%m-%d", time.gmtime()), platform.system(),
@@ -44,12 +46,12 @@ def about(*sentences: str) -> str:
 
 
 def heading(title: str) -> str:
-    """Return a title of the third level."""
+    """Return a third-level title."""
     return "%s\n%s\n" % (title, "-" * len(title))
 
 
 def list_table(title: str, rows) -> str:
-    """Return a table for wide rows: each cell is a line of its own.
+    """Return a table for wide rows: each cell has its own line.
 
     :param rows: lists of texts; the first row is the header
     """
@@ -78,27 +80,40 @@ def simple_table(rows) -> str:
 
 
 def bullets(items) -> str:
-    """Return a list; an item is whatever ``str`` takes."""
+    """Return a bulleted list of the items' texts."""
     return "".join("* %s\n" % item for item in items)
 
 
 def paragraph(text: str) -> str:
-    """Return a text in lines as wide as those of the documentation."""
+    """Wrap a text like the documentation."""
     return textwrap.fill(text, 79) + "\n"
 
 
 def quantile_ms(seconds: list, share: float) -> float:
-    """Return a quantile of sorted seconds, in milliseconds; NaN of none."""
+    """Return a quantile of sorted seconds in milliseconds, NaN if empty."""
     if not seconds:
         return math.nan
     return 1000 * seconds[min(len(seconds) - 1, int(len(seconds) * share))]
 
 
+def progress(*texts) -> None:
+    """Print a line to stderr."""
+    print(*texts, sep=" | ", file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def timed(what: str):
+    """Print to stderr how many seconds a block took."""
+    begin = time.monotonic()
+    yield
+    progress("%s took %.0f s" % (what, time.monotonic() - begin))
+
+
 @dataclasses.dataclass(frozen=True)
 class Target:
-    """One measured figure, and what the project wants it to be.
+    """A measured figure and its limit.
 
-    :ivar limit: the most that it may be, or the least
+    :ivar limit: a maximum; with ``is_least`` a minimum
     """
 
     what: str

@@ -11,9 +11,9 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The senders that are compared, each with one way to publish a batch.
+"""The senders that the benchmarks compare.
 
-Each is made in the process that publishes.
+A sender is created in the process that publishes.
 """
 
 import contextlib
@@ -33,9 +33,9 @@ OURS = "tcp"
 
 
 def agent_conf(**options) -> cfg.ConfigOpts:
-    """Return an agent's configuration: the defaults of all options.
+    """Return an agent's configuration with default options.
 
-    :param options: of the section ``publisher``, that differ
+    :param options: overrides in the section ``publisher``
     """
     conf = service.prepare_service(
         ["benchmark"], config_files=[], conf=cfg.ConfigOpts())
@@ -46,14 +46,14 @@ def agent_conf(**options) -> cfg.ConfigOpts:
 
 
 class Publisher:
-    """A publisher of Ceilometer, driven as its pipeline drives it."""
+    """A publisher of Ceilometer, called as its pipeline calls it."""
 
     def __init__(self, url, conf=None):
         self.publisher = publisher.get_publisher(
             conf or agent_conf(), url, "ceilometer.sample.publisher")
 
     def publish(self, batch):
-        # As in ceilometer/pipeline/sample.py, which logs what it raises.
+        # ceilometer/pipeline/sample.py logs exceptions and goes on.
         with contextlib.suppress(Exception):
             self.publisher.publish_samples(batch)
 
@@ -63,11 +63,11 @@ class Sender:
     """One row of the tables.
 
     :ivar make: takes ``port``, ``cafile`` and ``directory`` by name
-    :ivar decoder: of what it sends, of :mod:`~benchmarks.common.protocols`
-    :ivar quiet_seconds: after a fault: once it has sent nothing for so long,
-        it will send no more
-    :ivar settle_seconds: the same, while there is no fault
-    :ivar reads: whether it has a receiver at all
+    :ivar decoder: class of :mod:`~benchmarks.common.protocols`
+    :ivar quiet_seconds: after a fault, seconds without data that show that
+        it has sent everything
+    :ivar settle_seconds: the same without a fault
+    :ivar reads: whether it has a receiver
     """
 
     title: str
@@ -125,7 +125,7 @@ SENDERS = {
         "prometheus://",
         "prometheus://127.0.0.1:{port}/metrics/job/ceilometer",
         protocols.Http),
-    # It sends once a second.
+    # It sends once per second.
     "graphyte": _client("graphyte", clients.Graphyte, quiet_seconds=3.0,
                         settle_seconds=1.5),
     "graphitesend": _client("graphitesend", clients.Graphitesend),

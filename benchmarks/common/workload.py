@@ -11,18 +11,21 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What the faults' load publishes: samples that can be distinguished.
+"""Samples that a benchmark can count.
 
 The volume of a sample is its sequence number, which each protocol carries.
 """
 
 import datetime
+import time
+import typing
 import uuid
 
 from ceilometer import sample
 
 BATCH = 50
 SERIES = 5000
+# A part of each path, which no series of the publisher itself has.
 MARK = ".bench."
 _METERS = 20
 _PROJECT = uuid.uuid5(uuid.NAMESPACE_DNS, "project").hex
@@ -33,19 +36,30 @@ _METADATA = [{"instance_host": "compute-1.example.org", "instance_id": each,
              for number, each in enumerate(_INSTANCES)]
 
 
-def samples(first: int) -> list:
-    """Return a batch of samples, as Ceilometer's agent hands it over.
+def timestamp(seconds: float) -> str:
+    """Return epoch seconds in Ceilometer's format: UTC without an offset."""
+    return datetime.datetime.fromtimestamp(
+        seconds, datetime.timezone.utc).replace(tzinfo=None).isoformat()
 
-    :param first: the sequence number of the first of ``BATCH``
+
+def gauge(project: str, resource: str, **fields: typing.Any) -> sample.Sample:
+    """Return a sample; its user has the project's id."""
+    return sample.Sample(
+        type=sample.TYPE_GAUGE, unit="", user_id=project, project_id=project,
+        resource_id=resource, **fields)
+
+
+def samples(first: int) -> list:
+    """Return a batch, as Ceilometer's agent passes it to a publisher.
+
+    :param first: sequence number of the first of ``BATCH`` samples
     """
-    now = datetime.datetime.now(datetime.timezone.utc)
-    timestamp = now.replace(tzinfo=None).isoformat()
+    now = timestamp(time.time())
     batch = []
     for number in range(first, first + BATCH):
         instance, meter = divmod(number % SERIES, _METERS)
-        batch.append(sample.Sample(
-            name="series.bench.meter%02d" % meter, type=sample.TYPE_GAUGE,
-            unit="", volume=number, user_id=_PROJECT, project_id=_PROJECT,
-            resource_id=_INSTANCES[instance], timestamp=timestamp,
+        batch.append(gauge(
+            _PROJECT, _INSTANCES[instance], timestamp=now, volume=number,
+            name="series.bench.meter%02d" % meter,
             resource_metadata=_METADATA[instance]))
     return batch

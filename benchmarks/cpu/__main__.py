@@ -11,9 +11,9 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What a sample costs each sender, beside the least that it can cost.
+"""The CPU time of a sample in each sender, compared with a minimal one.
 
-Run it from the checkout: ``python -m benchmarks.cpu``. It prints tables for
+Run it in the checkout: ``python -m benchmarks.cpu``. It prints tables for
 doc/source/performance.rst.
 """
 
@@ -22,9 +22,7 @@ import contextlib
 import dataclasses
 import math
 import pathlib
-import sys
 import tempfile
-import time
 
 from benchmarks.common import arguments
 from benchmarks.common import report
@@ -41,18 +39,19 @@ _SENDERS = (senders.RATES_FLOOR, "tcp", "raw", "both", "tags", "udp", "pickle",
             "ceilometer-udp", "ceilometer-http", "ceilometer-prometheus",
             "graphyte", "graphitesend", "bridge", "connect")
 _BATCH = 50
-# The slowest senders are as slow in a part of a polling cycle.
+# A part of a polling cycle is enough to measure the slowest senders.
 _MAX_CPU_SECONDS = 3
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """How much is done.
+    """The size of a run.
 
-    :ivar instances: of the node of the main table
-    :ivar rate: batches a second at most; 0 is back to back
-    :ivar sizes: nodes at which a sample has to cost the same
-    :ivar flat_samples: that each of them publishes at least in a turn
+    :ivar instances: of the node in the main table
+    :ivar rate: maximum of batches per second; 0 means back to back
+    :ivar sizes: instances of each node in the table of node sizes
+    :ivar flat_samples: minimum of samples per turn in that table
+    :ivar flat_rounds: rounds for that table
     """
 
     instances: int
@@ -68,74 +67,65 @@ FULL = Plan(200, 100, (100, 1000, 10000), 20000, 7, 5, footprint.FULL)
 SHORT = Plan(3, 0, (3, 12), 1, 2, 2, footprint.SHORT)
 
 
-class Contest:
-    """Makes stages, and gives each of them its turn, round by round.
+def _run(loads, rounds, log_path):
+    """Run rounds; a round has one turn of each stage.
 
-    :param directory: for what senders keep on disk
-    :param log_path: for what they print
+    :param loads: {key: load}; a key's last element is the sender's name
+    :returns: {key: turns}
     """
-
-    def __init__(self, directory, log_path):
-        self._directory = directory
-        self._authority = certificates.Authority(directory / "ca")
-        self._log_path = log_path
-
-    def run(self, loads, rounds):
-        """Each round is a turn of each.
-
-        :param loads: by key, of which the last element is the sender's name
-        :returns: a list of turns by key
-        """
-        turns = {key: [] for key in loads}
-        with contextlib.ExitStack() as stack:
-            stages = {key: stack.enter_context(cpu_stage.Stage(
-                senders.SENDERS[key[-1]], load, self._authority,
-                self._directory / "-".join(key), self._log_path))
-                for key, load in loads.items()}
-            with futures.ThreadPoolExecutor(len(stages)) as pool:
-                list(pool.map(cpu_stage.Stage.warm_up, stages.values()))
-            for number in range(rounds):
-                for key, stage in stages.items():
-                    turns[key].append(stage.take_turn())
-                    self._tell(number, key, turns[key][-1])
-        return turns
-
-    @staticmethod
-    def _tell(number, key, turn):
-        print("round", number + 1, *key,
-              "%.2f us/sample, caller %.2f, late bytes %d" % (
-                  1e6 * turn.cpu / turn.samples,
-                  1e6 * turn.caller_cpu / turn.samples, turn.late_bytes),
-              file=sys.stderr, flush=True)
+    turns = {key: [] for key in loads}
+    with contextlib.ExitStack() as stack:
+        directory = pathlib.Path(stack.enter_context(
+            tempfile.TemporaryDirectory()))
+        authority = certificates.Authority(directory / "ca")
+        stages = {key: stack.enter_context(cpu_stage.Stage(
+            senders.SENDERS[key[-1]], load, authority,
+            directory / "-".join(key), log_path))
+            for key, load in loads.items()}
+        with futures.ThreadPoolExecutor(len(stages)) as pool:
+            list(pool.map(cpu_stage.Stage.warm_up, stages.values()))
+        for number in range(rounds):
+            for key, stage in stages.items():
+                turn = stage.take_turn()
+                turns[key].append(turn)
+                report.progress(
+                    "round %d" % (number + 1), *key,
+                    "%.2f us/sample, caller %.2f, late bytes %d" % (
+                        1e6 * turn.cpu / turn.samples,
+                        1e6 * turn.caller_cpu / turn.samples,
+                        turn.late_bytes))
+    return turns
 
 
-def _batches(contest, given):
-    """All senders with the same load."""
+def _batches(given):
+    """Compare all senders with the same load."""
     plan = given.plan
     load = cpu_stage.Load(plan.instances, _BATCH, 1, plan.rate,
                           max_cpu=_MAX_CPU_SECONDS)
-    turns = {name: turns for (name,), turns in contest.run(
-        {(name,): load for name in given.senders}, plan.rounds).items()}
+    turns = {name: turns for (name,), turns in _run(
+        {(name,): load for name in given.senders}, plan.rounds,
+        given.log).items()}
     print(report.heading("Batches of %d" % _BATCH))
     print(report.paragraph(
-        "%d instances, %d rounds of one polling cycle, or of what a sender "
-        "can publish of it in %d s of CPU, %s." % (
+        "%d instances, %d rounds of one polling cycle; a round ends after "
+        "%d s of CPU at the latest. %s." % (
             plan.instances, plan.rounds, _MAX_CPU_SECONDS,
-            "%d batches a second at most" % plan.rate if plan.rate
-            else "back to back")))
+            "At most %d batches per second" % plan.rate if plan.rate
+            else "Back to back")))
     print(tables.compared(turns), flush=True)
     return tables.compared_targets(turns)
 
 
-def _flat(contest, given):
-    """The floors and ours at nodes of several sizes."""
+def _flat(given):
+    """Compare the floors and graphite:// on nodes of several sizes."""
     plan = given.plan
-    turns = contest.run({
+    turns = _run({
         (str(size), name): cpu_stage.Load(
             size, _BATCH, math.ceil(plan.flat_samples / cycle.Node(
                 size, _BATCH).samples_per_cycle), 0)
-        for size in plan.sizes for name in tables.FLAT}, plan.flat_rounds)
-    print(report.heading("Nodes of all sizes"))
+        for size in plan.sizes for name in tables.FLAT}, plan.flat_rounds,
+        given.log)
+    print(report.heading("Nodes of several sizes"))
     print(report.paragraph(
         "Batches of %d, %d rounds of whole polling cycles, back to back." % (
             _BATCH, plan.flat_rounds)))
@@ -143,7 +133,7 @@ def _flat(contest, given):
     return tables.flat_targets(turns)
 
 
-def _footprint(_, given):
+def _footprint(given):
     series = footprint.measure(given.plan.footprint, given.log)
     print(report.heading("Memory"))
     print(footprint.table(*series))
@@ -155,17 +145,12 @@ _PARTS = {"batches": _batches, "flat": _flat, "footprint": _footprint}
 
 
 def _arguments():
-    parser = arguments.parser("cpu", __doc__)
-    arguments.add_short(parser)
-    parser.add_argument("--parts", default=list(_PARTS), metavar="NAME,...",
-                        type=arguments.names_of(_PARTS),
-                        help="of " + ", ".join(_PARTS))
-    parser.add_argument("--senders", default=_SENDERS, metavar="NAME,...",
-                        type=arguments.names_of(senders.SENDERS),
-                        help="beside the floor, of "
-                             + ", ".join(senders.SENDERS))
+    parser = arguments.parser("cpu", __doc__, "--log", "--short")
+    arguments.add_names(parser, "--parts", _PARTS, list(_PARTS))
+    arguments.add_names(parser, "--senders", senders.SENDERS, _SENDERS)
     given = parser.parse_args()
     given.plan = SHORT if given.short else FULL
+    # The tables compare each sender with the floor.
     given.senders = list(dict.fromkeys([senders.FLOOR, *given.senders]))
     return given
 
@@ -173,17 +158,14 @@ def _arguments():
 def main():
     given = _arguments()
     child.end_with_us()
-    begin = time.monotonic()
     print(report.about())
-    with tempfile.TemporaryDirectory() as directory:
-        contest = Contest(pathlib.Path(directory), given.log)
+    with report.timed("everything"):
         found = [target for name in given.parts
-                 for target in _PARTS[name](contest, given)]
+                 for target in _PARTS[name](given)]
     print(report.paragraph(tables.LEGEND))
     print(report.bullets(found))
     if given.short:
-        print("This was short: it shows that all works, and no figure holds.")
-    print("took %.0f s" % (time.monotonic() - begin), file=sys.stderr)
+        print("This was a short run; its figures mean nothing.")
 
 
 if __name__ == "__main__":

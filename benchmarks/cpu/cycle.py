@@ -11,10 +11,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What an agent with many instances hands over, one polling cycle at a time.
+"""The samples of an agent with many instances, by polling cycle.
 
-The instances are copies of the guests of a recording of a real agent, with
-identifiers of their own: the same meters, metadata and resource ids.
+The instances are copies of the guests that a real agent's recording has. A
+copy has the same meters and metadata, but its own identifiers.
 """
 
 import datetime
@@ -34,16 +34,16 @@ _RECORDING = process.ROOT / "tests" / "fixtures" / "polling-27.0.0.json"
 _IDENTIFIER = re.compile(
     r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32,}"
     r"|(?<=tap)[0-9a-f]{8}-[0-9a-f]{2}|(?<=instance-)[0-9a-f]{8}")
-# An instance has one to so many of these parts of a counter's growth.
+# An instance has 1 to 97 of 97 parts of the recorded growth.
 _SHARES = 97
-# No poll comes on the dot.
+# A real agent never polls exactly on time.
 _JITTERS_SECONDS = [number * 0.0013 for number in range(11)]
 
 
 class _Meter(typing.NamedTuple):
     """One notification of the recording.
 
-    :ivar growth: of a counter, a second
+    :ivar growth: of a counter, per second
     :ivar points: {number of the guest: its sample}
     """
 
@@ -56,7 +56,7 @@ class _Meter(typing.NamedTuple):
 
 
 def recorded() -> list:
-    """Return the messages of each recorded cycle, as a driver got them."""
+    """Return the driver's messages, a list for each recorded cycle."""
     return [[notification["message"] for notification in cycle]
             for cycle in json.loads(_RECORDING.read_text())["cycles"]]
 
@@ -64,8 +64,8 @@ def recorded() -> list:
 def _meter(samples, later, guests):
     """Return a :class:`_Meter`.
 
-    :param later: the samples of the next cycle
-    :param guests: ids, in the order of their numbers
+    :param later: the same samples in the next cycle
+    :param guests: ids; a guest's number is its index
     """
     first = samples[0]
     growth = 0
@@ -83,7 +83,7 @@ def _meter(samples, later, guests):
 
 
 def _guest(samples):
-    """Split the samples of a guest into what they share and what is special.
+    """Split the samples of a guest into common and special properties.
 
     :param samples: {name of the meter: sample}
     """
@@ -102,7 +102,7 @@ def _guest(samples):
 
 
 def _copied(text, copy):
-    """Return a text whose identifiers no other copy has."""
+    """Return the text with identifiers that are unique to the copy."""
     def identifier(match):
         digits = iter(hashlib.sha256(
             ("%d %s" % (copy, match[0])).encode("ascii")).hexdigest())
@@ -112,7 +112,7 @@ def _copied(text, copy):
 
 
 def _interned(pairs):
-    """Return a dict whose keys are, as in the agent, those of the code."""
+    """Return a dict with interned keys, as literals in the agent are."""
     return {sys.intern(key): value for key, value in pairs}
 
 
@@ -125,7 +125,7 @@ class Node:
     """The instances of one compute node.
 
     :param instances: how many
-    :param batch: how many samples a batch has at most
+    :param batch: maximum of samples in a batch
     """
 
     def __init__(self, instances: int, batch: int):
@@ -146,21 +146,21 @@ class Node:
 
     @property
     def samples_per_cycle(self) -> int:
-        """How many samples one cycle has."""
+        """The number of samples in one cycle."""
         return sum(number % self._guests in meter.points
                    for meter in self._meters
                    for number in range(len(self._instances)))
 
     def batches(self, cycle: int) -> typing.Iterator:
-        """Yield the batches of one cycle, each made when it is asked for.
+        """Yield the batches of one cycle; create each on demand.
 
         As with ``instance_discovery_method = libvirt_metadata``, each cycle
-        reads anew what is known of an instance. Its samples share that, but
-        each has metadata and a resource_id of its own.
+        reads the properties of an instance again. Its samples share these
+        values, but each sample has its own metadata and resource_id.
 
-        :param cycle: its number; clocks and counters go on with it
+        :param cycle: its number, which determines clocks and counters
         """
-        # A new text for each value, as from the domain's XML.
+        # New strings for all values, as after parsing the domain's XML.
         instances = [json.loads(text, object_pairs_hook=_interned)
                      for text in self._instances]
         for meter in self._meters:
@@ -189,7 +189,7 @@ class Node:
                 timestamp=timestamp, resource_metadata=metadata,
                 source="openstack",
                 id="%08x-e64a-11f1-9c4e-02fc00000001" % number)
-            # As the driver does it.
+            # Our driver sets this attribute.
             one.monotonic_time = (
                 point["monotonic_time"] + INTERVAL_SECONDS * cycle
                 + _JITTERS_SECONDS[(7 * cycle + number)

@@ -11,7 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""A receiver that does little but count."""
+"""A receiver that only counts what it receives."""
 
 import threading
 
@@ -20,33 +20,41 @@ from benchmarks.common import receiver
 from lab import child
 
 
+class _Bytes:
+    """Returns the bytes as they are."""
+
+    def feed(self, data):
+        return data, b""
+
+
 class _Requests(protocols.Http):
-    """Answers requests, whatever is in them."""
+    """Returns the bytes, and replies to each request."""
+
+    def feed(self, data):
+        return data, super().feed(data)[1]
 
     def numbers(self, body):
         return []
 
 
 class Drain(receiver.Receiver):
-    """Counts what comes to one port of loopback.
+    """Counts the bytes and lines that reach one loopback port.
 
-    :param sender: of :data:`~benchmarks.common.senders.SENDERS`, that sends
-        to it
+    :param sender: of :data:`~benchmarks.common.senders.SENDERS`
     :param authority: a :class:`~lab.certificates.Authority`, for TLS
     """
 
     def __init__(self, sender, authority=None):
         super().__init__(
-            lambda: _Reader(self, sender.decoder),
-            authority.certificate("drain") if sender.is_encrypted else None,
-            is_datagram=sender.is_datagram, decrypts=False,
+            _Requests if sender.decoder is protocols.Http else _Bytes,
+            self._count, sender, authority, decrypts=False,
             receive_buffer=2 ** 20 if sender.is_datagram else 0)
         self._lock = threading.Lock()
         self._totals = child.shared_doubles(2)
 
     @property
     def bytes(self) -> int:
-        """How many bytes came; with TLS, as they are on the wire."""
+        """How many bytes arrived; with TLS, encrypted ones."""
         return int(self._totals[0])
 
     @property
@@ -54,18 +62,7 @@ class Drain(receiver.Receiver):
         """How many newlines were among them."""
         return int(self._totals[1])
 
-    def count(self, data: bytes) -> None:
+    def _count(self, data):
         with self._lock:
             self._totals[0] += len(data)
             self._totals[1] += data.count(b"\n")
-
-
-class _Reader:
-
-    def __init__(self, drain, decoder):
-        self._drain = drain
-        self._requests = _Requests() if decoder is protocols.Http else None
-
-    def feed(self, data):
-        self._drain.count(data)
-        return self._requests.feed(data)[1] if self._requests else b""

@@ -11,7 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What the publisher keeps of each counter, in bytes."""
+"""The memory that the publisher needs for each counter."""
 
 import dataclasses
 import gc
@@ -29,9 +29,9 @@ from benchmarks.cpu import drain
 from lab import child
 
 LEGEND = (
-    "Bytes: what tracemalloc finds in use after the counters were published "
-    "in two cycles and delivered, with texts that would be gone but for the "
-    "publisher, a counter, by the file that asked for it.")
+    "Bytes: memory in use, divided by the number of counters, after two "
+    "polling cycles were published and delivered, by the file that allocated "
+    "it (tracemalloc). Strings that only the publisher keeps alive count.")
 _CYCLES = 2
 _BATCH = 50
 _SHOWN_SHARE = 0.01
@@ -40,11 +40,11 @@ _MAX_BYTES = 400
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """How long it takes.
+    """The size of a measurement.
 
-    :ivar settle_seconds: until a publisher has nothing left to do; longer
-        than ``replay_seconds``
-    :ivar instances: whose counters are published
+    :ivar settle_seconds: until the publisher is idle, longer than
+        ``replay_seconds``
+    :ivar instances: number of instances whose counters are published
     """
 
     settle_seconds: float
@@ -56,10 +56,10 @@ SHORT = Plan(1, 60)
 
 
 def _series(port, plan):
-    """Runs in a fresh interpreter.
+    """Publish counters; runs in a new interpreter.
 
-    :returns: how many counters it published, and a dict of the bytes that
-        they still take by the file whose code asked for them
+    :returns: the number of counters, and {file: bytes that it allocated and
+        that are still in use}
     """
     publisher = senders.Publisher("graphite://127.0.0.1:%d" % port)
     node = cycle.Node(plan.instances, _BATCH)
@@ -79,15 +79,14 @@ def _series(port, plan):
 
 
 def _shown(path):
-    """A module's file, from its package on."""
+    """Return the last two parts of a path."""
     return "/".join(pathlib.Path(path).parts[-2:])
 
 
 def measure(plan: Plan, log_path: str) -> tuple:
-    """Measure in a fresh interpreter.
+    """Run :func:`_series` in a new interpreter, and return its result.
 
-    :param log_path: file for what it prints
-    :returns: what :func:`_series` returns
+    :param log_path: file for the output
     """
     with (drain.Drain(senders.SENDERS[senders.OURS]) as receiver,
           multiprocessing.get_context("spawn").Pool(
@@ -96,18 +95,18 @@ def measure(plan: Plan, log_path: str) -> tuple:
 
 
 def table(counters, by_file):
-    """What :func:`measure` returns, as text."""
+    """Format the result of :func:`measure`."""
     total = sum(by_file.values())
     shown = {"all": total, **{
         _shown(path): size for path, size in by_file.items()
         if size >= _SHOWN_SHARE * total}}
     return report.simple_table([
-        ("Bytes for each of %d counters" % counters, "Bytes"),
+        ("File (%d counters)" % counters, "Bytes"),
         *((name, "%.0f" % (size / counters))
           for name, size in shown.items())])
 
 
 def judged(counters, by_file):
-    """What the project promises of that."""
-    return [report.Target("bytes for each counter, all in",
+    """Return the target for the result of :func:`measure`."""
+    return [report.Target("bytes for each counter in total",
                           sum(by_file.values()) / counters, _MAX_BYTES)]

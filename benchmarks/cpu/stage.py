@@ -11,7 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""One sender in a process of its own, that publishes when it is its turn."""
+"""A sender in its own process, which publishes when it has its turn."""
 
 import dataclasses
 import itertools
@@ -28,20 +28,20 @@ from lab import usage
 
 _LOOK_SECONDS = 0.025
 _MAX_LOOKS = 4000
-# Of connecting, filling caches and the first rates.
+# For the connection, the caches and the first rates.
 _WARM_UP_CYCLES = 2
 
 
 @dataclasses.dataclass(frozen=True)
 class Load:
-    """What each turn of a sender is.
+    """What a sender publishes in each turn.
 
     :ivar instances: of the node
-    :ivar batch: samples in a batch
+    :ivar batch: maximum of samples in a batch
     :ivar cycles: polling cycles in a turn
-    :ivar rate: batches a second; 0 is back to back
-    :ivar max_cpu: seconds of the calling thread, with the making of the
-        batches, after which a turn or the warm-up ends early
+    :ivar rate: batches per second; 0 means back to back
+    :ivar max_cpu: CPU seconds of the publishing thread, which also creates
+        the batches, until a turn or the warm-up ends early
     """
 
     instances: int
@@ -53,17 +53,16 @@ class Load:
 
 @dataclasses.dataclass(frozen=True)
 class Turn:
-    """What one turn took.
+    """The result of one turn.
 
-    :ivar cpu: seconds of all threads of the process, without what its main
-        thread did between the calls of the sender
-    :ivar caller_cpu: seconds of the thread that calls the sender, within
-        the calls
-    :ivar held: seconds of each call
+    :ivar cpu: CPU seconds of all threads, except for the main thread between
+        its calls of the sender
+    :ivar caller_cpu: CPU seconds of the main thread within these calls
+    :ivar held: duration of each call in seconds
     :ivar wire_bytes: bytes that the receiver counted
     :ivar lines: newlines among them
-    :ivar late_bytes: bytes that came after the turn before; there should be
-        none but what senders report of themselves
+    :ivar late_bytes: bytes that arrived after the end of the last turn;
+        only series about the sender itself should
     """
 
     samples: int
@@ -77,13 +76,13 @@ class Turn:
 
 
 class Stage(child.Child):
-    """A sender, its load and its receiver, from entering to leaving it.
+    """A context manager: a sender, its load and its receiver.
 
     :param sender: of :data:`~benchmarks.common.senders.SENDERS`
     :param load: a :class:`Load`
     :param authority: a :class:`~lab.certificates.Authority`
-    :param directory: for what the sender keeps on disk
-    :param log_path: file for what its process prints
+    :param directory: for the sender's files
+    :param log_path: file for the output of its process
     """
 
     def __init__(self, sender, load, authority, directory, log_path):
@@ -98,7 +97,7 @@ class Stage(child.Child):
     def start(self):
         self._drain.start()
         super().start()
-        # So that the death of the process ends what waits for its answer.
+        # Otherwise recv() would wait for ever if the process died.
         self._theirs.close()
 
     def kill(self):
@@ -106,11 +105,11 @@ class Stage(child.Child):
         self._drain.kill()
 
     def warm_up(self) -> None:
-        """Publish what is not measured."""
+        """Publish some cycles that do not count."""
         self._order(_WARM_UP_CYCLES, 0)
 
     def take_turn(self) -> Turn:
-        """Publish; return once all is out."""
+        """Publish; return when everything is sent."""
         return self._order(self._load.cycles, self._load.rate)
 
     def _order(self, *order):
@@ -119,10 +118,12 @@ class Stage(child.Child):
             turn = self._orders.recv()
         except (EOFError, OSError):
             raise child.ChildError(
-                "%s ended; --log has why" % self._sender.title) from None
+                "%s ended; its --log file tells why" % self._sender.title
+            ) from None
         if not turn.wire_bytes:
             raise child.ChildError(
-                "%s sent nothing; --log may have why" % self._sender.title)
+                "%s sent nothing; its --log file may tell why"
+                % self._sender.title)
         return turn
 
     def _run(self, ready):
@@ -151,7 +152,7 @@ class Stage(child.Child):
                     usage.rss_mb([os.getpid()]))
 
     def _publish(self, batches, rate):
-        """Publish all; each batch is made just before, as the agent does."""
+        """Create each batch and publish it, like the agent."""
         samples, caller_cpu, held = 0, 0.0, []
         begin, begin_cpu = time.perf_counter(), time.thread_time()
         while True:
@@ -169,7 +170,7 @@ class Stage(child.Child):
             held.append(time.perf_counter() - before)
 
     def _settle(self):
-        """Sleep until nothing more comes to the receiver."""
+        """Sleep until the receiver gets no more data."""
         looks = round(self._sender.settle_seconds / _LOOK_SECONDS)
         quiet, seen = 0, self._drain.bytes
         for _ in range(_MAX_LOOKS):
@@ -181,16 +182,13 @@ class Stage(child.Child):
 
 
 def micros(turns: list, field: str) -> float:
-    """Return the median of a field of seconds, in microseconds a sample."""
+    """Return a field's median over turns, in microseconds per sample."""
     return statistics.median(
         1e6 * getattr(turn, field) / turn.samples for turn in turns)
 
 
 def ratios(turns: list, others: list, field: str) -> list:
-    """Return how many times more a sample took than with others.
-
-    :returns: a number for each round
-    """
+    """Return, for each round, the ratio of a field per sample."""
     return [getattr(turn, field) / turn.samples
             / (getattr(other, field) / other.samples)
             for turn, other in zip(turns, others, strict=True)]

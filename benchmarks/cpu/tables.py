@@ -11,7 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What the turns of senders come to: tables, and targets met or missed."""
+"""Tables and targets of the senders' turns."""
 
 import statistics
 
@@ -21,23 +21,20 @@ from benchmarks.common import senders
 from benchmarks.cpu import stage
 
 LEGEND = (
-    "CPU: user and system time of all threads of the process that publishes, "
-    "in microseconds a sample, from before the first batch until all bytes "
-    "are out; what the benchmark itself does in between is not in it. "
-    "x floor: how many times that of the floor, as the median of the rounds; "
-    "Rounds: the least and the most. Caller: the part of it in the thread "
-    "that publishes. Bytes and Lines: what the receiver counted, a sample. "
-    "p50, p99, Max: how long a batch held its caller, in milliseconds. RSS: "
-    "resident memory of the process, in MiB, with the benchmark's own. "
-    "Floor: one loop that formats a line of each sample, with nothing "
-    "checked, no rates and no queue; a join; a sendall. Floor with rates: "
-    "the same with names that it keeps in one dictionary and the last sample "
-    "of each counter in another. Clients of Graphite "
-    "that know no samples are charged for the same loop, which makes paths, "
-    "values and seconds for them; the bridge for what sets its gauges. "
-    "Publishers have the defaults of their options, with which Ceilometer's "
-    "tcp:// and udp:// sign samples; unsigned is with an empty "
-    "telemetry_secret.")
+    "CPU: user and system time of all threads of the publishing process, in "
+    "microseconds per sample, from the first batch until all bytes are sent, "
+    "without the benchmark's own work. x floor: the ratio to the floor, "
+    "median of the rounds. Rounds: its minimum and maximum. Caller: the CPU "
+    "time of the publishing thread. Bytes, Lines: received per sample. p50, "
+    "p99, Max: how long publishing a batch blocked the caller, in "
+    "milliseconds. RSS: resident memory of the process in MiB, including the "
+    "benchmark. Floor: one loop that formats a line for each sample, without "
+    "checks, rates or a queue, then a join and a sendall. Floor with rates: "
+    "the same with a dictionary of names and one of the last counter values. "
+    "The CPU of Graphite clients includes the same loop, which makes paths, "
+    "values and seconds; that of the bridge includes setting its gauges. "
+    "Publishers have default options, with which Ceilometer's tcp:// and "
+    "udp:// sign samples; unsigned means an empty telemetry_secret.")
 FLAT = senders.FLOOR, senders.RATES_FLOOR, senders.OURS
 _CPU_HEADER = ("Sender", "CPU", "x floor", "Rounds", "Caller", "x floor",
                "Bytes", "Lines")
@@ -78,9 +75,9 @@ def _wait_row(name, turns):
 
 
 def compared(results):
-    """The tables of one comparison.
+    """Return the tables of one comparison.
 
-    :param results: turns by the names of senders, the floor's among them
+    :param results: {name of a sender: turns}, including the floor
     """
     floor = results[senders.FLOOR]
     return report.simple_table([_CPU_HEADER, *(
@@ -90,9 +87,9 @@ def compared(results):
 
 
 def compared_targets(results):
-    """What issue and documentation promise of one comparison.
+    """Return the targets of one comparison.
 
-    :param results: as for :func:`compared`, of batches of 50
+    :param results: as for :func:`compared`, with batches of 50
     """
     def target(what, limit, name, other=senders.FLOOR, field="cpu",
                is_least=False):
@@ -102,18 +99,18 @@ def compared_targets(results):
                 is_least)
 
     return [
-        *target("CPU of tcp with rates, times the floor with rates", 2.5,
+        *target("CPU of tcp with rates / floor with rates", 2.5,
                 "tcp", senders.RATES_FLOOR),
-        *target("CPU of Ceilometer's tcp://, times ours", 8,
+        *target("CPU of Ceilometer's tcp:// / graphite://", 8,
                 "ceilometer-tcp", "tcp", is_least=True),
-        *target("CPU of udp, times the floor", 4, "udp"),
-        *target("CPU of naming=tags, times paths", 1.3, "tags", "tcp")]
+        *target("CPU of udp / floor", 4, "udp"),
+        *target("CPU of naming=tags / naming=path", 1.3, "tags", "tcp")]
 
 
 def flat(results):
-    """The table of one sender at nodes of all sizes.
+    """Return the table of nodes of several sizes.
 
-    :param results: turns by (instances, sender)
+    :param results: {(instances, name of a sender): turns}
     """
     rows, first = [_FLAT_HEADER], None
     for instances in dict.fromkeys(instances for instances, _ in results):
@@ -126,12 +123,12 @@ def flat(results):
 
 
 def flat_targets(results):
-    """How far sizes of nodes are apart.
+    """Return the target for the difference between node sizes.
 
     :param results: as for :func:`flat`
     """
     ours = [turns for (_, name), turns in results.items()
             if name == senders.OURS]
     times = [_times(turns, ours[0]) for turns in ours]
-    return [report.Target("CPU a sample, the most of all sizes of nodes times "
-                          "the least", max(times) / min(times), 1.15)]
+    return [report.Target("CPU per sample, maximum / minimum over node sizes",
+                          max(times) / min(times), 1.15)]

@@ -11,17 +11,17 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What is kept of the promises about delivery, and what others lose.
+"""Lines that senders lose in faults, and the tests of delivery promises.
 
-Run it from the checkout: ``python -m benchmarks.faults``. The part senders
-prints a table for doc/source/reliability.rst, the part promises prints
-doc/source/tables/promises.inc anew. It fails if a promise is not kept.
+Run it in the checkout: ``python -m benchmarks.faults``. The part senders
+prints a table for doc/source/reliability.rst. The part promises prints
+doc/source/tables/promises.inc with new results. The exit status is 1 if the
+test of a promise fails.
 """
 
 import pathlib
 import sys
 import tempfile
-import time
 
 from benchmarks.common import arguments
 from benchmarks.common import report
@@ -32,29 +32,29 @@ from benchmarks.faults import trial
 from lab import certificates
 from lab import child
 
-# The volumes of what they send are sequence numbers.
+# Those whose receivers see volumes, which are sequence numbers.
 _SENDERS = ("nothing", "tcp", "tls", "pickle", "spool", "udp",
             "ceilometer-tcp", "ceilometer-udp", "ceilometer-http", "graphyte",
             "graphitesend", "socket", "connect")
 _OURS = ("tcp", "tls", "pickle", "spool")
 _MAX_CPU_MS = 1
-# Lines a second.
+# Lines per second.
 _RATE = 5000
-# What --short does of each part.
+# For --short.
 _SHORT_PROMISES = 3
 _SHORT_FAULTS = ("kill", "refuse", "reset")
 _LEGEND = (
-    "Lines that were published and that the receiver's application did not "
-    "read / the longest that the caller was held by a batch of 50, in "
-    "milliseconds. In brackets: for each line that was read, how often it was "
-    "read again, where that is more than 0.005.")
+    "Published lines that the receiver's application did not read / the "
+    "longest time that publishing a batch of 50 blocked the caller, in "
+    "milliseconds. In brackets: repetitions per line that was read, if more "
+    "than 0.005.")
 
 
 def _longest(result):
-    """The longest that the caller waited, in milliseconds."""
-    longest = report.quantile_ms(result.held, 1)
+    """Return the longest time that the caller waited, in milliseconds."""
     if result.is_stuck:
         return ">%d" % (1000 * result.stuck)
+    longest = report.quantile_ms(result.held, 1)
     return ("%.2f" if longest < 100 else "%.0f") % longest
 
 
@@ -68,13 +68,6 @@ def _cell(sender, result):
         " (%.2f)" % again if again > 0.005 else "")
 
 
-def _tell(fault_name, sender, result, seconds):
-    print(fault_name, sender.title, _cell(sender, result),
-          "%d published" % result.published, "p99 of CPU %.2f ms" % (
-              report.quantile_ms(result.cpu, 0.99)), result.note,
-          "took %.0f s" % seconds, sep=" | ", file=sys.stderr, flush=True)
-
-
 def _run_all(given, times):
     results = {}
     with tempfile.TemporaryDirectory() as directory:
@@ -86,29 +79,32 @@ def _run_all(given, times):
                 sender = senders.SENDERS[name]
                 if fault.needs_connection and sender.is_datagram:
                     continue
-                begin = time.monotonic()
-                result = of_fault[name] = trial.Trial(
-                    sender, fault, times, _RATE, authority,
-                    given.log).run()
-                _tell(fault_name, sender, result, time.monotonic() - begin)
+                with report.timed("%s, %s" % (fault_name, sender.title)):
+                    result = of_fault[name] = trial.Trial(
+                        sender, fault, times, _RATE, authority,
+                        given.log).run()
+                report.progress(
+                    _cell(sender, result), "%d published" % result.published,
+                    "p99 of CPU %.2f ms" % (
+                        report.quantile_ms(result.cpu, 0.99)), result.note)
     return results
 
 
 def _targets(results):
-    """Yield what is promised of our caller's CPU, in the worst fault."""
+    """Yield targets for the caller's CPU in the worst fault."""
     for name in _OURS:
         worst = [report.quantile_ms(of_fault[name].cpu, 0.99)
                  for of_fault in results.values() if name in of_fault]
         if worst:
-            yield report.Target("ms of CPU for a batch, p99, %s" % (
+            yield report.Target("ms of CPU per batch, p99, %s" % (
                 senders.SENDERS[name].title), max(worst), _MAX_CPU_MS)
 
 
 def _compare(given):
-    """Run every sender into every fault."""
+    """Run each sender with each fault."""
     times = scenarios.SHORT if given.short else scenarios.FULL
     results = _run_all(given, times)
-    print(report.list_table("Lines lost / longest wait of the caller in ms", [
+    print(report.list_table("Lines lost / longest call in ms", [
         ("Sender", *(scenarios.FAULTS[name].title.format(times=times)
                      for name in results)),
         *((senders.SENDERS[name].title,
@@ -124,28 +120,20 @@ def _keep(given):
     tests, outcomes = promises.tests(), []
     for promise in promises.read()[:_SHORT_PROMISES if given.short else None]:
         outcomes.append(promises.run(promise, tests[promise.test]))
-        print(*outcomes[-1].row(), outcomes[-1].output, sep=" | ",
-              file=sys.stderr, flush=True)
+        report.progress(*outcomes[-1].row(), outcomes[-1].output)
     print(promises.table(outcomes))
     return all(outcome.is_kept for outcome in outcomes)
 
 
-# What a test leaves behind is not in the processes of the senders.
+# The senders run first: a fork copies whatever a test leaves behind.
 _PARTS = {"senders": _compare, "promises": _keep}
 
 
 def _arguments():
-    parser = arguments.parser("faults", __doc__)
-    arguments.add_short(parser)
-    parser.add_argument("--parts", default=list(_PARTS), metavar="NAME,...",
-                        type=arguments.names_of(_PARTS),
-                        help="of " + ", ".join(_PARTS))
-    parser.add_argument("--senders", default=_SENDERS, metavar="NAME,...",
-                        type=arguments.names_of(_SENDERS),
-                        help="of " + ", ".join(_SENDERS))
-    parser.add_argument("--faults", type=arguments.names_of(scenarios.FAULTS),
-                        metavar="NAME,...",
-                        help="of " + ", ".join(scenarios.FAULTS))
+    parser = arguments.parser("faults", __doc__, "--log", "--short")
+    arguments.add_names(parser, "--parts", _PARTS, list(_PARTS))
+    arguments.add_names(parser, "--senders", _SENDERS, _SENDERS)
+    arguments.add_names(parser, "--faults", scenarios.FAULTS, None)
     given = parser.parse_args()
     given.parts = [name for name in _PARTS if name in given.parts]
     given.faults = given.faults or (
@@ -157,7 +145,7 @@ def main():
     given = _arguments()
     child.end_with_us()
     print(report.about(
-        "%d lines a second in batches of 50." % _RATE))
+        "%d lines per second in batches of 50." % _RATE))
     kept = [_PARTS[name](given) for name in given.parts]
     sys.exit(not all(kept))
 

@@ -11,9 +11,9 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Published and read lines, in memory that survives SIGKILL.
+"""Published and read lines, in shared memory that survives SIGKILL.
 
-Both are made before the processes that write them are forked.
+Create both classes before the fork of the processes that write to them.
 """
 
 import threading
@@ -23,9 +23,9 @@ from lab import child
 
 
 class Ledger:
-    """Which sequence numbers the application of a receiver has read.
+    """The sequence numbers that a receiver's application has read.
 
-    It has a byte for each, so it does not grow with what is read again.
+    It needs one byte per number, however often a number is read.
 
     :param size: how many numbers there are
     """
@@ -36,9 +36,9 @@ class Ledger:
         self._lock = threading.Lock()
 
     def mark(self, numbers: list) -> None:
-        """Note that numbers were read; those out of range are not ours."""
+        """Record that numbers were read; ignore those out of range."""
         with self._lock:
-            # First, because SIGKILL may come in between.
+            # First, because SIGKILL may interrupt the loop.
             self._total[0] += len(numbers)
             for number in numbers:
                 if 0 <= number < len(self._marks):
@@ -46,7 +46,7 @@ class Ledger:
 
     @property
     def total(self) -> int:
-        """How many were read; a number counts each time."""
+        """How many numbers were read, including repetitions."""
         return int(self._total[0])
 
     def read(self, end: int) -> int:
@@ -55,53 +55,53 @@ class Ledger:
 
 
 class Record:
-    """When each batch was published, and how long that took.
+    """Start and duration of each call that published a batch.
 
-    One thread of one process writes it.
+    Only one thread of one process writes to it.
 
-    :param size: how many batches there are at most
+    :param size: maximum number of batches
     """
 
     def __init__(self, size):
-        # Batches that were begun, and whether all are published.
+        # The number of batches begun, and whether all are published.
         self._state = child.shared_doubles(2)
-        # Of each batch: when it was begun, what its call took, and CPU. All
-        # pages are there from the start, so this does not look like the
-        # sender's growth.
+        # For each batch: its start, its duration, and its CPU time. All
+        # pages exist from the start, so they do not count as growth of the
+        # sender's memory.
         self._begun, self._took, self._cpu = (
             child.shared_doubles(size) for _ in range(3))
 
     @property
     def begun(self) -> int:
-        """How many batches were published, or are being."""
+        """How many batches were published or are being published."""
         return int(self._state[0])
 
     @property
     def is_done(self) -> bool:
-        """Whether the load has published all that it was to publish."""
+        """Whether the load has published everything."""
         return bool(self._state[1])
 
     def set_done(self, value: bool) -> None:
         self._state[1] = value
 
     def begin(self, number: int) -> None:
-        """Note that a batch is published from now on."""
+        """Record that the call for a batch begins."""
         self._took[number] = -1.0
         self._cpu[number] = -time.thread_time()
         self._begun[number] = time.monotonic()
         self._state[0] = number + 1
 
     def end(self, number: int) -> None:
-        """Note that the call has returned."""
+        """Record that the call has returned."""
         self._took[number] = time.monotonic() - self._begun[number]
         self._cpu[number] += time.thread_time()
 
     def begun_at(self, number: int) -> float:
-        """Return the monotonic seconds of :meth:`begin` of a batch."""
+        """Return the monotonic time of :meth:`begin` for a batch."""
         return self._begun[number]
 
     def held(self) -> tuple[list, list]:
-        """Return what calls that returned took, sorted: seconds, and CPU."""
+        """Return sorted durations and CPU seconds of calls that returned."""
         ended = [number for number in range(self.begun)
                  if self._took[number] >= 0]
         return tuple(sorted(of[number] for number in ended)

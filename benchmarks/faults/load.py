@@ -11,10 +11,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Publishes at a steady rate, from a process of its own.
+"""Publishes at a steady rate, in its own process.
 
-It ends as an agent does: at SIGTERM it finishes the call that it is in, and
-then calls ``os._exit``.
+It ends like an agent: at SIGTERM it finishes the current call, and then calls
+``os._exit``.
 """
 
 import os
@@ -29,13 +29,13 @@ _LOOK_SECONDS = 0.02
 
 
 class Load(child.Child):
-    """Drives one sender. ``start(batches)`` publishes so many batches.
+    """Publishes batches with one sender.
 
-    :param make: makes the sender, in the process that publishes
-    :param record: a :class:`~benchmarks.faults.account.Record`; a load that
-        is started again goes on where the record ends
-    :param rate: lines a second
-    :param log_path: file for what the process prints
+    :param make: creates the sender, in the process that publishes
+    :param record: a :class:`~benchmarks.faults.account.Record`; a restarted
+        load continues where the record ends
+    :param rate: lines per second
+    :param log_path: file for the output of the process
     """
 
     def __init__(self, make: typing.Callable, record, rate: int,
@@ -46,22 +46,24 @@ class Load(child.Child):
         self._batch_seconds = workload.BATCH / rate
 
     def start(self, batches: int) -> None:
-        """Begin to publish; return once the sender is made."""
+        """Begin to publish; return when the sender exists.
+
+        :param batches: how many to publish
+        """
         self._record.set_done(False)
         super().start(batches)
 
     def wait(self, seconds: float) -> bool:
-        """Wait until all is published; return whether it is, in that time."""
+        """Wait some seconds at most; return whether all is published."""
         until = time.monotonic() + seconds
         while not self._record.is_done and time.monotonic() < until:
             time.sleep(_LOOK_SECONDS)
         return self._record.is_done
 
     def end(self, number: int, seconds: float) -> float | None:
-        """End the process by a signal, or by SIGKILL if it stays.
+        """End the process by a signal, or by SIGKILL after some seconds.
 
-        :param seconds: for which it may stay
-        :returns: the seconds that it took; None if it stayed
+        :returns: seconds until the process ended, None if it needed SIGKILL
         """
         begin = time.monotonic()
         os.kill(self.pid, number)
@@ -73,7 +75,7 @@ class Load(child.Child):
 
     def _run(self, ready, batches):
         ending = []
-        # Before the sender is made, as agents do it.
+        # Agents do this before they create publishers, too.
         signal.signal(signal.SIGTERM, lambda *_: ending.append(True))
         sender = self._make()
         ready()
@@ -95,7 +97,7 @@ class Load(child.Child):
                 return
             self._record.begin(number)
             sender.publish(batch)
-            # A call that a signal meets waits for its handler, as it should.
+            # A call during SIGTERM may wait until the lines are sent.
             if not ending:
                 self._record.end(number)
         self._record.set_done(True)

@@ -11,10 +11,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The table of what is promised about delivery, and the tests that show it.
+"""The table of delivery promises, and the tests that check them.
 
-The table is part of the documentation. Its tests run as they are in the
-suite, and the last columns of the table are what came of them.
+The table is part of the documentation. Its tests belong to the test suite,
+and the last columns of the table are their results.
 """
 
 import ast
@@ -33,8 +33,8 @@ PASSED = "passed"
 class Promise(typing.NamedTuple):
     """One row of the table.
 
-    :ivar text: what is promised
-    :ivar test: the class and the name of its test
+    :ivar text: the promise
+    :ivar test: class and name of its test
     """
 
     text: str
@@ -42,12 +42,12 @@ class Promise(typing.NamedTuple):
 
 
 class Outcome(typing.NamedTuple):
-    """What came of the test of a promise.
+    """The result of the test of a promise.
 
-    :ivar word: that it passed, or what else
-    :ivar account: (sent, arrived, read) lines, or None where the test does
-        not compare any
-    :ivar output: of what failed
+    :ivar word: passed, failed or skipped
+    :ivar account: numbers of lines (sent, arrived, read), or None if the
+        test does not count lines
+    :ivar output: why the test did not pass
     """
 
     promise: Promise
@@ -68,14 +68,14 @@ class Outcome(typing.NamedTuple):
 
 
 def read() -> list[Promise]:
-    """Return the promises of the documentation."""
+    """Return the promises in the documentation."""
     rows = TABLE.read_text().split("\n   * - ")[2:]
     cells = (row.split("\n     -") for row in rows)
     return [Promise(text, test.strip(" `")) for text, test, *_ in cells]
 
 
 def tests() -> dict:
-    """Return {class and name of a test: its dotted name} of all tests."""
+    """Return {"class.name" of a test: its dotted name} for all tests."""
     found = {}
     for path in (process.ROOT / "tests").rglob("test_*.py"):
         module = ".".join(
@@ -89,7 +89,7 @@ def tests() -> dict:
 
 
 class _Result(unittest.TestResult):
-    """Keeps the account of the test, and why it did not pass."""
+    """Keeps the test's account, and why it did not pass."""
 
     account = None
 
@@ -121,6 +121,6 @@ def run(promise: Promise, test: str) -> Outcome:
 
 
 def table(outcomes: list[Outcome]) -> str:
-    """Return the table anew."""
+    """Return the table with new results."""
     return report.list_table(
         "", [_HEADER, *(outcome.row() for outcome in outcomes)])

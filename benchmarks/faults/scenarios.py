@@ -11,14 +11,15 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What happens to the receiver, or to the sender, while lines are published.
+"""Faults of the receiver or the sender while lines are published.
 
-A scenario is a function of a :class:`~benchmarks.faults.trial.Trial`. It
-starts the load, and returns when the fault is over. What it has to say beside
-the numbers goes into the trial's ``note``.
+A scenario is a function that takes a :class:`~benchmarks.faults.trial.Trial`.
+It starts the load, and returns when the fault is over. It may write remarks
+to the trial's ``note``.
 """
 
 import dataclasses
+import functools
 import math
 import signal
 import time
@@ -29,10 +30,10 @@ _BACK_SECONDS = 0.05
 
 @dataclasses.dataclass(frozen=True)
 class Times:
-    """How long things last, in seconds, and how often they happen.
+    """Durations in seconds, and the number of repetitions.
 
-    :ivar quiet: nobody waits for a sender that sent nothing for so long
-    :ivar most: the most that any load, or what comes after it, lasts
+    :ivar quiet: maximum wait for a sender that sends nothing
+    :ivar most: maximum duration of a load, and of the wait after it
     """
 
     repeats: int = 20
@@ -55,39 +56,36 @@ SHORT = Times(repeats=2, between=0.3, load=0.8, refused=0.4, never=0.8,
 
 
 def restart(trial):
-    """Kill the receiver, and start it again a moment later."""
+    """Kill the receiver, and start it again after a moment."""
     trial.receiver.kill()
     time.sleep(_BACK_SECONDS)
     trial.receiver.start()
 
 
-def killed(trial):
-    """SIGKILL to the receiver, again and again."""
+def _repeat(act, trial):
+    """Call a function several times during the load."""
     trial.receiver.start()
     trial.load_for(trial.times.load)
     for _ in range(trial.times.repeats):
         time.sleep(trial.times.between)
-        restart(trial)
+        act(trial)
+
+
+def _reset(trial):
+    """Reset all connections."""
+    time.sleep(_BACK_SECONDS)
+    trial.receiver.orders.reset_present()
 
 
 def refused(trial):
-    """Nobody listens at first."""
+    """Start the receiver some seconds after the sender."""
     trial.load_for(trial.times.refused + trial.times.before)
     time.sleep(trial.times.refused)
     trial.receiver.start()
 
 
-def reset(trial):
-    """RST on each connection, again and again."""
-    trial.receiver.start()
-    trial.load_for(trial.times.load)
-    for _ in range(trial.times.repeats):
-        time.sleep(trial.times.between + _BACK_SECONDS)
-        trial.receiver.orders.reset_present()
-
-
 def never_reads(trial):
-    """The receiver accepts and reads nothing; then another replaces it."""
+    """Let the receiver accept but not read, and then replace it."""
     trial.receiver.start()
     trial.load_for(2 * trial.times.before + trial.times.never)
     time.sleep(trial.times.before)
@@ -97,7 +95,7 @@ def never_reads(trial):
 
 
 def reads_slowly(trial):
-    """The receiver reads one byte a second, then all."""
+    """Let the receiver read one byte per second, and then everything."""
     trial.receiver.start()
     trial.load_for(2 * trial.times.before + trial.times.slow)
     time.sleep(trial.times.before)
@@ -116,9 +114,9 @@ def _make_backlog(trial):
 
 
 def terminated(trial, is_back=True):
-    """SIGTERM to the sender, while lines wait for a receiver.
+    """Send SIGTERM to the sender while it has a backlog.
 
-    :param is_back: whether the receiver comes back just before
+    :param is_back: whether the receiver returns just before
     """
     _make_backlog(trial)
     if is_back:
@@ -132,13 +130,8 @@ def terminated(trial, is_back=True):
     trial.load_for(trial.times.after)
 
 
-def terminated_alone(trial):
-    """SIGTERM to the sender, while the receiver is away."""
-    terminated(trial, is_back=False)
-
-
 def killed_sender(trial):
-    """SIGKILL to the sender, while the receiver is away."""
+    """Kill the sender while the receiver is away."""
     _make_backlog(trial)
     trial.load.kill()
     trial.receiver.start()
@@ -158,15 +151,16 @@ class Fault:
 
 
 FAULTS = {
-    "kill": Fault("Receiver killed {times.repeats} times", killed),
+    "kill": Fault("Receiver killed {times.repeats} times",
+                  functools.partial(_repeat, restart)),
     "refuse": Fault("Refused for {times.refused:g} s at start", refused),
-    "reset": Fault("Connection reset {times.repeats} times", reset,
-                   needs_connection=True),
+    "reset": Fault("Connection reset {times.repeats} times",
+                   functools.partial(_repeat, _reset), needs_connection=True),
     "black-hole": Fault("Black hole for {times.never:g} s", never_reads),
-    "slow": Fault("One byte a second for {times.slow:g} s", reads_slowly),
+    "slow": Fault("One byte per second for {times.slow:g} s", reads_slowly),
     "term": Fault("SIGTERM with a backlog, receiver just back", terminated),
     "term-away": Fault("SIGTERM with a backlog, receiver away",
-                       terminated_alone),
+                       functools.partial(terminated, is_back=False)),
     "kill-sender": Fault("SIGKILL of the sender, receiver away",
                          killed_sender),
 }

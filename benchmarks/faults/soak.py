@@ -11,11 +11,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Minutes of load with a fault every few seconds: memory, and lines lost.
+"""Minutes of load with many faults: memory growth and lost lines.
 
-Run it from the checkout: ``python -m benchmarks.faults.soak``. It fails if a
-line was lost, or if the process that publishes ended with 10 MB more of
-resident memory than it had after its warm-up.
+Run it in the checkout: ``python -m benchmarks.faults.soak``. The exit status
+is 1 if a line is lost, or if the resident memory of the publishing process
+grows by more than 10 MB after the warm-up.
 """
 
 import dataclasses
@@ -36,7 +36,7 @@ from lab import usage
 
 _MAX_GROWTH_MB = 10
 _SETTLE_SECONDS = 120
-# Lines a second.
+# Lines per second.
 _RATE = 5000
 _WARM_UP = 30
 _EVERY_SECONDS = 20
@@ -44,11 +44,11 @@ _FAULT_SECONDS = 5
 
 
 class Soak:
-    """A scenario: faults of several kinds in turn, until the load ends.
+    """A scenario: different faults in turn until the load ends.
 
-    :param seconds: of the load
-    :ivar faults: how many there were
-    :ivar rss_mb: resident memory of the process that publishes, each second
+    :param seconds: duration of the load
+    :ivar faults: number of faults so far
+    :ivar rss_mb: resident memory of the publishing process, per second
     :ivar warm_rss_mb: the same after the warm-up
     """
 
@@ -90,7 +90,7 @@ class Soak:
         trial.receiver.start()
 
     def _sleep(self, trial, seconds):
-        """Sleep while the load lasts, and look at memory each second."""
+        """Sleep at most until the load ends; measure memory each second."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             if trial.record.is_done:
@@ -103,10 +103,10 @@ def _describe(sender, soak, result):
     rss = soak.rss_mb
     return report.paragraph(
         "%s, %d faults: %d lines published, %d lost, %d read again. Resident "
-        "memory %.1f MB at the start, %.1f after the warm-up, %.1f at most, "
-        "%.1f at the end. The caller was held %.2f ms at p50, %.2f at p99, "
-        "%.1f at most; without the time that the kernel gave to others %.2f "
-        "at p99, %.1f at most. Resident memory by the minute, in MB: %s." % (
+        "memory: %.1f MB at the start, %.1f after the warm-up, %.1f maximum, "
+        "%.1f at the end. A call took %.2f ms at p50, %.2f at p99, %.1f "
+        "maximum; its CPU time was %.2f at p99, %.1f maximum. Resident memory "
+        "at each minute, in MB: %s." % (
             sender.title, soak.faults, result.published, result.lost,
             result.repeated, rss[0], soak.warm_rss_mb, max(rss), rss[-1],
             *(report.quantile_ms(result.held, share)
@@ -117,9 +117,10 @@ def _describe(sender, soak, result):
 
 
 def main():
-    parser = arguments.parser("faults.soak", __doc__)
-    parser.add_argument("--seconds", type=arguments.at_least(2 * _WARM_UP),
-                        default=600)
+    parser = arguments.parser("faults.soak", __doc__, "--log")
+    parser.add_argument("--seconds", type=int, default=600,
+                        help="duration of the load, at least %d" % (
+                            2 * _WARM_UP))
     given = parser.parse_args()
     child.end_with_us()
     sender = senders.SENDERS[senders.OURS]
@@ -133,7 +134,7 @@ def main():
     print(report.about())
     print(_describe(sender, soak, result))
     found = (report.Target("lines lost", result.lost, 0), report.Target(
-        "MB more than after the warm-up", soak.rss_mb[-1] - soak.warm_rss_mb,
+        "growth in MB after the warm-up", soak.rss_mb[-1] - soak.warm_rss_mb,
         _MAX_GROWTH_MB))
     print(report.bullets(found))
     sys.exit(not all(target.is_met for target in found))

@@ -11,7 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""One sender, one fault: makes what they need, and reads the account."""
+"""One run of a sender with a fault."""
 
 import contextlib
 import dataclasses
@@ -29,12 +29,13 @@ _LOOK_SECONDS = 0.1
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What came of one trial.
+    """The result of a trial.
 
-    :ivar held: seconds that the caller waited for each batch, sorted
-    :ivar cpu: seconds of CPU of the caller for each batch, sorted
-    :ivar stuck: for how long the caller had waited for its last batch when
-        it was given up, or None
+    :ivar repeated: lines that were read again
+    :ivar held: sorted durations of the calls, in seconds
+    :ivar cpu: sorted CPU times of the calls, in seconds
+    :ivar stuck: seconds since the start of a call that did not return until
+        the trial ended, or None
     """
 
     published: int
@@ -47,7 +48,7 @@ class Result:
 
     @property
     def is_stuck(self) -> bool:
-        """Whether the caller waited longer than for any other batch."""
+        """Whether the longest call did not return."""
         return self.stuck is not None and (
             not self.held or self.stuck > self.held[-1])
 
@@ -56,51 +57,19 @@ class Result:
         return self.published - self.read
 
 
-class Receiver(receiver.Receiver):
-    """Marks in a ledger what its application reads.
-
-    What only its kernel has taken is lost with it.
-
-    :param sender: of :data:`~benchmarks.common.senders.SENDERS`
-    :param ledger: a :class:`~benchmarks.faults.account.Ledger`
-    :param certificate: path of a PEM file, for TLS
-    """
-
-    def __init__(self, sender, ledger, certificate):
-        super().__init__(self._reader, certificate,
-                         is_datagram=sender.is_datagram)
-        self._decoder = sender.decoder
-        self._ledger = ledger
-
-    def _reader(self):
-        return _Reader(self._decoder(), self._ledger)
-
-
-class _Reader:
-
-    def __init__(self, decoder, ledger):
-        self._decoder = decoder
-        self._ledger = ledger
-
-    def feed(self, data):
-        numbers, reply = self._decoder.feed(data)
-        self._ledger.mark(numbers)
-        return reply
-
-
 class Trial:
-    """What a scenario acts on.
+    """A sender, its load and its receiver, on which a scenario acts.
 
     :param sender: of :data:`~benchmarks.common.senders.SENDERS`
     :param fault: a :class:`~benchmarks.faults.scenarios.Fault`
     :param times: a :class:`~benchmarks.faults.scenarios.Times`
-    :param rate: lines a second
+    :param rate: lines per second
     :param authority: a :class:`~lab.certificates.Authority`
-    :param log_path: file for what the sender's process prints
-    :ivar receiver: the :class:`Receiver`
+    :param log_path: file for the output of the sender's process
+    :ivar receiver: a :class:`~benchmarks.common.receiver.Receiver`
     :ivar load: the :class:`~benchmarks.faults.load.Load`
     :ivar record: its :class:`~benchmarks.faults.account.Record`
-    :ivar note: what a scenario says beside the numbers
+    :ivar note: the scenario's remarks
     """
 
     def __init__(self, sender, fault, times, rate, authority, log_path):
@@ -112,14 +81,14 @@ class Trial:
         lines = int(times.most * rate)
         self._ledger = account.Ledger(lines)
         self.record = account.Record(lines // workload.BATCH)
-        self.receiver = Receiver(
-            sender, self._ledger, authority.certificate("receiver")
-            if sender.is_encrypted else None)
+        # It marks what the application reads. Data in the kernel is lost.
+        self.receiver = receiver.Receiver(
+            sender.decoder, self._ledger.mark, sender, authority)
         self._cafile = authority.cafile
         self._log_path = log_path
 
     def run(self) -> Result:
-        """Do it."""
+        """Run the scenario, and count the lines."""
         with contextlib.ExitStack() as stack:
             spool = pathlib.Path(stack.enter_context(
                 tempfile.TemporaryDirectory()), "spool")
@@ -131,7 +100,7 @@ class Trial:
             stack.callback(self.receiver.kill)
             stack.callback(self.load.kill)
             self._fault.act(self)
-            # Longer than this no fault may hold the caller up.
+            # No fault may block the caller for longer.
             ended = self.load.wait(self.times.load + self.times.never)
             stuck = None if ended else (
                 time.monotonic()
@@ -141,11 +110,11 @@ class Trial:
             return self._result(stuck)
 
     def load_for(self, seconds: float) -> None:
-        """Publish for some seconds, in a new process."""
+        """Start to publish for some seconds, in a new process."""
         self.load.start(int(seconds * self._rate / workload.BATCH))
 
     def _settle(self):
-        """Wait until all is read, or nothing more comes."""
+        """Wait until all lines are read, or no more arrive."""
         published = self.record.begun * workload.BATCH
         quiet_seconds = min(self._sender.quiet_seconds, self.times.quiet)
         total, changed_at = -1, time.monotonic()

@@ -11,13 +11,12 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+"""Many publishers, one relay and three caches: lines lost in restarts.
 
-"""A fleet of publishers before one relay and three caches: lines lost.
-
-Run it from the checkout: ``python -m benchmarks.fleet``. In each run the
-relay is killed, one cache is ended by SIGTERM and one is killed, and each is
-started again. It prints tables for doc/source/performance.rst, and fails when
-a line was lost that had two copies.
+Run it in the checkout: ``python -m benchmarks.fleet``. Each run kills and
+restarts the relay, then one cache by SIGTERM, and another one by SIGKILL. It
+prints tables for doc/source/performance.rst. The exit status is 1 if a line
+with two copies is lost.
 """
 
 import contextlib
@@ -28,7 +27,6 @@ import resource
 import subprocess
 import sys
 import tempfile
-import time
 
 from benchmarks.common import arguments
 from benchmarks.common import report
@@ -53,9 +51,9 @@ _OTHER_FILES = 500
 
 
 def _allow_files(count):
-    """Let this process and its children open so many files.
+    """Let this process and its children open ``count`` files.
 
-    :returns: what hinders it, if anything
+    :returns: an error message, or None
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft >= count:
@@ -63,9 +61,8 @@ def _allow_files(count):
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (count, max(count, hard)))
         return None
-    return ("the relay needs %d open files, and this user may have %d: raise "
-            "the limit (ulimit -Hn) or give fewer --publishers" % (
-                count, hard))
+    return ("the relay needs %d open files, but the limit is %d: raise it "
+            "(ulimit -Hn) or use fewer --publishers" % (count, hard))
 
 
 def _measure(given, plan):
@@ -75,14 +72,11 @@ def _measure(given, plan):
         else (_HASHES, _REPLICATIONS))
     for hashing in hashes:
         for replication in replications:
-            begin = time.monotonic()
-            with tempfile.TemporaryDirectory() as directory:
+            with (tempfile.TemporaryDirectory() as directory,
+                  report.timed(tables.name(hashing, replication))):
                 results[hashing, replication] = trial.Trial(
                     plan, hashing, replication, pathlib.Path(directory),
                     given.log).run()
-            print("%s took %.0f s" % (
-                tables.name(hashing, replication),
-                time.monotonic() - begin), file=sys.stderr, flush=True)
     return results
 
 
@@ -93,25 +87,24 @@ def _about(plan):
         "carbon %s, whisper %s, %s." % (
             importlib.metadata.version("carbon"),
             importlib.metadata.version("whisper"), versions.splitlines()[0]),
-        "%d publishers, each with a batch of %d lines, %d of each series, in "
-        "%d seconds, to one relay (queue of %d lines for each cache, backlog "
-        "of %d) that hashes over %d caches. What is ended is away for %g "
+        "%d publishers; each sends batches of %d lines, %d of each series, "
+        "every %d seconds, to one relay (queue of %d lines for each cache, "
+        "backlog of %d) that hashes over %d caches. A restart takes %g "
         "seconds." % (
             plan.publishers, series.BATCH, plan.points, plan.interval,
             plan.queue_size, plan.backlog, cluster.CACHES, plan.away))
 
 
 def main():
-    parser = arguments.parser("fleet", __doc__)
-    arguments.add_short(parser)
-    parser.add_argument("--publishers", metavar="NUMBER",
-                        type=arguments.at_least(2), help="how many")
+    parser = arguments.parser("fleet", __doc__, "--log", "--short")
+    parser.add_argument("--publishers", metavar="NUMBER", type=int,
+                        help="how many, at least 2")
     given = parser.parse_args()
     plan = _SHORT if given.short else _FULL
     if given.publishers:
         plan = dataclasses.replace(plan, publishers=given.publishers)
-    if hindrance := _allow_files(plan.publishers + _OTHER_FILES):
-        parser.error(hindrance)
+    if error := _allow_files(plan.publishers + _OTHER_FILES):
+        parser.error(error)
     child.end_with_us()
     results = _measure(given, plan)
     found = tables.judged(results)

@@ -11,8 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
-"""Which datapoints of a fleet are in the files of its caches."""
+"""Compares published datapoints with the files of the caches."""
 
 import collections
 import math
@@ -22,20 +21,20 @@ import whisper
 
 
 class Account:
-    """What was published, against what the caches have.
+    """Counts published lines, and the datapoints that the caches have.
 
-    A cache has a hole where it has the series and not the datapoint.
+    A hole is a datapoint that a cache lacks although it has the series.
 
-    :param directories: of whisper files, of each cache
-    :ivar published: how many lines were
-    :ivar bytes: how many these have
-    :ivar copies: datapoints by how many caches have them
-    :ivar wrong: values that were not what was published
-    :ivar homes: series by how many caches have them
-    :ivar series: of each cache, by its number
-    :ivar points: of each cache, by its number
-    :ivar holes: of each cache, by its number: when each was published, in
-        seconds since 1970
+    :param directories: the folder of whisper files of each cache
+    :ivar published: number of published lines
+    :ivar bytes: their size
+    :ivar copies: {number of caches: datapoints that so many caches have}
+    :ivar wrong: values that differ from the published ones
+    :ivar homes: {number of caches: series that so many caches have}
+    :ivar series: {index of a cache: its series}
+    :ivar points: {index of a cache: its datapoints}
+    :ivar holes: {index of a cache: epoch seconds of the publication of each
+        hole}
     """
 
     def __init__(self, directories):
@@ -49,10 +48,11 @@ class Account:
         self.holes = collections.defaultdict(list)
 
     def add(self, path: str, points: list) -> None:
-        """Look for one series.
+        """Look up the datapoints of one series.
 
         :param path: in Graphite
-        :param points: of :meth:`~benchmarks.fleet.nodes.Nodes.points`
+        :param points: as :meth:`~benchmarks.fleet.nodes.Nodes.points`
+            returns them
         """
         self.published += len(points)
         self.bytes += sum(len("%s %d %d\n" % (path, value, at))
@@ -80,10 +80,10 @@ class Account:
 
 
 def _values(file, times):
-    """Return the values at some times, in a file of one archive."""
+    """Return the values at some times in a file with one archive."""
     step = whisper.info(file)["archives"][0]["secondsPerPoint"]
     (begin, _, _), values = whisper.fetch(
         file, math.floor(times[0]) - step, math.floor(times[-1]))
-    # fetch() begins with the point after the time that it is given.
+    # fetch() excludes the point at its start time.
     return [values[(math.floor(due) // step * step - begin) // step]
             for due in times]

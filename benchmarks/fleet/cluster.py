@@ -11,7 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""One relay that hashes over some caches, as their operator sees them."""
+"""A relay that hashes over some caches."""
 
 import contextlib
 import os
@@ -23,9 +23,9 @@ from lab import relay
 from lab import usage
 
 CACHES = 3
-# A file of one block.
+# A file fits into one disk block.
 _POINTS_OF_FILE = 4000 // whisper.pointSize
-# A cache that has much to write takes its time.
+# A cache writes its whole queue when it ends.
 _END_SECONDS = 120
 _CACHE_OPTIONS = """\
 LOG_UPDATES = False
@@ -36,11 +36,11 @@ LOG_CACHE_QUEUE_SORTS = False
 
 
 class Cluster:
-    """A carbon-c-relay before real carbon-caches, each with its own files.
+    """A carbon-c-relay and carbon-caches with their own files.
 
     :param directory: for all files
     :param step: seconds between two points of a series
-    :param relay_options: of a :class:`~lab.relay.HashingRelay`
+    :param relay_options: options of :class:`~lab.relay.HashingRelay`
     """
 
     def __init__(self, directory, step, **relay_options):
@@ -62,43 +62,43 @@ class Cluster:
             self.end(part)
 
     def end(self, part) -> None:
-        """End a part as its operator would, by SIGTERM."""
+        """End a part by SIGTERM."""
         part.terminate(_END_SECONDS)
 
     def cpu_seconds(self) -> tuple:
-        """Return the CPU of the relay, and that of all caches."""
+        """Return the CPU time of the relay, and that of all caches."""
         return (usage.cpu_seconds([self.relay.pid]),
                 usage.cpu_seconds([each.pid for each in self.caches]))
 
     def files(self) -> int:
-        """Return how many series the caches have, each for itself."""
+        """Return the number of whisper files of all caches."""
         return sum(name.endswith(".wsp") for cache in self.caches
                    for _, _, names in os.walk(cache.whisper)
                    for name in names)
 
     def sent(self) -> int:
-        """Return how many lines the relay has sent to the caches so far."""
+        """Return how many lines the relay has sent to the caches."""
         return sum(map(_growth, self._numbers("sent")))
 
     def dropped(self) -> int:
-        """Return how many lines the relay had no room for so far."""
+        """Return how many lines the relay has dropped from full queues."""
         return sum(map(_growth, self._numbers("dropped")))
 
     def queued(self) -> int:
-        """Return how many lines wait for the cache that has most of them."""
+        """Return how many lines are in the relay's longest queue."""
         return max(values[-1] if values else 0
                    for values in self._numbers("queued"))
 
     def most_queued(self) -> int:
-        """Return how many lines ever waited for one cache."""
+        """Return how many lines its longest queue ever had."""
         return max(max(values, default=0)
                    for values in self._numbers("queued"))
 
     def _numbers(self, name):
-        """Yield what the relay wrote of each cache, over all its starts."""
+        """Yield the values of a counter for each cache, over all starts."""
         lines = self.relay.statistics_path.read_text().splitlines()
         for cache in self.caches:
-            # The relay's totals count these numbers themselves, too.
+            # Not the relay's totals, which include its statistics.
             start = "relay.destinations.127_0_0_1:%d.%s " % (
                 cache.line_port, name)
             yield [int(line.split()[1]) for line in lines
@@ -106,7 +106,7 @@ class Cluster:
 
 
 def _growth(values):
-    """How much a counter grew. Each start of the relay begins at 0."""
+    """Return a counter's growth. Each start of the relay resets it."""
     return sum(value - before if value >= before else value
                for before, value in zip([0, *values], values, strict=False))
 

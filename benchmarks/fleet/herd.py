@@ -11,7 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""How the clients of a relay come back, as the kernel sees it."""
+"""How clients reconnect to a relay, according to the kernel."""
 
 import pathlib
 import threading
@@ -23,20 +23,20 @@ _ESTABLISHED = "01"
 
 
 def accepted(port: int) -> int:
-    """Return how many connections to a loopback port its owner accepted."""
+    """Return the number of accepted connections to a loopback port."""
     local = "0100007F:%04X" % port
     count = 0
     with open("/proc/net/tcp") as table:
         for row in table:
             fields = row.split()
-            # One that still waits in the backlog belongs to no file yet.
+            # A connection in the backlog has no inode yet.
             count += (fields[1] == local and fields[3] == _ESTABLISHED
                       and fields[9] != "0")
     return count
 
 
 def refused_for_backlog() -> int:
-    """Return how often a listener here had no room for a client."""
+    """Return how often a listener's backlog was full."""
     lines = [line.split() for line in pathlib.Path(
         "/proc/net/netstat").read_text().splitlines()]
     names, values = (line for line in lines if line[0] == "TcpExt:")
@@ -44,12 +44,12 @@ def refused_for_backlog() -> int:
 
 
 class Herd(typing.NamedTuple):
-    """How clients came back.
+    """The result of a :class:`Watch`.
 
-    :ivar seconds: until the last was accepted; None if one was not
-    :ivar half_seconds: until half of them were
-    :ivar peak: connections that were accepted in one second, at most
-    :ivar overflows: how often the backlog had no room
+    :ivar seconds: until all clients were accepted, or None
+    :ivar half_seconds: until half of them were accepted, or None
+    :ivar peak: maximum of connections accepted in one second
+    :ivar overflows: how often the backlog was full
     """
 
     seconds: float | None
@@ -59,11 +59,10 @@ class Herd(typing.NamedTuple):
 
 
 class Watch:
-    """Counts the connections to a port from now on, in a thread.
+    """Counts new connections to a loopback port, in a thread.
 
-    :param port: of loopback
-    :param count: how many are to come
-    :param timeout_seconds: for which it waits for them
+    :param count: how many to wait for
+    :param timeout_seconds: maximum wait
     """
 
     def __init__(self, port: int, count: int, timeout_seconds: float):
@@ -77,7 +76,7 @@ class Watch:
         self._thread.start()
 
     def result(self) -> Herd:
-        """Wait for all."""
+        """Wait for the connections."""
         self._thread.join()
         return Herd(
             self._until(self._count), self._until(self._count / 2),

@@ -11,10 +11,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The publishers of a fleet: some processes with many of them each.
+"""The publishers of a fleet, many in each of some processes.
 
-A publisher has settings, a host name, a thread and connections of its own, so
-that it is to Graphite what a compute node is.
+A publisher has its own settings, host name, thread and connections. So
+Graphite sees it as a compute node.
 """
 
 import collections
@@ -31,25 +31,23 @@ from ceilometer import publisher
 from benchmarks.common import senders
 from benchmarks.fleet import series
 from lab import child
-from lab import process
 from lab import usage
 
 _OF_PROCESS = 125
 _LOOK_SECONDS = 0.1
-_MAKE_SECONDS = 300
 _END_SECONDS = 60
-# No lines but those that are accounted for.
+# Without series of its own, which the account does not know.
 _URL = "graphite://127.0.0.1:%d?self_metrics_interval=0"
 
 
 @dataclasses.dataclass
 class Report:
-    """What publishers report when they have ended.
+    """The publishers' results.
 
-    :ivar batches: how many each published, by the number of the node
-    :ivar totals: their counters, summed
-    :ivar rss_mb: resident memory of each
-    :ivar late: seconds that a batch was published after it was due, at most
+    :ivar batches: {index of a node: number of published batches}
+    :ivar totals: sums of their counters
+    :ivar rss_mb: resident memory per publisher
+    :ivar late: maximum delay of a batch, in seconds
     """
 
     batches: dict
@@ -59,14 +57,12 @@ class Report:
 
 
 class Nodes:
-    """Publishers that publish a batch at each interval, evenly spread.
+    """A context manager: publishers with evenly spread batches.
 
-    Leaving it ends their processes.
-
-    :param count: of publishers
-    :param port: of loopback, to which they send
+    :param count: number of publishers
+    :param port: of the relay, on loopback
     :param shape: a :class:`~benchmarks.fleet.series.Shape`
-    :param log_path: file for what they print
+    :param log_path: file for their output
     """
 
     def __init__(self, count, port, shape, log_path):
@@ -74,7 +70,7 @@ class Nodes:
         self.shape = shape
         self.url = _URL % port
         self.log_path = log_path
-        # Written by the parent: when to begin and to end.
+        # The parent writes the epoch seconds of the start and the end.
         self._times = child.shared_doubles(2)
         self._times[1] = math.inf
         groups = 1 + count // _OF_PROCESS
@@ -89,12 +85,9 @@ class Nodes:
             each.kill()
 
     def start(self) -> None:
-        """Make all publishers, and then begin to publish."""
+        """Create all publishers, and then begin to publish."""
         for each in self._groups:
             each.start()
-        process.wait_for(
-            lambda: sum(each.made for each in self._groups) == self.count,
-            _MAKE_SECONDS, "%d publishers" % self.count)
         self._times[0] = math.ceil(time.time())
 
     @property
@@ -102,17 +95,17 @@ class Nodes:
         return [each.pid for each in self._groups]
 
     def lines(self) -> int:
-        """Return how many lines were published so far."""
+        """Return the number of lines published so far."""
         return series.BATCH * sum(each.published for each in self._groups)
 
     def due_at(self, node: int, number: int) -> float:
-        """Return when a batch is published, in seconds since 1970."""
+        """Return the epoch second when a batch is due."""
         interval = self.shape.interval
         phase = round(interval * node / self.count, 3)
         return self._times[0] + phase + number * interval
 
     def wait_for_start(self) -> None:
-        """Wait until publishers are to publish, in their process."""
+        """Wait for :meth:`start`; for the publishers' processes."""
         while not self._times[0]:
             time.sleep(_LOOK_SECONDS)
 
@@ -125,32 +118,29 @@ class Nodes:
         return due < self._times[1]
 
     def points(self, node: int, count: int) -> list:
-        """Return the datapoints of each series of a node, after batches.
+        """Return the datapoints of each series of a node.
 
-        :param count: of batches
-        :returns: of each its time, and when it was published, in seconds
-            since 1970; its value is its index
+        :param count: number of batches
+        :returns: (time, when it was published) in epoch seconds; a
+            datapoint's value is its index
         """
         return [(second, due) for number in range(count)
                 for due in (self.due_at(node, number),)
                 for second in self.shape.seconds(due)]
 
     def published(self, batches: dict) -> typing.Iterator:
-        """Yield the path and the :meth:`points` of each series.
-
-        :param batches: of a :class:`Report`
-        """
+        """Yield path and :meth:`points` of each series in ``batches``."""
         for node, count in batches.items():
             points = self.points(node, count)
             for path in self.shape.paths(node):
                 yield path, points
 
     def stop(self) -> None:
-        """Publish no batch that is due from now on."""
+        """Publish no more batches."""
         self._times[1] = time.time()
 
     def report(self) -> Report:
-        """Ask all, once they have stopped."""
+        """Return the results, after :meth:`stop`."""
         for each in self._groups:
             each.pipe.send(None)
         reports = []
@@ -168,8 +158,8 @@ class Nodes:
 class _Group(child.Child):
     """The publishers of one process.
 
-    :param nodes: the :class:`Nodes` that it belongs to
-    :param numbers: of its nodes
+    :param nodes: its :class:`Nodes`
+    :param numbers: indexes of the nodes that it publishes for
     """
 
     def __init__(self, nodes, numbers):
@@ -177,23 +167,17 @@ class _Group(child.Child):
         self._nodes = nodes
         self._numbers = numbers
         self.pipe, self._theirs = multiprocessing.Pipe()
-        self._counts = child.shared_doubles(2)
-
-    @property
-    def made(self):
-        """How many publishers there are."""
-        return int(self._counts[0])
+        self._count = child.shared_doubles(1)
 
     @property
     def published(self):
-        """How many batches they have published."""
-        return int(self._counts[1])
+        """The number of batches that they have published."""
+        return int(self._count[0])
 
     def _run(self, ready):
-        ready()
         rss_mb = usage.rss_mb([os.getpid()])
         publishers = self._make()
-        self._counts[0] = len(publishers)
+        ready()
         self._nodes.wait_for_start()
         batches, late = self._publish(publishers)
         rss_mb = (usage.rss_mb([os.getpid()]) - rss_mb) / len(publishers)
@@ -205,11 +189,11 @@ class _Group(child.Child):
         time.sleep(_END_SECONDS)
 
     def _make(self):
-        """Return publishers by the number of their node."""
+        """Return {index of a node: publisher}."""
         conf = senders.agent_conf()
         publishers = {}
         for node in self._numbers:
-            # A publisher reads its settings once, when it is made.
+            # A publisher reads its settings only when it is created.
             conf.set_override("host", series.host(node))
             publishers[node] = publisher.get_publisher(
                 conf, self._nodes.url, "ceilometer.sample.publisher")
@@ -228,4 +212,4 @@ class _Group(child.Child):
                 late = max(late, time.time() - due)
                 each.publish_samples(shape.samples(names[node], number, due))
                 batches[node] += 1
-                self._counts[1] += 1
+                self._count[0] += 1

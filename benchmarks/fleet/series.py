@@ -11,18 +11,15 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+"""The series of a fleet.
 
-"""What the publishers of a fleet publish.
-
-Each datapoint of a series has a second and a value of its own: the value is
-how many the series had before it.
+The value of a datapoint is the number of earlier datapoints in its series.
 """
 
 import dataclasses
-import datetime
 import uuid
 
-from ceilometer import sample
+from benchmarks.common import workload
 
 BATCH = 50
 _METERS = ("memory.usage", "memory.available", "memory.resident",
@@ -31,7 +28,7 @@ _METERS = ("memory.usage", "memory.available", "memory.resident",
 
 
 def host(node):
-    """The full host name of a node."""
+    """Return the full host name of a node."""
     return "compute-%d.example.org" % node
 
 
@@ -42,10 +39,11 @@ def _instance(node, number):
 
 @dataclasses.dataclass(frozen=True)
 class Shape:
-    """How the batches of a node are made.
+    """The structure of batches.
 
-    :ivar points: of each series in a batch; divides ``BATCH``. An agent's
-        batch has one. With more there are fewer files for the same lines.
+    :ivar points: of each series in a batch; divides ``BATCH``. A real
+        agent's batch has one. More points mean fewer files for the same
+        number of lines.
     :ivar interval: seconds between two batches of a node, a multiple of
         ``points``
     """
@@ -55,7 +53,7 @@ class Shape:
 
     @property
     def series(self):
-        """How many series a node has."""
+        """The number of series of a node."""
         return BATCH // self.points
 
     @property
@@ -64,48 +62,36 @@ class Shape:
         return self.interval // self.points
 
     def names(self, node):
-        """Which series a node has.
-
-        :returns: (host, project, instance, meter) of each
-        """
+        """Return (host, project, instance, meter) of each series."""
         project = uuid.uuid5(uuid.NAMESPACE_DNS, "project-%d" % node).hex
         return [(host(node), project, _instance(node, number // len(_METERS)),
                  _METERS[number % len(_METERS)])
                 for number in range(self.series)]
 
     def paths(self, node):
-        """The paths of a node's series in Graphite, by default naming."""
+        """Return the paths of a node's series in Graphite."""
         return ["ceilometer.%s.%s.%s.%s" % (host.partition(".")[0], *series)
                 for host, *series in self.names(node)]
 
     def seconds(self, due):
-        """When the points of a batch are of, in seconds since 1970.
+        """Return the times of the points in a batch, in epoch seconds.
 
-        :param due: when the batch is published
+        :param due: time of the batch
         """
         return [due - self.step * before
                 for before in reversed(range(self.points))]
 
     def samples(self, names, number, due):
-        """One batch of a node.
+        """Return one batch of a node.
 
-        :param names: of :meth:`names`
-        :param number: how many batches the node had before it
-        :param due: as in :meth:`seconds`
+        :param names: as :meth:`names` returns them
+        :param number: index of the batch
+        :param due: time of the batch
         """
         first = number * self.points
-        return [_sample(*name, first + point, _timestamp(second))
-                for point, second in enumerate(self.seconds(due))
-                for name in names]
-
-
-def _timestamp(second):
-    return datetime.datetime.fromtimestamp(
-        second, datetime.timezone.utc).replace(tzinfo=None).isoformat()
-
-
-def _sample(host, project, instance, meter, volume, timestamp):
-    return sample.Sample(
-        name=meter, type=sample.TYPE_GAUGE, unit="", volume=volume,
-        user_id=project, project_id=project, resource_id=instance,
-        timestamp=timestamp, resource_metadata={"instance_host": host})
+        return [workload.gauge(
+            project, instance, name=meter, volume=first + point,
+            timestamp=workload.timestamp(second),
+            resource_metadata={"instance_host": host})
+            for point, second in enumerate(self.seconds(due))
+            for host, project, instance, meter in names]

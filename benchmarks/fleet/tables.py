@@ -11,23 +11,21 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
-"""The results of a fleet as tables."""
+"""Tables and targets of a fleet."""
 
 from benchmarks.common import report
 from benchmarks.fleet import cluster
 from benchmarks.fleet import trial
 
 LEGEND = (
-    "Lost: datapoints that no cache's files have after all caches were ended "
-    "by SIGTERM. A hole: a datapoint that one cache's file has not, though "
-    "the series is there. Before, after: it was published before or after "
-    "the part was signalled. CPU is of all threads, user and system, in "
-    "microseconds for each published line, in the steady time; that of the "
-    "publishers has the making of the samples in it. Back: from the start of "
-    "the relay until it had accepted the connections of all publishers. "
-    "Accepted: connections in one second, at most. No room: how often the "
-    "relay's backlog had none.")
+    "Lost: datapoints in no file of a cache, after SIGTERM to all caches. "
+    "Hole: a datapoint that a cache lacks although it has the series. Before, "
+    "after: published before or after the signal. CPU: user and system time "
+    "in microseconds per published line, before the restarts; that of the "
+    "publishers includes creating the samples. Back: time from the start of "
+    "the relay until it had accepted the publishers' connections. Accepted: "
+    "maximum of connections in one second. Overflows: how often the relay's "
+    "backlog was full.")
 
 
 def name(hashing, replication):
@@ -36,7 +34,7 @@ def name(hashing, replication):
 
 
 def _by_number(counter):
-    """A counter of caches, in order."""
+    """Format a number for each cache."""
     return " / ".join(str(counter[number])
                       for number in range(cluster.CACHES))
 
@@ -47,7 +45,7 @@ def _dropped(totals):
 
 
 def _unsent(result):
-    """Lines that publishers still had, of those that were to be sent."""
+    """Return the number of lines that publishers still had at the end."""
     totals = result.report.totals
     return (result.account.published + totals["lines_replayed"]
             - totals["lines_sent"] - _dropped(totals))
@@ -58,7 +56,7 @@ def _seconds(value):
 
 
 def _facts(result):
-    """The reported figures of a trial, by name."""
+    """Return {name: figure} of a trial."""
     account, totals = result.account, result.report.totals
     work, herd = result.work, result.herd
     return {
@@ -73,27 +71,27 @@ def _facts(result):
         "Lines of each cache": _by_number(account.points),
         "Sent again by publishers": totals["lines_replayed"],
         "Dropped by publishers": _dropped(totals),
-        "Not sent by them at the end": _unsent(result),
+        "Not sent by publishers": _unsent(result),
         "Dropped by the relay": result.relay_dropped,
-        "Lines a second": "%.0f" % work.rate,
-        "Bytes a line": "%.1f" % (account.bytes / account.published),
+        "Lines per second": "%.0f" % work.rate,
+        "Bytes per line": "%.1f" % (account.bytes / account.published),
         "CPU of the publishers": "%.0f" % work.publishers_cpu,
         "CPU of the relay": "%.0f" % work.relay_cpu,
         "CPU of the caches": "%.0f" % work.caches_cpu,
         "RSS of a publisher": "%.0f KiB" % (1024 * result.report.rss_mb),
-        "RSS of the relay, at most": "%.0f MiB" % result.relay_rss_mb,
-        "Waited in the relay, at most": result.relay_queued,
+        "RSS of the relay, maximum": "%.0f MiB" % result.relay_rss_mb,
+        "Queued in the relay, maximum": result.relay_queued,
         "Half of them back": _seconds(herd.half_seconds),
         "All of them back": _seconds(herd.seconds),
         "Accepted": herd.peak,
-        "No room": herd.overflows,
+        "Overflows": herd.overflows,
     }
 
 
 def _hole_rows(title, result):
     signals = dict(trial.EVENTS)
     for cache in range(cluster.CACHES):
-        # One that nothing was done to is behind a relay that was killed.
+        # A cache without a signal was behind the relay that was killed.
         of = cache if cache in signals else None
         ended_at = result.ended_at[of]
         holes = result.account.holes[cache]
@@ -106,7 +104,7 @@ def _hole_rows(title, result):
 
 
 def tables(results):
-    """All of them.
+    """Return all tables.
 
     :param results: a :class:`~benchmarks.fleet.trial.Result` for each
         (hash, replication)
@@ -126,7 +124,7 @@ def tables(results):
 
 
 def judged(results):
-    """What the project promises of that: with two copies nothing is lost."""
+    """Return the targets: with two copies, no line is lost."""
     return [target for (hashing, replication), result in results.items()
             for target in _judged(name(hashing, replication), replication,
                                   result)]
@@ -136,7 +134,7 @@ def _judged(title, replication, result):
     account = result.account
     series = sum(account.homes.values())
     promised = {
-        "lines dropped, or not sent, by publishers":
+        "lines dropped or not sent by publishers":
             _dropped(result.report.totals) + _unsent(result),
         "datapoints with another value": account.wrong,
         "series not on %d of the caches" % replication:

@@ -11,8 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
-"""One run of a fleet: what happens to its relay and caches, and to lines."""
+"""One run of a fleet, with restarts of its relay and caches."""
 
 import dataclasses
 import signal
@@ -35,14 +34,14 @@ _LOOK_SECONDS = 1
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """How large a run is.
+    """The size of a run.
 
     :ivar publishers: how many
-    :ivar points: that a series has in a batch
+    :ivar points: of each series in a batch
     :ivar interval: seconds between two batches of one publisher
-    :ivar steady: seconds in which the work is measured
-    :ivar away: seconds for which what was ended is away
-    :ivar gap: seconds between a return and the next event
+    :ivar steady: seconds to measure CPU before the restarts
+    :ivar away: seconds between end and start of a part
+    :ivar gap: seconds between two restarts
     :ivar queue_size: of the relay, for each cache
     :ivar backlog: of the relay's listener
     """
@@ -57,18 +56,14 @@ class Plan:
     backlog: int
 
 
-# The relay first: what publishers then send again would fill the holes that
-# a cache left before.
-# (number of a cache or None, signal)
+# (index of a cache, or None for the relay; signal). The relay is first,
+# because lines that publishers send again would fill holes of a cache.
 EVENTS = ((None, signal.SIGKILL), (0, signal.SIGTERM), (1, signal.SIGKILL))
 
 
 @dataclasses.dataclass
 class Work:
-    """What the parts used in the steady time.
-
-    CPU is in microseconds for each line that was published.
-    """
+    """Lines per second, and CPU microseconds per published line."""
 
     rate: float
     publishers_cpu: float
@@ -78,13 +73,12 @@ class Work:
 
 @dataclasses.dataclass
 class Result:
-    """What came of a run.
+    """The result of a run.
 
-    :ivar ended_at: seconds since 1970 of the signal to each cache, by its
-        number, and to the relay, None
-    :ivar relay_rss_mb: of resident memory, at most
-    :ivar relay_queued: lines that waited for a cache, at most
-    :ivar relay_dropped: lines that found no room to wait
+    :ivar ended_at: {index of a cache, or None: epoch seconds of the signal}
+    :ivar relay_rss_mb: maximum of resident memory
+    :ivar relay_queued: maximum of lines in the queue for one cache
+    :ivar relay_dropped: lines dropped from full queues
     """
 
     account: fleet_account.Account
@@ -98,13 +92,13 @@ class Result:
 
 
 class Trial:
-    """A fleet before one relay that hashes over some caches.
+    """A fleet, its relay and its caches.
 
     :param plan: a :class:`Plan`
-    :param hashing: of the relay
-    :param replication: of the relay
+    :param hashing: method of the relay
+    :param replication: number of copies that the relay sends
     :param directory: for all files
-    :param log_path: for whatever the publishers print
+    :param log_path: file for the publishers' output
     """
 
     def __init__(self, plan, hashing, replication, directory, log_path):
@@ -121,7 +115,7 @@ class Trial:
         self._relay_rss_mb = 0.0
 
     def run(self) -> Result:
-        """Do it."""
+        """Run the fleet, and compare the files with its lines."""
         with self._cluster, self._nodes:
             work, report = self._publish()
         account = fleet_account.Account(
@@ -133,13 +127,13 @@ class Trial:
                       self._cluster.dropped())
 
     def _publish(self):
-        """Publish from the first line until all are sent."""
+        """Publish, with all restarts, until everything is sent."""
         self._nodes.start()
         process.wait_for(self._has_files, _FILES_SECONDS,
                          "%d files of whisper" % self._files)
         work = self._work()
         for cache, number in EVENTS:
-            self._make(cache, number)
+            self._restart(cache, number)
             self._watch_memory()
             time.sleep(self._plan.gap)
             self._watch_memory()
@@ -153,7 +147,7 @@ class Trial:
         return self._cluster.files() == self._files
 
     def _work(self):
-        """Measure for the steady time."""
+        """Measure before the restarts."""
         seconds, lines, *cpu = usage.growth(
             self._used, self._plan.steady)
         return Work(lines / seconds, *(1e6 * used / lines for used in cpu))
@@ -167,8 +161,8 @@ class Trial:
         self._relay_rss_mb = max(self._relay_rss_mb, usage.rss_mb(
             [self._cluster.relay.pid]))
 
-    def _make(self, cache, number):
-        """End a part by a signal, and start it again some time later."""
+    def _restart(self, cache, number):
+        """End a part by a signal, and start it again after some time."""
         part = (self._cluster.relay if cache is None
                 else self._cluster.caches[cache])
         self._ended_at[cache] = time.time()
@@ -185,7 +179,7 @@ class Trial:
             self._herd = watch.result()
 
     def _is_settled(self):
-        """Whether nothing waits in the relay, and nothing came for long."""
+        """Return whether the relay's queues are empty and stay empty."""
         before = self._cluster.sent()
         time.sleep(_QUIET_SECONDS)
         return self._cluster.sent() == before and not self._cluster.queued()

@@ -11,25 +11,24 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The real agent at several sizes: ours, no driver at all, and the bus.
+"""CPU, latency and memory of real agents with the plugin and with a bus.
 
-Run it from the checkout: ``python -m benchmarks.scale``. It polls simulated
-hypervisors with ceilometer-polling, once with each of the notification
-drivers noop, ceilometer_pipeline (with graphite://) and messagingv2 (with
-RabbitMQ and ceilometer-agent-notification, which has graphite:// too), and
-prints tables for doc/source/performance.rst. A line that is missing or too
-much is an error; a target that is missed is none.
+Run it in the checkout: ``python -m benchmarks.scale``. ceilometer-polling
+polls simulated hypervisors with each of the notification drivers noop,
+ceilometer_pipeline (with graphite://) and messagingv2 (with RabbitMQ and
+ceilometer-agent-notification, which also has graphite://). It prints tables
+for doc/source/performance.rst. A missing or additional line is an error, a
+missed target is not.
 
-With ``--variants direct,direct-patched`` it compares the installed Ceilometer
-with a copy that has patches 1 to 3 of upstream/. The cycles of one agent have
-to be less than a minute or so apart, or its counters grow by more than is
-possible; so take few variants at 1,000 instances and more.
+``--variants direct direct-patched`` compares the installed Ceilometer with a
+copy that has patches 1 to 3 of upstream/. With 1,000 instances or more use
+few variants: when the cycles of an agent are more than about a minute apart,
+its counters grow faster than is possible.
 """
 
 import pathlib
 import sys
 import tempfile
-import time
 
 from benchmarks.common import arguments
 from benchmarks.common import report
@@ -47,7 +46,7 @@ _SHORT = trial.Plan(warm_up=2, rounds=2, idle_seconds=1.0)
 
 
 def _plan(instances):
-    """Many turns where they are short, and few where they take minutes."""
+    """Return a plan with fewer turns if a turn takes longer."""
     return trial.Plan(
         warm_up=min(3, max(2, 3000 // instances)),
         rounds=min(30, max(2, 10000 // instances)), idle_seconds=10.0)
@@ -56,37 +55,34 @@ def _plan(instances):
 def _measure(given):
     results = []
     for instances in given.instances:
-        begin = time.monotonic()
         plan = _SHORT if given.short else _plan(instances)
-        with tempfile.TemporaryDirectory() as directory:
-            with trial.Trial(instances, given.variants, plan,
-                             pathlib.Path(directory)) as made:
-                results.append(made.run())
-        print("%d instances took %.0f s" % (
-            instances, time.monotonic() - begin), file=sys.stderr, flush=True)
+        with (report.timed("%d instances" % instances),
+              tempfile.TemporaryDirectory() as directory,
+              trial.Trial(instances, given.variants, plan,
+                          pathlib.Path(directory)) as made):
+            results.append(made.run())
     return results
 
 
-def main():
-    parser = arguments.parser("scale", __doc__)
-    arguments.add_short(parser)
-    parser.add_argument("--instances", type=arguments.sizes,
-                        metavar="NUMBER,...",
-                        help="sizes of the hypervisor (default: 10,100,1000,"
-                             "5000; with --short: 10)")
-    parser.add_argument("--variants", default=trial.DEFAULT_NAMES,
-                        type=arguments.names_of(trial.NAMES),
-                        metavar="NAME,...",
-                        help="of %s (default: the first three)" % ", ".join(
-                            trial.NAMES))
-    parser.add_argument("--windows", type=arguments.at_least(0),
-                        help="minutes of agents without instances (default: "
-                             "%d; 0 leaves them out)" % _WINDOWS)
+def _arguments():
+    parser = arguments.parser("scale", __doc__, "--short")
+    arguments.add_names(parser, "--variants", trial.NAMES,
+                        trial.DEFAULT_NAMES)
+    parser.add_argument("--instances", nargs="+", type=int, metavar="NUMBER",
+                        help="sizes of the hypervisor")
+    parser.add_argument("--windows", type=int,
+                        help="minutes to measure agents without instances; 0 "
+                             "skips this (default: %d)" % _WINDOWS)
     given = parser.parse_args()
     if given.windows is None:
         given.windows = 1 if given.short else _WINDOWS
     given.instances = given.instances or (
         _SHORT_INSTANCES if given.short else _INSTANCES)
+    return given
+
+
+def main():
+    given = _arguments()
     child.end_with_us()
     try:
         results = _measure(given)
@@ -96,12 +92,12 @@ def main():
         sys.exit(str(e))
     print(report.about(*(result.bus + "." for result in results[:1]
                          if result.bus)))
-    for title, text in tables.sections(results):
+    sections = tables.sections(results)
+    if without:
+        sections.append(("Without instances", without))
+    for title, text in sections:
         print(report.heading(title))
         print(text)
-    if without:
-        print(report.heading("Without instances"))
-        print(without)
 
 
 if __name__ == "__main__":

@@ -11,10 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Real agents, each of which polls when it is told to.
-
-So the cycles of several agents can take turns.
-"""
+"""Real agents that poll on command, so that several can take turns."""
 
 import collections
 import dataclasses
@@ -31,10 +28,10 @@ from lab import usage
 
 # The shortest time between two cycles of one agent.
 _POLLING = agent.POLLING.format(interval_seconds=2)
-# 5,000 instances take some minutes on a machine that has more to do.
+# 5,000 instances take some minutes on a busy machine.
 _CYCLE_SECONDS = 1800
 _LINES_SECONDS = 120
-# What follows the lines of a cycle is done by then.
+# For the work that follows the last line of a cycle.
 _SETTLE_SECONDS = 2
 _QUIET_SECONDS = 1
 _TROUBLE = re.compile(r".* (?:WARNING|ERROR) .*")
@@ -44,11 +41,11 @@ _TROUBLE = re.compile(r".* (?:WARNING|ERROR) .*")
 class Turn:
     """One cycle of one agent.
 
-    :ivar cpu: seconds of the agent's CPU, master and worker
-    :ivar sender_cpu: those of them that its sender's thread took
-    :ivar others: seconds of CPU of other processes, by name
-    :ivar seconds: for how long CPU was counted
-    :ivar notifications: what the driver got
+    :ivar cpu: CPU seconds of the agent, master and worker
+    :ivar sender_cpu: CPU seconds of the publisher's network thread
+    :ivar others: {name of another process: CPU seconds}
+    :ivar seconds: duration of the measurement
+    :ivar notifications: each a :class:`~benchmarks.scale.records.Notification`
     """
 
     cpu: float
@@ -63,30 +60,29 @@ class Turn:
 
     @property
     def keys(self) -> set:
-        """(meter, resource's id) of each sample."""
+        """(meter, resource id) of each sample."""
         return {(each.meter, resource) for each in self.notifications
                 for resource in each.resources}
 
     @property
     def notify_cpu(self) -> float:
-        """Seconds of CPU of the polling thread within the driver."""
+        """CPU seconds of the polling thread in calls of the driver."""
         return sum(each.cpu for each in self.notifications)
 
 
 class PollingAgent:
-    """A ceilometer-polling, and what its samples go through.
+    """A ceilometer-polling, and the processes that handle its samples.
 
     :param directory: for its files
-    :param instances: how many its simulated hypervisor has
+    :param instances: number of instances of its simulated hypervisor
     :param driver: name of the notification driver
-    :param options: of the agent, as of :class:`lab.agent.Agent`
-    :param pipeline: text of pipeline.yaml, if it publishes itself
-    :param receiver: the :class:`~benchmarks.scale.receiver.Receiver` that
-        gets the lines, or None
-    :param packages: a folder with the Ceilometer that it runs, or None for
-        the installed one
-    :param behind: processes between it and Graphite, the last of which
-        publishes; their CPU is counted too
+    :param options: of :class:`lab.agent.Agent`
+    :param pipeline: text of pipeline.yaml, if the agent publishes
+    :param receiver: the :class:`~benchmarks.scale.receiver.Receiver` of the
+        lines, or None
+    :param packages: a folder with another Ceilometer to run, or None
+    :param behind: processes between agent and Graphite, whose CPU counts as
+        well; the last one publishes
     """
 
     def __init__(self, directory, instances, driver, options=None,
@@ -123,11 +119,12 @@ class PollingAgent:
         os.close(self._go)
 
     def warm_up(self, cycles: int) -> None:
-        """Poll some cycles that do not count; there are rates after two."""
+        """Poll some cycles that do not count, at least two for rates."""
         self._take_until("ready")
         if self._packages and ("Ceilometer of %s" % self._packages
                                not in self._process.log_path.read_text()):
-            raise process.LabError("it runs the installed Ceilometer")
+            raise process.LabError("the agent does not run the copy in %s"
+                                   % self._packages)
         self._poll()
         count = None
         while self.receiver and (not count or count != self.receiver.count):
@@ -139,8 +136,8 @@ class PollingAgent:
     def turn(self) -> Turn:
         """Poll one cycle.
 
-        :raises lab.process.LabError: if it does not end, or lines do not
-            arrive
+        :raises lab.process.LabError: if it does not end, or if lines are
+            missing
         """
         self._take_until("ready")
         lines = self.receiver.count if self.receiver else 0
@@ -160,18 +157,18 @@ class PollingAgent:
                     seconds, notifications)
 
     def rss_mb(self) -> float:
-        """Return the memory of its worker, which polls and publishes."""
+        """Return the resident memory of the worker."""
         return usage.rss_mb(self._process.worker_pids())
 
     def _poll(self):
-        """Let it poll one cycle; return its notifications."""
+        """Start one cycle, wait for its end, return its notifications."""
         os.write(self._go, b"!")
         notifications = self._take_until("done")
         self._last = notifications[-1]
         return notifications
 
     def _take_until(self, event):
-        """Return the notifications that come until an event."""
+        """Wait for an event; return the notifications before it."""
         found = []
 
         def has_come():
@@ -194,12 +191,12 @@ class PollingAgent:
             process.wait_for(lambda: self.receiver.count >= count,
                              _LINES_SECONDS, "the lines of a cycle")
         except process.LabError as e:
-            raise process.LabError("%s: %d of %d are there\n%s" % (
+            raise process.LabError("%s: %d of %d arrived\n%s" % (
                 e, self.receiver.count, count, "\n".join(_TROUBLE.findall(
                     self._log_path.read_text(errors="replace"))))) from None
 
     def _usage(self):
-        """Return seconds of CPU: agent, its sender, and the others."""
+        """Return CPU seconds of the agent, its sender, and the others."""
         worker, = self._process.worker_pids()
         return (usage.cpu_seconds(self._process.pids()),
                 usage.thread_cpu_seconds(worker, self._last.sender)

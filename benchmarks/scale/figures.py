@@ -11,13 +11,13 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What the turns of a trial come to: CPU a sample, and differences."""
+"""CPU time per sample, computed from the turns of a trial."""
 
 import statistics
 import typing
 
 NOOP, DIRECT, BUS = "noop", "direct", "bus"
-# The same with patches 1 to 3 of upstream/.
+# With patches 1 to 3 of upstream/.
 PATCHED = "-patched"
 NOOP_PATCHED, DIRECT_PATCHED = NOOP + PATCHED, DIRECT + PATCHED
 # The processes of the bus.
@@ -25,7 +25,7 @@ BEHIND = BROKER, AGENT = "broker", "notification agent"
 
 
 class Spread(typing.NamedTuple):
-    """A median, and the quartiles around it."""
+    """A median, and the quartiles."""
 
     median: float
     low: float
@@ -48,46 +48,40 @@ def ratio(spread: Spread | None, base: Spread | None) -> float | None:
 
 
 def _behind(turn):
-    """Return the seconds of CPU of what is behind the agent."""
+    """Return the CPU seconds of the processes behind the agent."""
     return sum(turn.others.values())
 
 
 class Figures:
-    """Of one :class:`~benchmarks.scale.trial.Result`.
+    """The figures of one :class:`~benchmarks.scale.trial.Result`.
 
-    All are spreads of microseconds of CPU a sample, which is as many seconds
-    for a million of them. What needs a way that was not measured is None.
+    Each is a :class:`Spread` of CPU microseconds per sample (or seconds per
+    million samples), or None if a variant that it needs was not measured.
 
-    :ivar agent: the agent alone, with noop
-    :ivar added: what driver and publisher add to that, by differences
-        between turns that followed each other; None if most are noise
-    :ivar bus: what the agent spends within the calls of the bus's client,
-        and broker and notification agent beyond what these take when idle
+    :ivar agent: the agent with the driver noop
+    :ivar added: what driver and publisher add to that: differences between
+        consecutive turns; None if most of it is noise
+    :ivar driver: calls of our driver
+    :ivar sender: the publisher's network thread
+    :ivar inside: driver and sender
+    :ivar bus: the agent's calls of the bus client, and broker and
+        notification agent without their CPU time when idle
     """
 
     def __init__(self, result):
         self._turns = result.turns
-        self._idle = sum(result.idle.values())
+        idle = sum(result.idle.values())
         self.agent = self._spread(NOOP, lambda turn: turn.cpu)
         self.added = self._added()
-        self.bus = self._spread(BUS, lambda turn: (
-            turn.notify_cpu + _behind(turn) - turn.seconds * self._idle))
-
-    def driver(self) -> Spread | None:
-        """Return the CPU of the calls of our driver."""
-        return self._spread(DIRECT, lambda turn: turn.notify_cpu)
-
-    def sender(self) -> Spread | None:
-        """Return the CPU of the thread of our sender."""
-        return self._spread(DIRECT, lambda turn: turn.sender_cpu)
-
-    def inside(self) -> Spread | None:
-        """Return the CPU of both."""
-        return self._spread(
+        self.driver = self._spread(DIRECT, lambda turn: turn.notify_cpu)
+        self.sender = self._spread(DIRECT, lambda turn: turn.sender_cpu)
+        self.inside = self._spread(
             DIRECT, lambda turn: turn.notify_cpu + turn.sender_cpu)
+        self.bus = self._spread(BUS, lambda turn: (
+            turn.notify_cpu + _behind(turn) - turn.seconds * idle))
 
     def whole(self, name: str) -> Spread | None:
-        """Return the CPU of the agent and of all behind it."""
+        """Return the CPU of a variant's agent and all behind it."""
         return self._spread(name, lambda turn: turn.cpu + _behind(turn))
 
     def _spread(self, name, seconds):

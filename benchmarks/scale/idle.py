@@ -11,9 +11,9 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What a real agent without instances takes, with the plugin and without.
+"""CPU and memory of agents without instances, with and without the plugin.
 
-Two agents poll side by side, with the notification drivers noop and
+Two agents run at the same time, with the notification drivers noop and
 ceilometer_pipeline (with graphite://), on hypervisors without instances.
 """
 
@@ -35,16 +35,16 @@ _START_SECONDS = 60
 # Longer than replay_seconds.
 _SETTLE_SECONDS = 15
 _LEGEND = (
-    "CPU: milliseconds a minute of the agent's worker, user and system, with "
-    "all threads: the median of the windows, the least and the most. "
-    "Wake-ups: how often its threads went to sleep, a minute. RSS: MB of its "
-    "resident memory. noop: with Ceilometer's driver of this name; direct: "
-    "with ceilometer_pipeline and graphite://, whose own series go out each "
+    "CPU: milliseconds per minute of the agent's worker, user and system, "
+    "with all threads: median, minimum and maximum of the windows. Wake-ups: "
+    "how often its threads went to sleep, per minute. RSS: resident memory in "
+    "MB. noop: with Ceilometer's driver of this name; direct: with "
+    "ceilometer_pipeline and graphite://, which sends its own series each "
     "minute. Both poll each minute.")
 
 
 def _start(stack, directory, port):
-    """Return the agents by name."""
+    """Return {name: agent}."""
     return {name: stack.enter_context(agent.Agent(
         directory / name, agent.PIPELINE.format(
             publisher="graphite://127.0.0.1:%d" % port),
@@ -54,7 +54,7 @@ def _start(stack, directory, port):
 
 
 def _used(workers):
-    """Return the seconds of CPU and the wake-ups of each worker."""
+    """Return the CPU seconds of each worker, then its wake-ups."""
     return [*(usage.cpu_seconds([pid]) for pid in workers),
             *(sum(usage.wake_ups(pid).values()) for pid in workers)]
 
@@ -62,8 +62,8 @@ def _used(workers):
 def section(windows: int, seconds: float) -> str:
     """Measure, and return tables and targets as text.
 
-    :param windows: how many times it looks
-    :param seconds: of each time
+    :param windows: number of measurements
+    :param seconds: duration of each
     :raises lab.process.LabError: if an agent does not work
     """
     with (contextlib.ExitStack() as stack,
@@ -83,7 +83,7 @@ def section(windows: int, seconds: float) -> str:
 
 
 def _text(by_minute, rss):
-    rows = [("Agent", "CPU", "Least", "Most", "Wake-ups", "RSS")]
+    rows = [("Agent", "CPU", "Min", "Max", "Wake-ups", "RSS")]
     for name, cpu, wake_ups, mb in zip(
             _DRIVERS, by_minute[:2], by_minute[2:], rss, strict=True):
         rows.append((name, *(
@@ -95,4 +95,4 @@ def _text(by_minute, rss):
     return "\n".join((
         report.simple_table(rows), report.paragraph(_LEGEND),
         report.bullets([report.Target(
-            "ms of CPU a minute, added to noop", added, _MAX_MS)])))
+            "ms of CPU per minute, added to noop", added, _MAX_MS)])))

@@ -11,7 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""A copy of Ceilometer with the first patches of ``upstream/``."""
+"""A copy of Ceilometer with patches 1 to 3 of ``upstream/``."""
 
 import importlib.metadata
 import importlib.util
@@ -23,30 +23,28 @@ import subprocess
 from lab import process
 from tools import upstream
 
-# Those that make polling cheaper; the others add something.
+# These make polling cheaper; the others add features.
 _PATCHES = 3
 
 
 def make(directory: pathlib.Path) -> pathlib.Path:
-    """Copy the installed Ceilometer, and apply patches 1 to 3 to the copy.
+    """Copy the installed Ceilometer, and apply the patches to the copy.
 
-    :param directory: for the copy
-    :returns: what has to be first in ``PYTHONPATH``
-    :raises lab.process.LabError: if another release is installed than the
-        series is made for
+    :returns: the folder to put first in ``PYTHONPATH``
+    :raises lab.process.LabError: if the patches are for another release
     """
     installed = importlib.metadata.version("ceilometer")
     if installed != upstream.RELEASE:
         raise process.LabError(
             "the patches are for Ceilometer %s, not for %s" % (
                 upstream.RELEASE, installed))
-    # Importing it would load eventlet here.
+    # An import would load eventlet here.
     spec = importlib.util.find_spec("ceilometer")
     source, = spec.submodule_search_locations
     shutil.copytree(source, directory / "ceilometer",
                     ignore=shutil.ignore_patterns("__pycache__"))
     for patch in sorted(upstream.SERIES.glob("*.patch"))[:_PATCHES]:
-        # In a repository above git would leave out what is not of it.
+        # In a folder of a repository, git would skip all other files.
         subprocess.run(
             ["git", "apply", "--include", "ceilometer/*", str(patch)],
             cwd=directory, check=True,

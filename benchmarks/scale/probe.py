@@ -11,15 +11,15 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Runs ceilometer-polling, and says what it does.
+"""Runs ceilometer-polling, and records its notifications.
 
 ``python -m benchmarks.scale.probe GO FILE DRIVER ARGUMENTS``: the arguments
 are those of ceilometer-polling. Before each polling cycle it appends the line
-``"ready"`` to FILE and waits for a byte of the FIFO named GO. Each
-notification becomes a line that :mod:`~benchmarks.scale.records` reads. The
-end of a cycle is ``"done"``. Cycles are a minute apart in what samples say of
-their time, however long the turns of other agents take: there are rates only
-of counters that come regularly. Nothing else of the agent is changed.
+``"ready"`` to FILE, and waits for a byte from the FIFO GO. It writes a line
+for each notification, which :mod:`~benchmarks.scale.records` reads, and
+``"done"`` after the cycle. The times in samples are always a minute apart,
+however long the other agents' turns take, because rates need regular samples.
+The agent is otherwise unchanged.
 """
 
 import datetime
@@ -42,7 +42,7 @@ class Probe:
     """Wraps functions of the agent.
 
     :param go: path of the FIFO
-    :param path: of the file
+    :param path: path of the file
     """
 
     def __init__(self, go, path):
@@ -53,7 +53,7 @@ class Probe:
         self._cycle = 0
 
     def wrap_cycle(self, poll):
-        """Return ``PollingTask.poll_and_notify``, which waits first."""
+        """Return a ``poll_and_notify`` that waits for the FIFO first."""
         @functools.wraps(poll)
         def call(task):
             self._write("ready")
@@ -66,7 +66,7 @@ class Probe:
         return call
 
     def wrap_notify(self, notify):
-        """Return ``notify`` of a driver, with the CPU that it takes."""
+        """Return a driver's ``notify`` that also records its CPU time."""
         @functools.wraps(notify)
         def call(driver, ctxt, message, priority, retry):
             at = time.time()
@@ -86,7 +86,7 @@ class Probe:
         return call
 
     def _shift(self, samples):
-        """Let samples be of the cycle's minute; return its second."""
+        """Set the samples' times to the cycle's; return its second."""
         passed = datetime.timedelta(minutes=self._cycle)
         timestamp = self._began + passed
         text = timestamp.replace(tzinfo=None).isoformat()
@@ -101,7 +101,7 @@ class Probe:
 
 
 def _sender():
-    """Return the kernel's id of the publisher's thread, None without one."""
+    """Return the native id of the publisher's network thread, or None."""
     return next((thread.native_id for thread in threading.enumerate()
                  if thread.name == _SENDER), None)
 

@@ -11,18 +11,19 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""A receiver that notes when it read each line."""
+"""A receiver that records when it read each line."""
 
 import struct
 import threading
 import time
 import typing
 
+from benchmarks.common import protocols
 from benchmarks.common import receiver
 from lab import child
 
 _HEAD = struct.Struct("dI")
-# What the publisher reports of itself is no sample.
+# The publisher's own series are not samples.
 _OWN_BRANCH = b".graphite_publisher."
 
 
@@ -38,13 +39,13 @@ class Line(typing.NamedTuple):
 
 
 class Receiver(receiver.Receiver):
-    """Takes lines by TCP on loopback.
+    """Receives lines by TCP on loopback.
 
-    :param path: of a file, for what it reads
+    :param path: file for what it reads
     """
 
     def __init__(self, path):
-        super().__init__(lambda: _Reader(self))
+        super().__init__(protocols.WholeLines, self._write)
         self._path = path
         self._count = child.shared_doubles(1)
         self._lock = threading.Lock()
@@ -55,7 +56,7 @@ class Receiver(receiver.Receiver):
         return int(self._count[0])
 
     def lines(self) -> list:
-        """Return all that it has read, as a list of :class:`Line`."""
+        """Return each :class:`Line` that it has read."""
         found = []
         data = memoryview(self._path.read_bytes())
         while data:
@@ -68,21 +69,9 @@ class Receiver(receiver.Receiver):
             data = data[end:]
         return found
 
-    def write(self, at: float, lines: bytes) -> None:
-        """Keep whole lines that were read at a time."""
+    def _write(self, lines):
+        at = time.time()
         with self._lock:
             with self._path.open("ab") as file:
                 file.write(_HEAD.pack(at, len(lines)) + lines)
             self._count[0] += lines.count(b"\n") - lines.count(_OWN_BRANCH)
-
-
-class _Reader:
-
-    def __init__(self, receiver):
-        self._receiver = receiver
-        self._rest = b""
-
-    def feed(self, data):
-        at = time.time()
-        lines, end, self._rest = (self._rest + data).rpartition(b"\n")
-        self._receiver.write(at, lines + end)

@@ -11,7 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What an agent handed over, against the lines that came of it."""
+"""Compares an agent's notifications with the lines that arrived."""
 
 import collections
 import dataclasses
@@ -23,22 +23,21 @@ from lab import process
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-"
                    r"[0-9a-f]{12}")
-# Where an instance's id stands in a path of the default naming, and what
-# follows it.
+# Positions of the instance, and of the rest, in a path with default naming.
 _INSTANCE, _REST = 3, 4
-# The gauges that definitions.yaml makes of each sample of a meter; "memory"
-# is polled.
+# Gauges that definitions.yaml makes of each sample of a meter, without
+# "memory", which the agent polls itself.
 _GAUGES = {"cpu": 2}
 
 
 class MismatchError(process.LabError):
-    """Lines are missing, or are too many."""
+    """There are too few or too many lines."""
 
 
 class Tail:
-    """Reads what is appended to a file.
+    """Reads a growing file.
 
-    :param path: of the file, which need not be there yet
+    :param path: of the file, which may not exist yet
     """
 
     def __init__(self, path):
@@ -46,7 +45,7 @@ class Tail:
         self._offset = 0
 
     def lines(self) -> list:
-        """Return the whole lines since the last call, as bytes."""
+        """Return the complete lines since the last call, as bytes."""
         if not self._path.exists():
             return []
         with self._path.open("rb") as file:
@@ -61,14 +60,13 @@ class Tail:
 class Notification:
     """One call of a driver; see :mod:`~benchmarks.scale.probe`.
 
-    :ivar at: epoch seconds, when it began
-    :ivar cpu: seconds of its thread's CPU
-    :ivar sender: id of the thread that sends, or None
-    :ivar timestamp: as Ceilometer writes it: when the agent began to poll
-        the meter
-    :ivar second: epoch second that all its samples are of
+    :ivar at: epoch seconds of its start
+    :ivar cpu: CPU seconds of its thread
+    :ivar sender: native id of the network thread, or None
+    :ivar timestamp: when the agent began to poll the meter, as text
+    :ivar second: epoch second of all its samples
     :ivar meter: of all its samples
-    :ivar resources: a resource's id for each sample
+    :ivar resources: the resource id of each sample
     """
 
     at: float
@@ -87,7 +85,7 @@ class Notification:
 
     @property
     def lines(self) -> int:
-        """How many lines have to come of it, but in the first cycle."""
+        """The expected number of lines, except in the first cycle."""
         return len(self.resources) * (1 + _GAUGES.get(self.meter, 0))
 
 
@@ -107,7 +105,7 @@ def by_key(lines: list) -> dict:
     found = collections.defaultdict(list)
     for line in lines:
         parts = line.path.split(".", _REST)
-        # Behind the name of the instance.
+        # The instance's name stands before its id.
         instance = parts[_INSTANCE].rpartition("_")[2]
         found[(instance, parts[_REST], line.second)].append(line)
     return found
@@ -116,8 +114,8 @@ def by_key(lines: list) -> dict:
 def latencies(notifications: list, lines: dict) -> list:
     """Return the :class:`Latency` of each sample of a cycle.
 
-    :param lines: of :func:`by_key`
-    :raises MismatchError: if a sample did not become one line
+    :param lines: as :func:`by_key` returns them
+    :raises MismatchError: if a sample does not have exactly one line
     """
     found = []
     for notification in notifications:
@@ -138,32 +136,32 @@ def _line(meter, resource, second, lines):
     found = [line for name in names
              for line in lines.get((instance[0], name, second), ())]
     if len(found) != 1:
-        raise MismatchError("%s of %s at %d became %d lines" % (
+        raise MismatchError("%s of %s at %d has %d lines" % (
             meter, resource, second, len(found)))
     return found[0]
 
 
 def series(notifications: list, lines: dict) -> set:
-    """Return the paths that a cycle became.
+    """Return the paths of a cycle.
 
-    :param lines: of :func:`by_key`
-    :raises MismatchError: if it became more or less lines than it has to
+    :param lines: as :func:`by_key` returns them
+    :raises MismatchError: if there are too few or too many lines
     """
     seconds = {notification.second for notification in notifications}
     paths = [line.path for (_, _, second), same in lines.items()
              if second in seconds for line in same]
     expected = sum(notification.lines for notification in notifications)
     if len(paths) != expected or len(set(paths)) != expected:
-        raise MismatchError("a cycle became %d lines of %d series, not %d" % (
+        raise MismatchError("a cycle has %d lines of %d series, not %d" % (
             len(paths), len(set(paths)), expected))
     return set(paths)
 
 
 def check_same(what: str, cycles: typing.Iterable) -> set:
-    """Return the set that all cycles have; the empty set of no cycles.
+    """Return the set that all cycles share; an empty one without cycles.
 
-    :param what: is in the sets, for the error
-    :raises MismatchError: if they differ
+    :param what: the elements' name, for the error
+    :raises MismatchError: if the sets differ
     """
     first = None
     for found in cycles:

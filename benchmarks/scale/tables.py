@@ -11,9 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The tables, and whether the targets are met."""
-
-import statistics
+"""Tables and targets of real agents."""
 
 from benchmarks.common import report
 from benchmarks.scale import figures
@@ -42,55 +40,9 @@ def _spread(spread):
 
 
 def _share(of):
-    """What is ours, in % of the whole agent."""
-    ratio = figures.ratio(of.inside(), of.whole(figures.DIRECT))
+    """Return the share of driver and sender in the agent's CPU, in %."""
+    ratio = figures.ratio(of.inside, of.whole(figures.DIRECT))
     return None if ratio is None else 100 * ratio
-
-
-_AGENT = (
-    (("noop", lambda of: _spread(of.agent)),
-     ("direct", lambda of: _spread(of.whole(figures.DIRECT))),
-     ("Added", lambda of: _spread(of.added)),
-     ("Driver", lambda of: _median(of.driver())),
-     ("Sender", lambda of: _median(of.sender())),
-     ("Share", lambda of: _number(_share(of)))),
-    "Microseconds of CPU a sample, user and system, of the agent's master and "
-    "worker with all threads, over whole polling cycles: medians, and "
-    "quartiles in brackets. noop: with Ceilometer's driver of this name; "
-    "direct: with ceilometer_pipeline and graphite://. Added: differences "
-    "between cycles that followed each other, where they are more than noise. "
-    "Driver: CPU of the polling thread within the driver's calls, which hold "
-    "the publisher's. Sender: CPU of its thread. Share: both, in % of "
-    "direct.")
-_BUS = (
-    (("Whole direct", lambda of: _median(of.whole(figures.DIRECT))),
-     ("Whole bus", lambda of: _median(of.whole(figures.BUS))),
-     ("Direct", lambda of: _median(of.inside())),
-     ("Bus", lambda of: _spread(of.bus)),
-     ("Ratio", lambda of: _number(figures.ratio(of.bus, of.inside())))),
-    "Seconds of CPU for a million samples. Whole: the agent and all behind "
-    "it. Direct: driver and sender. Bus: what the agent spends within the "
-    "calls of messagingv2, and RabbitMQ and the notification agent beyond "
-    "what these take when nothing comes. Ratio: of the two.")
-_PATCHED = (
-    (("noop", lambda of: _spread(of.whole(figures.NOOP))),
-     ("patched", lambda of: _spread(of.whole(figures.NOOP_PATCHED))),
-     ("Ratio", lambda of: _gain(of, figures.NOOP, figures.NOOP_PATCHED)),
-     ("direct", lambda of: _spread(of.whole(figures.DIRECT))),
-     ("patched", lambda of: _spread(of.whole(figures.DIRECT_PATCHED))),
-     ("Ratio", lambda of: _gain(of, figures.DIRECT, figures.DIRECT_PATCHED))),
-    "Microseconds of CPU a sample of the whole agent, medians, and quartiles "
-    "in brackets. patched: with patches 1 to 3. Ratio: of the medians, "
-    "without and with them.")
-_LATENCY_LEGEND = (
-    "Milliseconds until the receiver's application had read the line of a "
-    "sample. From the driver: since the agent called its notification "
-    "driver with the sample. From the poll: since the sample's timestamp, "
-    "which is when the agent began to poll the meter, so this has the time "
-    "in which it polled the other instances. The other agents did not poll.")
-_MEMORY_LEGEND = (
-    "MB of resident memory at the end, of the worker of each agent and of "
-    "the broker.")
 
 
 def _gain(of, name, patched):
@@ -98,12 +50,57 @@ def _gain(of, name, patched):
     return _NONE if ratio is None else "%.2f" % ratio
 
 
+_AGENT = (
+    (("noop", lambda of: _spread(of.agent)),
+     ("direct", lambda of: _spread(of.whole(figures.DIRECT))),
+     ("Added", lambda of: _spread(of.added)),
+     ("Driver", lambda of: _median(of.driver)),
+     ("Sender", lambda of: _median(of.sender)),
+     ("Share", lambda of: _number(_share(of)))),
+    "CPU microseconds per sample, user and system, of the agent's master and "
+    "worker with all threads, over whole polling cycles: medians, and "
+    "quartiles in brackets. noop: with Ceilometer's driver of this name; "
+    "direct: with ceilometer_pipeline and graphite://. Added: differences "
+    "between consecutive cycles, if they are more than noise. Driver: the "
+    "polling thread in calls of the driver, which include the publisher. "
+    "Sender: the publisher's network thread. Share: both, in % of direct.")
+_BUS = (
+    (("Whole direct", lambda of: _median(of.whole(figures.DIRECT))),
+     ("Whole bus", lambda of: _median(of.whole(figures.BUS))),
+     ("Direct", lambda of: _median(of.inside)),
+     ("Bus", lambda of: _spread(of.bus)),
+     ("Ratio", lambda of: _number(figures.ratio(of.bus, of.inside)))),
+    "CPU seconds per million samples. Whole: the agent and all processes "
+    "behind it. Direct: driver and sender. Bus: the agent in calls of "
+    "messagingv2, and RabbitMQ and the notification agent without their CPU "
+    "time when idle. Ratio: Bus / Direct.")
+_PATCHED = (
+    (("noop", lambda of: _spread(of.whole(figures.NOOP))),
+     ("patched", lambda of: _spread(of.whole(figures.NOOP_PATCHED))),
+     ("Ratio", lambda of: _gain(of, figures.NOOP, figures.NOOP_PATCHED)),
+     ("direct", lambda of: _spread(of.whole(figures.DIRECT))),
+     ("patched", lambda of: _spread(of.whole(figures.DIRECT_PATCHED))),
+     ("Ratio", lambda of: _gain(of, figures.DIRECT, figures.DIRECT_PATCHED))),
+    "CPU microseconds per sample of the whole agent: medians, and quartiles "
+    "in brackets. patched: with patches 1 to 3. Ratio: of the medians, "
+    "without and with the patches.")
+_LATENCY_LEGEND = (
+    "Milliseconds until the receiver's application has read the line of a "
+    "sample. From the driver: since the agent called its notification "
+    "driver. From the poll: since the sample's timestamp, when the agent "
+    "began to poll the meter; it includes polling all other instances. The "
+    "other agents did not poll meanwhile.")
+_MEMORY_LEGEND = (
+    "MB of resident memory at the end, of each agent's worker and of the "
+    "broker.")
+
+
 def _table(rows, legend):
     return report.simple_table(rows) + "\n" + report.paragraph(legend)
 
 
 def _of_figures(results, columns, legend, *more):
-    """Return a table with a row a size; ``more`` columns take the result."""
+    """Return a table with a row per size; ``more`` columns take the result."""
     return _table([
         ("Instances", *(title for title, _ in (*more, *columns))),
         *((str(result.instances), *(text(result) for _, text in more),
@@ -112,21 +109,15 @@ def _of_figures(results, columns, legend, *more):
 
 
 def _latencies(results):
-    rows = [("Instances", "Way", "From the driver", "p99", "Max",
+    rows = [("Instances", "Variant", "From the driver", "p99", "Max",
              "From the poll", "p99", "Max")]
     for result in results:
         for name, latencies in result.latencies.items():
             rows.append((str(result.instances), name, *(
-                "%.0f" % (1000 * value)
+                "%.0f" % report.quantile_ms(sorted(seconds), share)
                 for seconds in zip(*latencies, strict=True)
-                for value in _quantiles(seconds))))
+                for share in (0.5, 0.99, 1))))
     return _table(rows, _LATENCY_LEGEND)
-
-
-def _quantiles(values):
-    """Return the median, the 99th percentile and the maximum."""
-    hundredths = statistics.quantiles(values, n=100, method="inclusive")
-    return hundredths[49], hundredths[98], max(values)
 
 
 def _memory(results):
@@ -138,7 +129,7 @@ def _memory(results):
 
 
 def _checks(results):
-    """What was found right; if it were not, there would be no tables."""
+    """Describe the checks. If one fails, the program ends earlier."""
     return report.bullets(
         "%d instances: %s, %d cycles each: %d samples, a line in each of %d "
         "series"
@@ -148,17 +139,17 @@ def _checks(results):
 
 
 def sections(results: list) -> list:
-    """Return (title, text) of all that was measured.
+    """Return (title, text) of each table, of the checks and the targets.
 
     :param results: a :class:`~benchmarks.scale.trial.Result` for each size
     """
-    found = [("CPU within the agent", _of_figures(
-        results, *_AGENT, ("Samples", lambda of: str(of.samples))))]
+    samples = ("Samples", lambda of: str(of.samples))
+    found = [("CPU within the agent", _of_figures(results, *_AGENT, samples))]
     if figures.BUS in results[0].turns:
         found.append(("Direct against bus", _of_figures(results, *_BUS)))
     if {figures.NOOP_PATCHED, figures.DIRECT_PATCHED} & {*results[0].turns}:
-        found.append(("With patches 1 to 3", _of_figures(
-            results, *_PATCHED, ("Samples", lambda of: str(of.samples)))))
+        found.append(("With patches 1 to 3",
+                      _of_figures(results, *_PATCHED, samples)))
     if results[0].latencies:
         found.append(("From poll to datapoint", _latencies(results)))
     found += [("Memory", _memory(results)),
@@ -168,24 +159,22 @@ def sections(results: list) -> list:
 
 
 def _targets(results):
-    """Yield what is met and what is not."""
     of_sizes = {result.instances: figures.Figures(result)
                 for result in results}
     for instances, of in of_sizes.items():
+        patched = of.whole(figures.DIRECT_PATCHED)
         for what, figure, limit, is_least in (
-                ("our share of the agent, %", _share(of), _MAX_SHARE, False),
-                ("bus to direct, times", figures.ratio(of.bus, of.inside()),
-                 _MIN_RATIO, True)):
+                ("share of the agent's CPU in %", _share(of), _MAX_SHARE,
+                 False),
+                ("bus / direct", figures.ratio(of.bus, of.inside), _MIN_RATIO,
+                 True),
+                ("microseconds per sample, patched",
+                 patched and patched.median, _MAX_PATCHED, False)):
             if figure is not None:
                 yield report.Target("%d instances, %s" % (instances, what),
                                     figure, limit, is_least)
-        patched = of.whole(figures.DIRECT_PATCHED)
-        if patched:
-            yield report.Target(
-                "%d instances, microseconds a sample, patched" % instances,
-                patched.median, _MAX_PATCHED)
-    medians = [of.inside().median for of in of_sizes.values() if of.inside()]
+    medians = [of.inside.median for of in of_sizes.values() if of.inside]
     if len(medians) > 1:
         yield report.Target(
-            "a sample inside, dearest above cheapest size, %",
+            "CPU per sample, maximum above minimum over sizes, in %",
             100 * (max(medians) / min(medians) - 1), _MAX_SLOPE)

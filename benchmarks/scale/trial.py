@@ -35,12 +35,12 @@ _START_SECONDS = 180
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """How long a trial is.
+    """The size of a trial.
 
-    :ivar warm_up: cycles of each agent that do not count; from the second on
-        there are rates
+    :ivar warm_up: cycles of each agent that do not count; the first one has
+        no rates
     :ivar rounds: turns of each agent
-    :ivar idle_seconds: for which the bus is watched while nobody polls
+    :ivar idle_seconds: duration of measuring the idle bus
     """
 
     warm_up: int
@@ -50,14 +50,14 @@ class Plan:
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What came of a trial.
+    """The result of a trial.
 
-    :ivar turns: {name: [:class:`~benchmarks.scale.agents.Turn`]}, of which
-        those of one index followed each other
+    :ivar turns: {name: [:class:`~benchmarks.scale.agents.Turn`]}; those with
+        the same index are consecutive
     :ivar latencies: {name: [:class:`~benchmarks.scale.records.Latency`]}
-    :ivar series: how many all cycles became, of any way to Graphite
+    :ivar series: number of series in each cycle
     :ivar rss_mb: {name of a process: resident memory at the end}
-    :ivar idle: {name of a process: CPU seconds a second, without samples}
+    :ivar idle: {name of a process: CPU seconds per second without samples}
     :ivar bus: its version, or None
     """
 
@@ -71,20 +71,20 @@ class Result:
 
     @property
     def samples(self):
-        """How many each cycle had."""
+        """The number of samples in each cycle."""
         return next(iter(self.turns.values()))[0].samples
 
     @property
     def cycles(self):
-        """How many of each agent were measured."""
+        """The number of cycles that count, of each agent."""
         return len(next(iter(self.turns.values())))
 
 
 class Trial(contextlib.ExitStack):
-    """Makes the agents and what they need; leaving it ends them.
+    """A context manager: the agents and the processes that they need.
 
-    :param instances: of the hypervisor of each agent
-    :param names: those of :data:`NAMES` to measure
+    :param instances: number of instances of each agent's hypervisor
+    :param names: variants to measure, of :data:`NAMES`
     :param plan: a :class:`Plan`
     :param directory: for all files
     """
@@ -100,8 +100,8 @@ class Trial(contextlib.ExitStack):
     def run(self) -> Result:
         """Measure.
 
-        :raises lab.process.LabError: if a part does not do what it has to,
-            and if lines are missing or too many
+        :raises lab.process.LabError: if a process does not work, or if there
+            are too few or too many lines
         """
         agents = {name: self._start(name) for name in self._names}
         for each in agents.values():
@@ -111,7 +111,7 @@ class Trial(contextlib.ExitStack):
         latencies, series = _check(turns, agents)
         rss_mb = {name: each.rss_mb() for name, each in agents.items()}
         for each in self._bus:
-            # Without the master of the agent.
+            # Only the worker of the notification agent.
             rss_mb[each.name] = usage.rss_mb(each.pids()[-1:])
         return Result(self._instances, turns, latencies, series, rss_mb,
                       idle, self._bus[0].version() if self._bus else None)
@@ -138,7 +138,7 @@ class Trial(contextlib.ExitStack):
             directory, self._instances, **made))
 
     def _start_bus(self, directory, pipeline):
-        """Return when the notification agent is at the broker."""
+        """Start it; wait until the notification agent is connected."""
         broker = rabbitmq.RabbitMQ(directory / "rabbitmq")
         self._bus = (broker, agent.NotificationAgent(
             directory / "notification", pipeline, broker.url,
@@ -149,7 +149,7 @@ class Trial(contextlib.ExitStack):
         broker.wait_for_log("user 'guest' authenticated", _START_SECONDS)
 
     def _watch_idle(self):
-        """Return the CPU seconds a second of each process of the bus."""
+        """Return the CPU seconds per second of each process of the bus."""
         grown = usage.growth(lambda: [
             usage.cpu_seconds(each.pids()) for each in self._bus],
             self._plan.idle_seconds if self._bus else 0)
@@ -162,15 +162,15 @@ class Trial(contextlib.ExitStack):
         for _ in range(self._plan.rounds):
             for name in order:
                 turns[name].append(agents[name].turn())
-            # None is always the one that another warmed the machine for.
+            # So that each agent is the first one in some round.
             order.append(order.pop(0))
         return turns
 
 
 def _check(turns, agents):
-    """Check that each cycle became the lines that it has to, in all ways.
+    """Check that each cycle has the expected lines, in all variants.
 
-    :returns: the latencies of a :class:`Result`, and its number of series
+    :returns: latencies and number of series for a :class:`Result`
     """
     records.check_same("samples", (
         turn.keys for of_name in turns.values() for turn in of_name))

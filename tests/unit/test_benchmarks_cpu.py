@@ -11,13 +11,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-import argparse
 import json
 
 from ceilometer import publisher
 from oslo_utils import netutils
 
-from benchmarks.common import arguments
 from benchmarks.common import clients
 from benchmarks.common import report
 from benchmarks.cpu import cycle
@@ -132,22 +130,3 @@ class TargetTest(base.AgentTestCase):
                          str(report.Target("it", 8.5, 8, is_least=True)))
         self.assertEqual("missed: it: 7.5 (at least 8)",
                          str(report.Target("it", 7.5, 8, is_least=True)))
-
-
-class ArgumentTest(base.AgentTestCase):
-
-    def assert_refused(self, message, parse, text):
-        error = self.assertRaises(argparse.ArgumentTypeError, parse, text)
-        self.assertEqual(message, str(error))
-
-    def test_an_unknown_name_is_refused_with_those_that_are_known(self):
-        parse = arguments.names_of({"a": 1, "b": 2})
-        self.assertEqual(["b", "a"], parse("b,a"))
-        self.assert_refused("c is none of a, b", parse, "a,c")
-
-    def test_a_number_that_is_too_small_is_refused(self):
-        parse = arguments.at_least(1)
-        self.assertEqual(1, parse("1"))
-        for text in ("0", "-1", "1.5", "many"):
-            self.assert_refused(
-                "%s is no whole number of at least 1" % text, parse, text)
