@@ -166,6 +166,18 @@ class TemplateFieldsTest(base.BaseTestCase):
         self.assertEqual(["v1.volume.size"] * 2 + ["v2.volume.size"] * 2,
                          names)
 
+    def test_a_device_belongs_to_the_instance_in_its_metadata(self):
+        for resource_id, metadata in (
+                ("i1-vda", {"instance_id": "i1"}),
+                ("vda", {"instance_id": "i1", "disk_name": "vda"})):
+            self.assertEqual("i1.cpu", path(
+                "{instance}.{meter}", resource_id=resource_id,
+                metadata=metadata))
+
+    def test_values_of_an_identifier_that_is_a_list_are_hashable(self):
+        values = path_namer().values(unit_base.make_sample(resource_id=["a"]))
+        self.assertEqual("['a']", values[0])
+
     def test_devices_of_one_instance_have_paths_of_their_own(self):
         names = {path(metadata={"instance_id": "i1", key: device})
                  for key, device in itertools.product(
