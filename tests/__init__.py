@@ -20,7 +20,7 @@ hypothesis.settings.register_profile(
     "project", deadline=None, derandomize=bool(os.environ.get("CI")))
 hypothesis.settings.load_profile("project")
 
-# A shell lets what it starts in the background ignore it, and so would all
-# that the tests start and interrupt.
+# A shell makes background processes ignore SIGINT. Processes that the tests
+# start and interrupt would inherit this.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

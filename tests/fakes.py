@@ -11,7 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Stand-ins for what a test has to control."""
+"""Fakes of what a test has to control."""
 
 import contextlib
 import queue
@@ -57,23 +57,23 @@ class Receiver:
         with contextlib.suppress(OSError), connection.makefile("rb") as file:
             for line in file:
                 self.lines.put(line)
-        # Which confirms them.
+        # This confirms the lines.
         connection.close()
 
     def take(self, count, timeout_seconds=20):
-        """The next ``count`` lines, waited for."""
+        """Wait for the next ``count`` lines, and return them."""
         return [self.lines.get(timeout=timeout_seconds)
                 for _ in range(count)]
 
     def close(self):
-        """Stop listening and close what was accepted."""
+        """Stop listening, and close all connections."""
         with contextlib.suppress(OSError):
             self._server.shutdown(socket.SHUT_RDWR)
         self._server.close()
         self.close_connections()
 
     def close_connections(self):
-        """Close what was accepted, and go on listening."""
+        """Close all connections, and go on listening."""
         for connection in self._connections:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)

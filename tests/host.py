@@ -12,7 +12,7 @@
 # under the License.
 
 
-"""What tests take of the host that they run on."""
+"""What tests need from the host that they run on."""
 
 import os
 import pathlib
@@ -21,7 +21,7 @@ import unittest
 
 
 def lacks(what):
-    """Skip a test, as something is missing; in CI, where none may be, fail.
+    """Skip a test because something is missing; fail in CI.
 
     :raises unittest.SkipTest: with ``what`` is missing
     :raises AssertionError: likewise, in CI
@@ -32,7 +32,7 @@ def lacks(what):
 
 
 def folder_of_class(cls):
-    """The path of an empty folder, which ends with a class of tests."""
+    """Return an empty folder, which is deleted after a test class."""
     folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
     cls.addClassCleanup(folder.cleanup)
     return pathlib.Path(folder.name)

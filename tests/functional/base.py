@@ -11,7 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What tests with a real agent and a real Graphite share."""
+"""Base class of tests with a real agent and a real Graphite."""
 
 import pathlib
 import re
@@ -25,8 +25,8 @@ from lab import graphite
 from lab import process
 from tests.functional import truth
 
-# Ceilometer has pollsters that libvirt's inspector lacks the figures for, and
-# looks for a cache that nobody configured.
+# Some of Ceilometer's pollsters have no data from libvirt's inspector, and it
+# looks for a cache that is not configured.
 CEILOMETERS_OWN = re.compile(
     r"Prevent pollster (disk\.device\.(iops|latency)"
     r"|network\.(incoming|outgoing)\.bytes\.rate) from polling"
@@ -44,7 +44,7 @@ sources:
 
 
 class GraphiteTestCase(base.BaseTestCase):
-    """Has a Carbon and a graphite-web of its own."""
+    """Has its own Carbon and graphite-web."""
 
     def setUp(self):
         super().setUp()
@@ -59,7 +59,7 @@ class GraphiteTestCase(base.BaseTestCase):
             graphite.GraphiteWeb(self.directory / "web", self.carbon))
 
     def start(self, part):
-        """Start a part of the lab, which ends with the test."""
+        """Start a part of the lab; it ends with the test."""
         part.__enter__()
         self.addCleanup(part.__exit__, None, None, None)
         return part
@@ -72,7 +72,7 @@ class GraphiteTestCase(base.BaseTestCase):
                     instances=12, env=None, **kwargs):
         """Start an agent whose samples go to Graphite and to a file.
 
-        ``env`` is more environment than that of the simulator.
+        ``env`` extends the simulator's environment.
         """
         publishers = [url or self.url, "file://%s?json" % self.truth_path]
         return self.start(agent.Agent(
@@ -82,21 +82,21 @@ class GraphiteTestCase(base.BaseTestCase):
                                        events=0), **(env or {})}, **kwargs))
 
     def samples(self, name="cpu"):
-        """What the file publisher wrote of one meter so far."""
+        """Return the samples of one meter that the file publisher wrote."""
         if not self.truth_path.exists():
             return []
         return [sample for sample in truth.load(self.truth_path)
                 if sample["name"] == name]
 
     def wait_for_cycles(self, polling_agent, cycles, instances=12):
-        """Wait until so many more cycles of the meter cpu were published."""
+        """Wait until the meter cpu was published in more cycles."""
         wanted = len(self.samples()) + cycles * instances
         polling_agent.wait_until(
             lambda: len(self.samples()) >= wanted, 90,
             "%d samples of cpu" % wanted)
 
     def check_everything_arrives(self, polling_agent):
-        """End an agent after three cycles; Graphite has all of them."""
+        """Stop an agent after three cycles; check that Graphite has them."""
         self.wait_for_cycles(polling_agent, 3)
         polling_agent.terminate()
         self.assert_graphite_has_the_truth(truth.load(self.truth_path))
@@ -104,13 +104,13 @@ class GraphiteTestCase(base.BaseTestCase):
         self.assert_no_errors(polling_agent)
 
     def assert_no_errors(self, polling_agent):
-        """The agent's log has none but those that it always has."""
+        """Assert that the agent's log has only the expected errors."""
         self.assertEqual([], [
             line for line in polling_agent.log_text().splitlines()
             if " ERROR " in line and not CEILOMETERS_OWN.search(line)])
 
     def assert_graphite_has_the_truth(self, *runs, timeout_seconds=20):
-        """Each sample of each run, once, at its value and second."""
+        """Assert that Graphite has each sample at its value and second."""
         wanted = truth.expected(*runs)
         try:
             process.wait_for(

@@ -11,7 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What tests of the command line as an operator uses it share."""
+"""Base class of tests that use the command line like an operator."""
 
 import os
 import pathlib
@@ -26,7 +26,7 @@ from lab import agent
 
 ROOT = pathlib.Path(__file__).absolute().parent.parent.parent
 COMMAND = (sys.executable, "-W", "ignore", "-m", "ceilometer_graphite")
-# In so long a day the loads are the same all through a test.
+# With such a long day, the loads do not change during a test.
 DAY_SECONDS = 10 ** 6
 POLLING = agent.POLLING.format(interval_seconds=1)
 
@@ -54,7 +54,7 @@ class CommandTestCase(base.BaseTestCase):
             {"graphite": options})
 
     def steer(self, **names):
-        """Put names of instances into the files that steer the hypervisor."""
+        """Write names of instances to the files that steer the hypervisor."""
         self.env["STEERING"] = str(self.directory)
         self.env["PYTHONPATH"] = os.pathsep.join(
             (str(agent.STEERED), self.env["PYTHONPATH"]))
@@ -66,7 +66,7 @@ class CommandTestCase(base.BaseTestCase):
                 str(self.agent.directory / "ceilometer.conf"), *arguments]
 
     def run_command(self, name, *arguments):
-        """Run a command to its end, without a terminal.
+        """Run a command without a terminal, and wait for its end.
 
         :returns: a ``subprocess.CompletedProcess`` with texts
         """
@@ -76,7 +76,7 @@ class CommandTestCase(base.BaseTestCase):
             timeout=60, check=False)
 
     def assert_fails(self, ended, *problems):
-        """It ended with one line that has all of these, and one hint."""
+        """Assert that it failed with one line with these texts, and a hint."""
         self.assertEqual((2, ""), (ended.returncode, ended.stdout))
         first, hint = ended.stderr.splitlines()
         for text in ("ceilometer-graphite: ", *problems):

@@ -10,11 +10,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Lines against samples, in exact fractions.
+"""Compares lines with samples, in exact fractions.
 
-Written from the documentation of Ceilometer and of this plugin, without any
-of its code. Two samples of one counter that were polled at nearly the same
-time may reach two publishers in two orders; either is right.
+It implements the documentation of Ceilometer and of this plugin without their
+code. Two samples of one counter that were polled at nearly the same time may
+reach two publishers in different orders; both orders are right.
 """
 
 import collections
@@ -23,18 +23,18 @@ import itertools
 
 from tests.functional import truth
 
-# Seconds between two samples that may change places.
+# Maximum seconds between two samples whose order may differ.
 TOGETHER = 0.9
 # Rates are written with 12 digits; a wall clock is a float of 52 bits.
 BY_MONOTONIC_CLOCK, BY_WALL_CLOCK = fractions.Fraction(1, 10 ** 11), (
     fractions.Fraction(1, 10 ** 6))
-# Samples of cpu in which a polled meter keeps its gauge away at least, and
-# after which the gauge is there again.
+# Minimum and maximum of the samples of cpu for which a polled meter suppresses
+# its gauge.
 KEPT_AWAY, BACK_AGAIN = 2, 9
 
 
 class Lines:
-    """Points by series and second; those that were asked for are marked."""
+    """Points by series and second; marks those that were looked up."""
 
     def __init__(self, lines):
         self._left = collections.defaultdict(set)
@@ -45,10 +45,10 @@ class Lines:
         self._seen = set()
 
     def find(self, point):
-        """A point that is there, or None.
+        """Return a matching point, or None.
 
-        :param point: (series, second, value, tolerance); a volume stands
-            there as it does in its sample, and has no tolerance
+        :param point: (series, second, value, tolerance); a value from a
+            sample is unchanged, and has no tolerance
         """
         series, second, value, tolerance = point
         for text in self._left.get((series, second), ()):
@@ -61,18 +61,18 @@ class Lines:
         self._seen.add(found)
 
     def extra(self):
-        """Those that nobody asked for."""
+        """Return the points that were not looked up."""
         return sorted({(series, second, text)
                        for (series, second), texts in self._left.items()
                        for text in texts} - self._seen)
 
 
 def problems(samples, lines, name, with_counters=False):
-    """What lines lack of samples, and have beyond them, as texts.
+    """Describe missing and extra lines.
 
     :param lines: :class:`Lines`
-    :param name: makes the name of a series of a sample and a meter
-    :param with_counters: whether counters are there beside their rates
+    :param name: makes a series name from a sample and a meter
+    :param with_counters: whether counters are published as well as rates
     """
     missing = []
     for point in _volumes(samples, name, with_counters):
@@ -100,7 +100,7 @@ def _take(point, lines, missing):
 
 
 def _is_available(sample):
-    """-1 is what libvirt says of what it does not have."""
+    """Return whether a value is not libvirt's -1 for "not available"."""
     return sample["volume"] is not None and (
         sample["type"] != "cumulative" or sample["volume"] >= 0)
 
@@ -118,9 +118,9 @@ def _volumes(samples, name, with_counters):
 
 
 def _gauges(samples, name):
-    """Pairs: whether a point may be kept away by a polled meter; the point.
+    """Yield (whether a polled meter may suppress it, point) of gauges.
 
-    What has to be kept away is no pair.
+    Gauges that a polled meter must suppress are left out.
     """
     since = {}
     for sample in samples:
@@ -135,19 +135,18 @@ def _gauges(samples, name):
                 since[place] = passed = passed + 1
             value = sample["resource_metadata"].get(key)
             if value is not None and (passed is None or passed > KEPT_AWAY):
-                # Of a polled meter that just begins either may come first.
+                # The order may differ in the first poll of a meter.
                 yield (gauge == "memory" and (
                     passed is None or passed <= BACK_AGAIN),
                     _point(sample, name(sample, gauge), value))
 
 
 def _rates(samples, lines, name):
-    """Mark the rates of one counter; return those that are missing.
+    """Look up the rates of one counter; return the missing ones.
 
-    A state is (last sample, usual distance, how many points were found, the
-    last of them and those before). All orders of samples that may change
-    places lead to states, of which those that miss a point are given up, as
-    long as there is another.
+    A state is (last sample, usual distance, number of points found, the last
+    point and those before). Each possible order of samples leads to a state.
+    A state that misses a point is dropped if there is another one.
     """
     states, missing = [(None, None, 0, None)], []
     for group in _together(samples):

@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""What the tests of faults share: a load, those who publish, the outcome."""
+"""Base classes of fault tests: a load, publishers, and their account."""
 
 import contextlib
 import json
@@ -39,7 +39,7 @@ from tests.unit import base as unit_base
 ROOT = pathlib.Path(__file__).absolute().parent.parent.parent
 POINTS_A_SERIES = 1000
 PATH = re.compile(r"ceilometer\.compute-1\.p\.[\w-]+\.load")
-# Short, so that twenty faults do not take minutes.
+# Short, so that twenty faults take seconds.
 OPTIONS = {"self_metrics_interval": 0, "reconnect_delay_max_seconds": 0.2,
            "catch_up_rate": 100000}
 
@@ -54,7 +54,7 @@ def make_publisher(conf, url):
 
 
 def parsed(line):
-    """A line as what it means, however its numbers are written."""
+    """Parse a line, so that the format of its numbers does not matter."""
     path, value, second = line.split()
     return path, float(value), int(float(second))
 
@@ -62,8 +62,8 @@ def parsed(line):
 class Account(typing.NamedTuple):
     """Lines that were published, and that receivers have read.
 
-    :ivar arrived: how many of those that were sent were read.
-    :ivar read: how often any line was read.
+    :ivar arrived: how many of the published lines were read.
+    :ivar read: how many lines were read, including repetitions.
     """
 
     sent: int
@@ -72,12 +72,11 @@ class Account(typing.NamedTuple):
 
 
 class Load:
-    """Samples of which each becomes a line that no other becomes.
+    """Samples that become different lines.
 
-    :param tag: begins the series of this load, and of no other.
-    :param base: the second of the first sample; a thousand follow it, in
-        each series.
-    :param value: makes of a sample's number its volume.
+    :param tag: prefix of this load's series.
+    :param base: the second of the first of a thousand samples in each series.
+    :param value: makes a sample's volume from its number.
     """
 
     def __init__(self, tag="load", base=None, value=lambda number: number):
@@ -89,7 +88,7 @@ class Load:
         self._lock = threading.Lock()
 
     def publish(self, publisher, count, batch=50):
-        """Publish so many samples more; safe for concurrent callers."""
+        """Publish more samples; safe for concurrent callers."""
         for _ in range(0, count, batch):
             with self._lock:
                 numbers = range(self.count, self.count + batch)
@@ -98,7 +97,7 @@ class Load:
             publisher.publish_samples(list(map(self._sample, numbers)))
 
     def line(self, number):
-        """The line of the sample of this number."""
+        """Return the line of a sample, by its number."""
         return "ceilometer.compute-1.p.%s%d.load %d %d" % (
             self.tag, number // POINTS_A_SERIES, self.value(number),
             self.base + number % POINTS_A_SERIES)
@@ -133,7 +132,7 @@ class Child(process.Process):
                         timeout_seconds, f"{count} published lines")
 
     def published(self, until=float("inf")):
-        """Return the lines that it had published by some monotonic time."""
+        """Return the lines that it had published at a monotonic time."""
         said = [line.split() for line in self.log_text().splitlines()
                 if line.startswith("published ")]
         counts = [int(words[1]) for words in said
@@ -142,10 +141,10 @@ class Child(process.Process):
 
 
 class Namespace(process.Process):
-    """A network with a loopback of its own, and mounts of its own.
+    """A network namespace with its own loopback and mounts.
 
-    They vanish with its process. `within` begins the command of whatever
-    is to be in it.
+    They end with its process. `within` is the prefix of a command that runs
+    in the namespace.
     """
 
     def __init__(self, directory):
@@ -172,10 +171,10 @@ class Namespace(process.Process):
 class FaultsTestCase(base.BaseTestCase):
     """Has a directory, an agent's conf and its log.
 
-    A class that needs more of the machine says so by `needs_commands` and
-    `needs_root`; in CI that has to be there.
+    A class names its requirements in `needs_commands` and `needs_root`. If
+    they are missing, its tests are skipped; in CI they fail.
 
-    :ivar account: the `Account` of the last comparison, for benchmarks.
+    :ivar account: the last `Account`, for benchmarks.
     """
 
     needs_commands = ()
@@ -196,7 +195,7 @@ class FaultsTestCase(base.BaseTestCase):
         self.log = self.useFixture(fixtures.FakeLogger())
 
     def start(self, part):
-        """Start a part of the lab, which ends with the test."""
+        """Start a part of the lab; it ends with the test."""
         part.start()
         self.addCleanup(part.kill)
         return part
@@ -207,7 +206,7 @@ class FaultsTestCase(base.BaseTestCase):
             self.directory / name, mode, **options))
 
     def url(self, *ports, **options):
-        """Return the URL of a publisher of some ports on loopback."""
+        """Return a publisher's URL with loopback ports as endpoints."""
         return "graphite://%s?%s" % (
             ",".join("127.0.0.1:%d" % port for port in ports),
             urllib.parse.urlencode({**OPTIONS, **options}))
@@ -224,7 +223,7 @@ class FaultsTestCase(base.BaseTestCase):
 
     @contextlib.contextmanager
     def loading(self, publisher, load, lines_per_second=2000):
-        """Publish, from another thread, until left."""
+        """Publish from another thread within a block."""
         ends = threading.Event()
 
         def publish():
@@ -239,14 +238,14 @@ class FaultsTestCase(base.BaseTestCase):
             thread.join()
 
     def wait_for_lines(self, part, count, timeout_seconds=30):
-        """Wait until a receiver has so many lines, repeated ones too."""
+        """Wait until a receiver has some lines, including repetitions."""
         part.wait_until(lambda: part.count() >= count, timeout_seconds,
                         f"{count} lines")
 
     def assert_all_arrive(self, lines, *receivers, timeout_seconds=90):
-        """Each line was read, whole, by one of the receivers.
+        """Assert that the receivers have read each line.
 
-        More may have come, of samples only.
+        They may have read lines of this load again, but no others.
         """
         wanted = set(map(parsed, lines))
         self.assertTrue(wanted)

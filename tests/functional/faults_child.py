@@ -11,8 +11,8 @@
 # under the License.
 """Publishes a load of samples, in a process that tests kill.
 
-It ends as a worker of an agent does: its handler of SIGTERM says so, what is
-in flight is finished, and then os._exit.
+It ends like an agent's worker: the handler of SIGTERM sets a flag, the current
+call ends, and then the process calls os._exit.
 """
 
 import json
@@ -29,14 +29,14 @@ from tests.functional import faults
 def _publisher(arguments):
     conf = faults.agent_conf()
     logging.basicConfig(level=logging.INFO, stream=sys.stdout, force=True)
-    # As in the worker: handlers first, publishers after.
+    # A worker also sets its handlers before it creates publishers.
     ends = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ends.set())
     return faults.make_publisher(conf, arguments["url"]), ends
 
 
 def _publish(publisher, load, arguments, ends):
-    """Publish, and write down how many lines were, by when."""
+    """Publish, and record when and how many lines."""
     while load.count < arguments["count"] and not ends.is_set():
         load.publish(publisher, arguments["batch"])
         os.write(1, b"published %d at %.3f\n" % (

@@ -12,12 +12,12 @@
 # under the License.
 
 
-"""What Grafana does with a dashboard, as far as its queries go.
+"""A substitute for Grafana: fills variables and makes queries.
 
-Grafana itself is not here. Variables are filled and put in as its Graphite
-data source is documented: expand(PATTERN) asks /metrics/expand,
-tag_values(TAG, EXPRESSION, ...) asks /tags/autoComplete/values, and of each
-answer the group of the variable's regular expression counts.
+It follows the documentation of Grafana's Graphite data source:
+expand(PATTERN) asks /metrics/expand, tag_values(TAG, EXPRESSION, ...) asks
+/tags/autoComplete/values, and the group of the variable's regular expression
+selects the value in each answer.
 """
 
 import json
@@ -25,11 +25,11 @@ import re
 
 
 def variables(dashboard, web, chosen=None):
-    """Fill the variables of a dashboard, in their order.
+    """Fill the variables of a dashboard, in order.
 
     :param web: a graphite.GraphiteWeb
-    :param chosen: values by name; others are "All", or else the first
-    :return: values by name, and by name what there was to choose from
+    :param chosen: {name: value}; other variables are "All" or the first value
+    :return: {name: value}, and {name: all possible values}
     """
     values, choices = {}, {}
     for variable in dashboard["templating"]["list"]:
@@ -43,7 +43,7 @@ def variables(dashboard, web, chosen=None):
 
 
 def queries(dashboard, values):
-    """Return pairs of a panel's title and a query of it."""
+    """Return (title, query) of each query in the panels."""
     return [(panel["title"], _filled_in(target["target"], values))
             for panel in dashboard["panels"] for target in panel["targets"]]
 

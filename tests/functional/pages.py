@@ -12,7 +12,7 @@
 # under the License.
 
 
-"""What the documentation tells its readers to type, and to write in files."""
+"""Commands and files in the documentation."""
 
 import dataclasses
 import pathlib
@@ -35,8 +35,8 @@ class Block:
 
     :ivar page: the name of its page, such as ``install.rst``
     :ivar section: the title above it
-    :ivar file: the last file below /etc that is named before it, in its
-        section; None where there is none
+    :ivar file: the last file below /etc that its section names before it,
+        or None
     """
 
     page: str
@@ -46,7 +46,7 @@ class Block:
     file: str
 
     def script(self):
-        """What a reader types, of a block in the language of a shell."""
+        """Return the commands that a reader types, from a shell block."""
         if self.language == "console":
             return "".join(
                 line[2:] + "\n" for line in self.text.splitlines()
@@ -55,13 +55,13 @@ class Block:
 
 
 def names():
-    """The names of all pages."""
+    """Return the names of all pages."""
     return ["README.rst", *sorted(
         str(path.relative_to(SOURCE)) for path in SOURCE.rglob("*.rst"))]
 
 
 def blocks(name):
-    """The blocks of a page, in their order."""
+    """Return the blocks of a page, in order."""
     path = ROOT / name if name == "README.rst" else SOURCE / name
     text = path.read_text()
     titles = [(match.end(), match[1]) for match in _TITLE.finditer(text)]
@@ -78,6 +78,6 @@ def blocks(name):
 
 
 def scripts(name):
-    """The blocks of a page that are typed."""
+    """Return the blocks of a page that contain commands."""
     return [block for block in blocks(name)
             if block.language in SHELLS and block.script()]

@@ -11,7 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The simulated hypervisor's own figures, for what is said about it."""
+"""Reads the simulated hypervisor's counters directly."""
 
 import importlib.util
 import os
@@ -24,10 +24,9 @@ MIB = 1024 ** 2
 
 
 def read(env):
-    """What the hypervisor counts now.
+    """Return {id of an instance: its counters now}.
 
-    :param env: the environment that it is configured by
-    :returns: for each machine, by its id, a dict of its counters
+    :param env: the hypervisor's environment, which configures it
     """
     spec = importlib.util.spec_from_file_location("simulator", _PATH)
     module = importlib.util.module_from_spec(spec)
@@ -58,7 +57,7 @@ def _counters(domain):
 
 
 def rates(before, after):
-    """What each machine did between two readings, as top calls it."""
+    """Return each instance's rates between two readings, as in top."""
     return {machine: {
         "vcpus": now["vcpus"], "memory_bytes": now["memory_bytes"],
         "memory_used_bytes": now["memory_used_bytes"],

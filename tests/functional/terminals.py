@@ -11,7 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""A command in a terminal of its own."""
+"""A command in its own terminal."""
 
 import contextlib
 import fcntl
@@ -27,14 +27,14 @@ import pyte
 
 from lab import process
 
-_TERM = "screen"  # of which pyte understands all that curses uses
+_TERM = "screen"  # pyte supports everything that curses uses for it
 
 
 class Terminal:
-    """A pseudo terminal, a command in it, and what that draws.
+    """A command in a pseudo terminal, and its screen.
 
     :param command: a list
-    :param lines: of the screen
+    :param lines: height of the screen
     """
 
     def __init__(self, command, env, cwd, lines=20, columns=100):
@@ -53,7 +53,7 @@ class Terminal:
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
     def settings(self):
-        """How the terminal treats what is typed, and prints."""
+        """Return the terminal's modes."""
         return termios.tcgetattr(self._slave)
 
     def resize(self, lines, columns):
@@ -65,11 +65,11 @@ class Terminal:
         os.write(self._master, keys.encode())
 
     def screen(self):
-        """The lines of the screen."""
+        """Return the lines of the screen."""
         return [line.rstrip() for line in self._screen.display]
 
     def wait_for(self, predicate, what, timeout_seconds=30):
-        """Read until something is true of the screen's lines."""
+        """Read until a predicate is true for the screen's lines."""
         deadline = time.monotonic() + timeout_seconds
         while not predicate(self.screen()):
             if time.monotonic() > deadline:
@@ -83,7 +83,7 @@ class Terminal:
         self.wait_for(lambda _: text.encode() in self.output, text)
 
     def wait_for_end(self):
-        """Its exit status, after all of its output."""
+        """Read all output; return the exit status."""
         self.wait_for(lambda _: self.child.poll() is not None, "its end")
         self._read()
         return self.child.returncode

@@ -19,7 +19,7 @@ from tests.functional import truth
 
 
 class AgentTest(base.GraphiteTestCase):
-    """The real agent, on the simulated hypervisor, to the real Carbon."""
+    """Runs the real agent, a simulated hypervisor and the real Carbon."""
 
     def test_every_sample_arrives_over_tcp(self):
         self.check_everything_arrives(self.start_agent())
@@ -76,7 +76,7 @@ sources:
 
 
 class MistakesTest(base.GraphiteTestCase):
-    """What an operator gets wrong is in the agent's log, once."""
+    """An operator's mistake is in the agent's log once."""
 
     def log_of(self, pipeline=None, url=None, options=None):
         polling_agent = self.start_agent(url, options=options)

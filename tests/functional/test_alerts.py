@@ -14,8 +14,8 @@
 
 """Each alert fires when its condition is true, and not before.
 
-On a real Carbon and graphite-web. Grafana is not here: what its expressions
-do with the points of a query is in :func:`fires`.
+Carbon and graphite-web are real. :func:`fires` evaluates Grafana's
+expressions.
 """
 
 import json
@@ -35,7 +35,7 @@ STEP, SECONDS = 10, 1800
 HEALTHY = {"lines_sent": 600, "lines_dropped.buffer_full": 0,
            "lag_seconds": 1, "spool_bytes": 1000, "cpu_util": 50,
            "memory.usage": 1000, "memory": 2048, "power.state": 1}
-# By alert: the meters that differ where it fires; None has no points.
+# {alert: meters whose values make it fire}; None means no points.
 SICK = {
     "publisher-silent": {"lines_sent": None},
     "lines-dropped": {"lines_dropped.buffer_full": 5},
@@ -54,14 +54,14 @@ ID = "59c901c0-1424-4122-8b83-0d7f31cf1bd0"
 
 
 def name(host, meter):
-    """The default template's name of a series."""
+    """Return a series name of the default template."""
     if meter.startswith(("lines", "lag", "spool")):
         return f"ceilometer.{host}.graphite_publisher.graphite_2003.{meter}"
     return f"ceilometer.{host}.p.{host}_{ID}.{meter}"
 
 
 def points(host, meter, value, now):
-    """Lines of a series, of the last half hour."""
+    """Return lines of a series for the last half hour."""
     seconds = range(now - SECONDS, now, STEP)
     if value is None:
         seconds, value = seconds[:-60], 600
@@ -71,7 +71,7 @@ def points(host, meter, value, now):
 
 
 def fires(rule, web, now):
-    """The lines of its query that a provisioned rule fires for."""
+    """Return the series in a rule's query that make it fire."""
     query, reduced, threshold = rule["data"]
     since = now - query["relativeTimeRange"]["from"]
     evaluator = threshold["model"]["conditions"][0]["evaluator"]

@@ -39,13 +39,13 @@ sources:
 
 
 def for_all(path):
-    """Whether any user may reach a path."""
+    """Return whether all users can reach a path."""
     return all(folder.stat().st_mode & stat.S_IXOTH
                for folder in pathlib.Path(path).parents)
 
 
 class CheckTest(commands.CommandTestCase):
-    """Has a Carbon and a graphite-web, which all tests share."""
+    """Has a Carbon and a graphite-web for all tests."""
 
     @classmethod
     def setUpClass(cls):
@@ -69,14 +69,14 @@ class CheckTest(commands.CommandTestCase):
 
     def setUp(self):
         super().setUp()
-        # Of the agents on PATH, the one of this Python.
+        # Find the agent of this Python on PATH.
         self.env["PATH"] = os.pathsep.join([
             str(pathlib.Path(process.script("python")).parent),
             self.env["PATH"]])
         self.arguments = ["--user", "root"] if not os.geteuid() else []
 
     def publish_to(self, *urls, **options):
-        """Have the agent publish to these URLs."""
+        """Configure the publishers of the agent."""
         self.configure(POLLING, **options)
         self.agent.write(pipeline=PIPELINE % list(urls))
 
@@ -86,8 +86,8 @@ class CheckTest(commands.CommandTestCase):
     def check(self, *arguments):
         """Run the command.
 
-        :returns: how it ended, and the message of each finding that is not
-            ok, by name
+        :returns: the exit status, and {name: message} of each finding that
+            is not ok
         """
         ended = self.run_command(
             "check", "--json", *self.arguments, *arguments)
@@ -101,7 +101,7 @@ class CheckTest(commands.CommandTestCase):
         return self.check("--send", "--render-url", self.web.url)
 
     def assert_read_back(self, count):
-        """So many datapoints came back, and Graphite has their values."""
+        """Assert that datapoints were read back with the right values."""
         names = [found["name"].partition("read of ")[2]
                  for found in self.findings
                  if "is back after" in found["message"]]
@@ -184,7 +184,7 @@ class CheckTest(commands.CommandTestCase):
             self.assertIn("nobody may not read the Python", found["user"])
 
     def test_the_relay_with_the_right_certificate_gets_the_datapoint(self):
-        """carbon-c-relay has the TLS listener."""
+        """Uses carbon-c-relay as the TLS server."""
         authority = self.make_authority()
         right, other = (self.start(relay.Relay(
             self.directory / name, self.carbon.line_port,
@@ -207,7 +207,7 @@ class CheckTest(commands.CommandTestCase):
         self.assert_read_back(1)
 
     def test_plaintext_to_a_port_for_pickle_or_tls_is_an_error(self):
-        """carbon-c-relay has the TLS listener."""
+        """Uses carbon-c-relay as the TLS server."""
         tls = self.start(relay.Relay(
             self.directory / "tls", self.carbon.line_port,
             self.make_authority().certificate("tls"))).port

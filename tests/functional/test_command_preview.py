@@ -33,7 +33,7 @@ POLLING = """\
 sources:
   - {name: all, interval: 1, meters: ["cpu", "memory.usage", "disk.device.*"]}
 """
-# Ends the process when it asks for an address, connects or sends.
+# Ends the process if it resolves a name, connects or sends.
 NO_NETWORK = """
 import os, sys
 def hook(event, arguments):

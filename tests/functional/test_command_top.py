@@ -67,7 +67,7 @@ class OnceTest(commands.CommandTestCase):
         (home / "ceilometer.conf").write_text("")
         (home / "ceilometer.conf").chmod(0)
         self.directory.chmod(0o755)
-        # root may read anything, but not without its capabilities.
+        # root needs its capabilities to read any file.
         command = ["setpriv", "--bounding-set=-all", "--inh-caps=-all",
                    "--securebits=+noroot"] if os.geteuid() == 0 else []
         ended = subprocess.run(
@@ -104,7 +104,7 @@ class StreamTest(commands.CommandTestCase):
                 child.terminate()
 
     def states(self, lines):
-        """Of each line, for each instance its state and if it has rates."""
+        """Yield {instance: (state, whether it has rates)} of each line."""
         for line in lines:
             found = json.loads(line)
             self.assertEqual("compute-1.example.org", found["host"])
@@ -113,7 +113,7 @@ class StreamTest(commands.CommandTestCase):
                 for instance in found["instances"]}
 
     def follow(self, states, wanted):
-        """Find what is wanted in one of the next lines."""
+        """Wait for a line that has the wanted states."""
         for _ in range(10):
             if next(states) == wanted:
                 return
@@ -121,7 +121,7 @@ class StreamTest(commands.CommandTestCase):
 
 
 class LiveTest(commands.CommandTestCase):
-    """The live screen, in a pseudo terminal."""
+    """Tests the live screen in a pseudo terminal."""
 
     def start(self, *arguments, command=None):
         made = terminals.Terminal(
@@ -133,7 +133,7 @@ class LiveTest(commands.CommandTestCase):
         return made
 
     def rows(self, lines):
-        """Of each instance its cells, in their order."""
+        """Return the cells of each instance."""
         return [line.split() for line in lines
                 if " m1." in line]
 

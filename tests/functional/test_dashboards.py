@@ -32,9 +32,9 @@ from tests.unit.cli import commands
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 INSTANCES = 6
-# By name: the publisher's options, and what the hypervisor is called. The
-# last has a prefix of two components, the meter in the middle, and names
-# beside the ids.
+# {name: (the publisher's options, the hypervisor's name in Graphite)}. The last
+# one has a prefix of two components, the meter in the middle, and both names
+# and ids.
 NAMINGS = {
     "default": ({}, "compute-1"),
     "tags": ({"prefix": "tagged", "naming": "tags"}, "compute-1"),
@@ -58,9 +58,9 @@ LIMITS = {target.legend for page in PAGES for panel in page.panels
 
 
 class Lab(contextlib.ExitStack):
-    """A Graphite, which the real agent feeds in all namings.
+    """A Graphite with samples of the real agent in all namings.
 
-    :ivar machines: a sample of each
+    :ivar machines: a sample of each instance
     """
 
     def __init__(self):
@@ -76,7 +76,7 @@ class Lab(contextlib.ExitStack):
             host, self.carbon.line_port, urllib.parse.urlencode(options))
 
     def feed(self):
-        """Start the agent, and Carbon when it is too late for some lines."""
+        """Start the agent, and start Carbon after lines were dropped."""
         polling_agent = self._start_agent()
         polling_agent.wait_for_log("lines_dropped.buffer_full", 180)
         self.machines = list({
@@ -106,7 +106,7 @@ class Lab(contextlib.ExitStack):
         publishers = [
             self.url(**default, spool_dir=spool_dir),
             *(self.url(**options) for options in others),
-            # As the first, with as little memory and counters as can be.
+            # Like the first one, with minimal buffer and number of counters.
             self.url("localhost", buffer_size=65536, rate_max_series=1),
             "file://%s/truth.jsonl?json" % self.directory]
         polling = re.sub(r"interval: \d+", "interval: 1",
@@ -119,10 +119,10 @@ class Lab(contextlib.ExitStack):
 
 
 class DashboardsTestCase(commands.CommandTestCase):
-    """Writes dashboards by the command."""
+    """Writes dashboards with the command."""
 
     def written(self, lab, kind, naming="default"):
-        """The dashboards of a naming, as texts by name."""
+        """Return {name: text} of the dashboards for a naming."""
         self.configure(commands.PIPELINE % lab.url(**NAMINGS[naming][0]),
                        self_metrics_interval=1)
         folder = self.directory / kind
@@ -133,7 +133,7 @@ class DashboardsTestCase(commands.CommandTestCase):
 
 
 class QueriesTest(DashboardsTestCase):
-    """Each query of each dashboard has an answer."""
+    """Checks that each query of each dashboard has an answer."""
 
     @classmethod
     def setUpClass(cls):
@@ -143,7 +143,7 @@ class QueriesTest(DashboardsTestCase):
         cls.lab.feed()
 
     def answers(self, queries):
-        """Ask until all queries have one: a list of {line: its maximum}."""
+        """Wait until all queries have answers; return [{line: maximum}]."""
         found = {}
 
         def ask():
@@ -160,9 +160,10 @@ class QueriesTest(DashboardsTestCase):
         return [found[query] for query in queries]
 
     def ask_grafana(self, naming):
-        """What Grafana shows, and what there is to choose from.
+        """Return what Grafana shows, and the values of its variables.
 
-        {(dashboard, panel): {line: maximum}}, {dashboard: {variable: texts}}
+        :returns: {(dashboard, panel): {line: maximum}},
+            {dashboard: {variable: values}}
         """
         keys, queries, choices, shown = [], [], {}, {}
         for name, text in self.written(self.lab, "grafana", naming).items():
@@ -179,14 +180,16 @@ class QueriesTest(DashboardsTestCase):
         return sorted({sample[key] for sample in self.lab.machines})
 
     def named(self, form="%(display_name)s_%(instance_id)s"):
-        """What the default template calls each machine."""
+        """Return the default template's name of each instance."""
         return sorted(form % sample["resource_metadata"]
                       for sample in self.lab.machines)
 
     def check_grafana(self, naming, machines, instances=None):
-        """Check what it shows; ``machines`` as they have to be called.
+        """Check what Grafana shows.
 
-        ``instances`` are what there is to choose from, by default their ids.
+        :param machines: expected names of the instances
+        :param instances: expected values of the variable, their ids by
+            default
         """
         shown, choices = self.ask_grafana(naming)
         projects = self.of_machines("project_id")
@@ -246,7 +249,7 @@ class QueriesTest(DashboardsTestCase):
 
 
 class BrowserTest(DashboardsTestCase):
-    """A real browser shows a dashboard in graphite-web."""
+    """Opens a dashboard of graphite-web in a real browser."""
 
     def setUp(self):
         if not dashboards.browser():

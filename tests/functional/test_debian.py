@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The agent of a distribution's package, with the plugin from pip."""
+"""The agent of Debian's package, with the plugin installed by pip."""
 
 import pathlib
 import shutil
@@ -23,14 +23,14 @@ from tests.functional import base
 
 PYTHON = "/usr/bin/python3"
 ROOT = pathlib.Path(__file__).absolute().parent.parent.parent
-# What the package's own /usr/bin/ceilometer-polling does, with the virtual
-# environment's interpreter.
+# The package's /usr/bin/ceilometer-polling, but with a virtual environment's
+# interpreter.
 POLLING_SCRIPT = ("import sys; from ceilometer.cmd import polling; "
                   "sys.exit(polling.main())")
 
 
 class DebianTest(base.GraphiteTestCase):
-    """The agent of Debian's python3-ceilometer, version 19 in Debian 12."""
+    """Runs the agent of python3-ceilometer, version 19 in Debian 12."""
 
     def setUp(self):
         try:
@@ -41,10 +41,10 @@ class DebianTest(base.GraphiteTestCase):
         super().setUp()
 
     def install_plugin(self):
-        """Return the interpreter that has Debian's packages and the plugin.
+        """Return an interpreter with Debian's packages and the plugin.
 
-        Built from a copy, because a build leaves its traces in its source;
-        one with its .git, because pbr packages the data files in that.
+        It installs from a copy, because a build writes to its source. The
+        copy includes .git, because pbr packages the files in git.
         """
         source = self.directory / "source"
         shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(

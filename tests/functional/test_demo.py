@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The demo: on a terminal it stays up, and elsewhere it ends."""
+"""The demo runs until Ctrl-C on a terminal, and otherwise ends."""
 
 import os
 import pathlib

@@ -12,7 +12,7 @@
 # under the License.
 
 
-"""What a release consists of: an sdist and a wheel, each on its own."""
+"""The sdist and the wheel of a release."""
 
 import os
 import pathlib
@@ -34,7 +34,7 @@ from tests.functional import commands
 
 NAME = "ceilometer_graphite"
 VERSION = "1.2.3"
-# What Git has for itself.
+# Files of git itself.
 GITS_OWN = {".gitignore"}
 SHARED = ("ceilometer-graphite.conf.sample", "pipeline.yaml", "polling.yaml",
           "storage-aggregation.conf", "storage-schemas.conf")
@@ -42,8 +42,8 @@ UV = process.script("uv")
 
 
 def files_of_the_tree():
-    """The paths of the checkout's files that Git has, or would be given."""
-    # Whoever owns the checkout.
+    """Return the paths of the checkout that git does not ignore."""
+    # The checkout may belong to another user.
     listed = command.run("git", "-c", "safe.directory=*", "ls-files",
                          "--cached", "--others", "--exclude-standard",
                          cwd=commands.ROOT)
@@ -52,7 +52,7 @@ def files_of_the_tree():
 
 
 class DistributionTest(base.BaseTestCase):
-    """Both are built once, from a tagged commit as for a release."""
+    """Builds both once, from a tagged commit like a release."""
 
     @classmethod
     def setUpClass(cls):
@@ -65,7 +65,7 @@ class DistributionTest(base.BaseTestCase):
     def build(cls):
         """Build the sdist from a repository, and the wheel from the sdist.
 
-        Without a network: with this environment's pbr and setuptools.
+        It uses this environment's pbr and setuptools, and no network.
         """
         source = cls.directory / "source"
         for path in cls.files:
@@ -80,7 +80,7 @@ class DistributionTest(base.BaseTestCase):
         command.run(
             "env", "-u", "PBR_VERSION", UV, "build", "--quiet", "--offline",
             "--no-build-isolation", "--python", sys.executable, cwd=source)
-        # Older versions of setuptools write a dash in the name of an sdist.
+        # Older versions of setuptools put a dash into the sdist's name.
         sdist, = source.glob(f"dist/ceilometer?graphite-{VERSION}.tar.gz")
         return sdist, source / f"dist/{NAME}-{VERSION}-py3-none-any.whl"
 
@@ -112,7 +112,7 @@ class DistributionTest(base.BaseTestCase):
         self.check_passes_with(self.wheel)
 
     def check_passes_with(self, distribution):
-        """Install it with what it requires into an empty environment."""
+        """Install it with its requirements into an empty environment."""
         venv = pathlib.Path(self.useFixture(fixtures.TempDir()).path) / "venv"
         command.run(UV, "venv", "--quiet", "--python", sys.executable,
                     str(venv))
@@ -126,7 +126,7 @@ class DistributionTest(base.BaseTestCase):
         self.assert_in_order(venv)
 
     def assert_in_order(self, venv):
-        """Its check finds all in order, and its datapoint is in Carbon."""
+        """Assert that check finds no problem, and sends a datapoint."""
         carbon = graphite.Carbon(venv.parent / "carbon")
         with carbon:
             ended = self.check(venv, carbon)
@@ -149,7 +149,7 @@ class DistributionTest(base.BaseTestCase):
             self.assertIn("ok       " + line, lines)
 
     def check(self, venv, carbon):
-        """Run the command of this environment, away from the checkout."""
+        """Run the command of this environment, outside the checkout."""
         configured = agent.Agent(
             venv.parent / "agent", agent.PIPELINE.format(
                 publisher="graphite://127.0.0.1:%d" % carbon.line_port),

@@ -12,11 +12,11 @@
 # under the License.
 
 
-"""What the documentation says to type, typed word for word.
+"""Runs all commands in the documentation.
 
-On a copy of this machine that has Ceilometer's agent. Each block is run where
-its section stands in a journey; the files that a section shows are written
-with the address of the lab's Graphite in place of the example's.
+They run on a copy of this machine that has Ceilometer's agent, in the order
+of the journeys below. Files in a section are written with the address of the
+lab's Graphite instead of the example's.
 """
 
 import os
@@ -65,7 +65,7 @@ RELEASE = (
     ("contributor/releasing.rst", "Prepare"),
     ("contributor/releasing.rst", "Build"),
 )
-# What CI runs by itself: in which file it stands, and each of its lines how.
+# Commands that CI runs: the file, and how each line reads there.
 BY_CI = {
     ("README.rst", "Two commands"): (".ci/run", "{}"),
     ("contributor/contributing.rst", "Set up"): (".ci/run", "{}"),
@@ -82,7 +82,7 @@ endpoint = {nova}
 """
 UV = process.script("uv")
 WHISPER = "/var/lib/graphite/whisper/ceilometer"
-# What a section takes for granted.
+# What a section requires.
 _CHECKOUT = f"""\
 git clone --quiet {pages.ROOT} "$FOLDER"
 cd "$FOLDER"
@@ -136,16 +136,16 @@ class MachineTestCase(base.base.BaseTestCase):
         self.machine.start()
         self.addCleanup(self.machine.terminate)
         self.env = {"LANG": "C.UTF-8"}
-        # What was typed since the last change of a file; some pages say the
-        # same.
+        # Commands since the last change of a file. Some pages have the same
+        # commands.
         self.typed = set()
 
     def fit(self, text):
-        """A page's text for this machine."""
+        """Adapt a page's text to this machine."""
         return text
 
     def go(self, journey):
-        """Do what sections say, each in an empty folder."""
+        """Run the commands of sections, each in an empty folder."""
         for number, (page, section) in enumerate(journey):
             folder = f"/srv/{number}"
             self.machine.run(f"FOLDER={folder}\nmkdir $FOLDER\n"
@@ -165,7 +165,7 @@ class MachineTestCase(base.base.BaseTestCase):
             self.typed.add(block.script())
 
     def after(self, section):
-        """Do what stands in a section and cannot be typed here."""
+        """Do what a section describes without commands."""
 
 
 class ReleasingTest(MachineTestCase):
@@ -201,14 +201,14 @@ class NodeTestCase(MachineTestCase, base.GraphiteTestCase):
         self.build()
 
     def start_graphite(self):
-        # What the pages poll each minute has a place for each minute.
+        # The pages poll each minute, so series have a point per minute.
         self.carbon = self.start(graphite.Carbon(
             self.directory / "carbon", retentions="60s:1d"))
         self.web = self.start(
             graphite.GraphiteWeb(self.directory / "web", self.carbon))
 
     def build(self):
-        """Have pip find the plugin of this checkout."""
+        """Build the plugin of this checkout where pip finds it."""
         excluded = " ".join("--exclude=./" + name for name in (
             ".demo", ".hypothesis", ".stestr", ".tox", "build", "dist"))
         self.machine.run(
@@ -229,7 +229,7 @@ class NodeTestCase(MachineTestCase, base.GraphiteTestCase):
             self.start_agent()
 
     def start_agent(self):
-        """Start what the unit of systemd does; its first poll arrives."""
+        """Start the agent like systemd; wait for its first poll."""
         polling = self.start(process.Process(
             "ceilometer-polling", self.machine.inside(
                 "ceilometer-polling", "--polling-namespaces", "compute"),
@@ -246,7 +246,7 @@ class FromPipTest(NodeTestCase):
     def setUp(self):
         super().setUp()
         self.env["PATH"] = "/opt/agent/bin:" + os.environ["PATH"]
-        # The interpreter may be one that only its owner can reach.
+        # Perhaps only its owner can access the interpreter.
         python = pathlib.Path(sys.executable).resolve()
         self.machine.run(
             "".join(f"chmod a+x {folder}\n" for folder in python.parents)

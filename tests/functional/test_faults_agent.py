@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Faults around the real agent, with the real Carbon and carbon-c-relay."""
+"""Faults of the real agent, the real Carbon and carbon-c-relay."""
 
 import shutil
 import time
@@ -43,8 +43,7 @@ class AgentFaultsTest(base.GraphiteTestCase):
     def run_agent(self, url, polling=POLLING):
         """Start an agent, and wait until each of its series has a file.
 
-        Of one that Carbon is killed in the making of, half a file is left,
-        which it cannot use afterwards.
+        If Carbon is killed while it creates a file, the file stays broken.
         """
         polling_agent = self.start_agent(url, polling=polling)
         self.wait_for_cycles(polling_agent, 2)
@@ -60,7 +59,7 @@ class AgentFaultsTest(base.GraphiteTestCase):
         self.assert_graphite_has_the_truth(truth.load(self.truth_path))
 
     def test_a_relay_that_is_killed_loses_nothing(self):
-        """May be lost: nothing, as what the relay had read is replayed."""
+        """Loses nothing, because what the relay had read is replayed."""
         polling_agent = self.run_agent(self.relay_url())
         for _ in range(2):
             self.relay.kill()
@@ -70,10 +69,10 @@ class AgentFaultsTest(base.GraphiteTestCase):
         self.assert_nothing_is_lost(polling_agent)
 
     def test_a_host_of_relay_and_carbon_that_dies_loses_nothing(self):
-        """May be lost: nothing, as ten seconds are replayed.
+        """Loses nothing, because ten seconds are replayed.
 
-        When Carbon alone dies behind a relay, what the relay sends on its
-        dead connection is lost, and no one before it can know.
+        If only Carbon dies behind a relay, the lines that the relay sends on
+        its dead connection are lost, and no publisher can know it.
         """
         polling_agent = self.run_agent(self.relay_url())
         for part in (self.relay, self.carbon):
@@ -84,7 +83,7 @@ class AgentFaultsTest(base.GraphiteTestCase):
         self.assert_nothing_is_lost(polling_agent)
 
     def test_a_carbon_that_is_killed_loses_nothing(self):
-        """May be lost: nothing, as ten seconds are replayed."""
+        """Loses nothing, because ten seconds are replayed."""
         polling_agent = self.run_agent(f"{self.url}?{OPTIONS}")
         for _ in range(2):
             self.carbon.kill()
@@ -93,7 +92,7 @@ class AgentFaultsTest(base.GraphiteTestCase):
         self.assert_nothing_is_lost(polling_agent)
 
     def check_another_agent_sends_what_is_on_disk(self, end):
-        """Carbon is away when the agent ends, and back for the next one."""
+        """Stop Carbon, end the agent, start Carbon and another agent."""
         polling_agent = self.run_agent(
             self.spool_url(), base.POLLING.replace("interval: 2",
                                                    "interval: 5"))
@@ -109,9 +108,9 @@ class AgentFaultsTest(base.GraphiteTestCase):
             first, truth.load(self.truth_path)[len(first):])
 
     def test_kill_9_while_carbon_is_away_loses_nothing_on_disk(self):
-        """May be lost: lines of the last second before the kill.
+        """May lose lines of the last second before the kill.
 
-        So it comes a second after the end of a cycle.
+        So kill the agent a second after the end of a cycle.
         """
         def kill(polling_agent):
             process.wait_for(self.cycle_is_over, 30, "a quiet moment")
@@ -119,11 +118,11 @@ class AgentFaultsTest(base.GraphiteTestCase):
         self.check_another_agent_sends_what_is_on_disk(kill)
 
     def cycle_is_over(self):
-        """Whether the newest sample is older than a second."""
+        """Return whether the newest sample is older than a second."""
         age = time.time() - self.truth_path.stat().st_mtime
         return 1.2 < age < 2
 
     def test_sigterm_while_carbon_is_away_loses_nothing(self):
-        """May be lost: nothing."""
+        """Loses nothing."""
         self.check_another_agent_sends_what_is_on_disk(
             lambda polling_agent: polling_agent.terminate())

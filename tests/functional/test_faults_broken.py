@@ -90,7 +90,7 @@ CASES = (empty, garbage, text, zeros, half, directory,
 class BrokenTest(test_faults_spool.SpoolTestCase):
 
     def start_case(self, break_it, port):
-        """Leave a spool that is broken, and publish with it."""
+        """Create a broken spool, and publish with it."""
         spool_dir = self.directory / break_it.__name__
         endpoints = "127.0.0.1:%d" % port
         folder = spool.folder_of(str(spool_dir), endpoints)
@@ -108,7 +108,7 @@ class BrokenTest(test_faults_spool.SpoolTestCase):
         return publisher, load
 
     def test_no_broken_spool_costs_a_new_line(self):
-        """May be lost: what the broken file held, and nothing else."""
+        """May lose the lines in the broken file, and nothing else."""
         port, = process.free_ports(1)
         cases = {each: self.start_case(each, port) for each in CASES}
         reader = self.start_receiver(port=port)
@@ -125,7 +125,7 @@ class BrokenTest(test_faults_spool.SpoolTestCase):
 class BrokenMeanwhileTest(test_faults_spool.SpoolTestCase):
 
     def test_a_file_that_is_replaced_by_garbage_costs_no_later_line(self):
-        """May be lost: the lines that were in it, and in no memory."""
+        """May lose the lines that were only in the file."""
         port, = process.free_ports(1)
         publisher = self.make_publisher(port, **self.options)
         load = faults.Load("early")
@@ -141,7 +141,7 @@ class BrokenMeanwhileTest(test_faults_spool.SpoolTestCase):
         self.assert_all_arrive(late.lines + load.lines, reader)
 
     def test_a_folder_that_is_deleted_costs_no_line(self):
-        """May be lost: nothing, as all of it is in memory."""
+        """Loses nothing, because all lines are in memory."""
         port, = process.free_ports(1)
         publisher = self.make_publisher(port, **self.options)
         load = faults.Load("early")
@@ -157,7 +157,7 @@ class BrokenMeanwhileTest(test_faults_spool.SpoolTestCase):
 class CountTest(test_faults_spool.SpoolTestCase):
 
     def test_what_neither_disk_nor_memory_takes_is_counted(self):
-        """May be lost: the oldest lines beyond buffer_size, counted."""
+        """May lose the oldest lines beyond buffer_size, counted."""
         self.spool_dir.touch()
         port, = process.free_ports(1)
         publisher = self.make_publisher(port, buffer_size=100000,

@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Whatever takes lines is killed, again and again, under load."""
+"""The receiver is killed again and again, under load."""
 
 from lab import certificates
 from lab import graphite
@@ -19,7 +19,7 @@ from tests.functional import faults
 
 
 class KillsTest(faults.FaultsTestCase):
-    """SIGKILL, and a start on the same port: nothing may be lost."""
+    """Kills receivers, and restarts them on the same port."""
 
     def check_nothing_is_lost(self, killed, receiver, kills=20, **options):
         publisher = self.make_publisher(killed.port, **options)
@@ -33,17 +33,17 @@ class KillsTest(faults.FaultsTestCase):
         self.assert_all_arrive(load.lines, receiver)
 
     def test_twenty_kills_lose_nothing_over_tcp(self):
-        """May be lost: nothing."""
+        """Loses nothing."""
         receiver = self.start_receiver()
         self.check_nothing_is_lost(receiver, receiver)
 
     def test_twenty_kills_lose_nothing_over_pickle(self):
-        """May be lost: nothing."""
+        """Loses nothing."""
         receiver = self.start_receiver(format="pickle")
         self.check_nothing_is_lost(receiver, receiver, format="pickle")
 
     def test_kills_with_a_spool_lose_nothing(self):
-        """May be lost: nothing."""
+        """Loses nothing."""
         receiver = self.start_receiver()
         self.check_nothing_is_lost(
             receiver, receiver, kills=5, spool_dir=self.directory / "spool",
@@ -51,13 +51,13 @@ class KillsTest(faults.FaultsTestCase):
 
 
 class RelayKillsTest(faults.FaultsTestCase):
-    """The same with carbon-c-relay, in front of what goes on reading."""
+    """Kills carbon-c-relay; the receiver behind it goes on reading."""
 
     needs_commands = (relay.COMMAND, "openssl")
     check_nothing_is_lost = KillsTest.check_nothing_is_lost
 
     def test_twenty_kills_of_a_tls_relay_lose_nothing(self):
-        """May be lost: nothing, as what the relay had read is replayed."""
+        """Loses nothing, because what the relay had read is replayed."""
         authority = certificates.Authority(self.directory / "ca")
         receiver = self.start_receiver()
         killed = self.start(relay.Relay(
@@ -68,12 +68,12 @@ class RelayKillsTest(faults.FaultsTestCase):
 
 
 class CarbonKillsTest(faults.FaultsTestCase):
-    """The same with the real Carbon, of which only files survive a kill."""
+    """Kills the real Carbon; only its files survive."""
 
     def test_kills_of_carbon_lose_only_what_it_had_not_written(self):
-        """May be lost: what Carbon had in its cache, but not in our replay.
+        """May lose lines that were in Carbon's cache, but not in the replay.
 
-        Its cache is empty within a second here; we replay ten.
+        Here its cache holds less than a second; the replay has ten seconds.
         """
         carbon = self.start(graphite.Carbon(self.directory / "carbon"))
         web = self.start(graphite.GraphiteWeb(self.directory / "web",

@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Faults of a network and of its names, in a namespace of the test's own."""
+"""Faults of the network and of name resolution, in a namespace."""
 
 import time
 
@@ -18,7 +18,7 @@ from tests.functional import faults
 
 
 class NamespaceTestCase(faults.FaultsTestCase):
-    """Has a namespace, for a publisher and what it publishes to."""
+    """Has a namespace for a publisher and a receiver."""
 
     needs_root = True
     needs_commands = ("unshare", "nsenter", "ip", "iptables", "mount",
@@ -38,14 +38,14 @@ class NamespaceTestCase(faults.FaultsTestCase):
 
 
 class HalfOpenTest(NamespaceTestCase):
-    """Packets vanish without a word, and one day do not any more."""
+    """Packets are dropped for some time."""
 
     def drop_packets(self, verb):
         self.namespace.run("iptables", verb, "INPUT", "-i", "lo", "-j",
                            "DROP")
 
     def check_nothing_is_lost(self, count, pause):
-        """Cut a connection for longer than it may confirm nothing."""
+        """Drop packets for longer than send_timeout_seconds."""
         reader = self.start_receiver()
         child = self.start_child(
             reader.port, count=count, pause=pause, options={
@@ -59,17 +59,17 @@ class HalfOpenTest(NamespaceTestCase):
         self.assert_all_arrive(child.published(), reader)
 
     def test_a_half_open_connection_loses_nothing_at_a_high_rate(self):
-        """May be lost: nothing."""
+        """Loses nothing."""
         self.check_nothing_is_lost(10000, 0.01)
 
     def test_a_half_open_connection_loses_nothing_at_a_low_rate(self):
-        """May be lost: nothing."""
+        """Loses nothing."""
         self.check_nothing_is_lost(400, 0.3)
 
     def test_a_half_open_connection_to_a_dead_host_loses_nothing(self):
-        """The peer is killed while its packets, and its RST, vanish.
+        """The peer is killed while its packets and its RST are dropped.
 
-        May be lost: nothing.
+        Loses nothing.
         """
         reader = self.start_receiver()
         child = self.start_child(reader.port, count=2000, options={
@@ -87,10 +87,10 @@ class HalfOpenTest(NamespaceTestCase):
 class SlowTest(NamespaceTestCase):
 
     def test_a_slow_reader_keeps_its_connection(self):
-        """A peer that reads nothing for send_timeout_seconds is left.
+        """The reader always makes progress, but needs longer for all lines.
 
-        This one takes something all the time, and longer than that for all.
-        May be lost: nothing.
+        Only a peer without progress for send_timeout_seconds is left.
+        Loses nothing.
         """
         for command in (["ip", "link", "set", "lo", "mtu", "1500"],
                         ["sysctl", "-w",
@@ -107,10 +107,10 @@ class SlowTest(NamespaceTestCase):
 
 
 class NamesTest(NamespaceTestCase):
-    """A name that does not resolve, and later does. May be lost: nothing.
+    """A name that does not resolve at first. Loses nothing.
 
-    What resolves names is the machine's: its hosts file and its resolver,
-    which has no name server here, or one that does not answer.
+    The machine's resolver has no name server here, or one that does not
+    answer.
     """
 
     def setUp(self):
@@ -131,7 +131,7 @@ class NamesTest(NamespaceTestCase):
         self.hosts.write_text("127.0.0.1 graphite.lab\n")
 
     def test_a_name_that_does_not_resolve_and_later_does(self):
-        """May be lost: nothing."""
+        """Loses nothing."""
         reader = self.start_receiver()
         child = self.start_child(reader.port, count=1000)
         child.wait_for_published(1000)
@@ -140,9 +140,9 @@ class NamesTest(NamespaceTestCase):
         self.assert_all_arrive(child.published(), reader)
 
     def test_a_name_server_that_does_not_answer_keeps_no_line_off_disk(self):
-        """Killed while it waits for a name: lines are on disk.
+        """Kill the publisher while it resolves a name: lines are on disk.
 
-        May be lost: lines of the last second before the kill.
+        May lose lines of the last second before the kill.
         """
         self.namespace.run("iptables", "-A", "INPUT", "-p", "udp",
                            "--dport", "53", "-j", "DROP")

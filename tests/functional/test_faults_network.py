@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""A peer that refuses, resets, vanishes, stalls or cannot be found."""
+"""Peers that refuse, reset, vanish or stall."""
 
 import time
 
@@ -18,11 +18,11 @@ from lab import receiver
 from tests.functional import faults
 
 
-class FarEndTest(faults.FaultsTestCase):
-    """What a receiver on loopback can do. May be lost: nothing."""
+class PeerTest(faults.FaultsTestCase):
+    """Faults of a receiver on loopback. Loses nothing."""
 
     def test_refused_at_start_loses_nothing(self):
-        """May be lost: nothing."""
+        """Loses nothing."""
         port, = process.free_ports(1)
         publisher = self.make_publisher(port)
         load = faults.Load()
@@ -32,7 +32,7 @@ class FarEndTest(faults.FaultsTestCase):
         self.assert_all_arrive(load.lines, self.start_receiver(port=port))
 
     def test_connections_that_are_reset_lose_nothing(self):
-        """May be lost: nothing."""
+        """Loses nothing."""
         reader = self.start_receiver(receiver.RESETS)
         publisher = self.make_publisher(reader.port)
         load = faults.Load()
@@ -44,7 +44,7 @@ class FarEndTest(faults.FaultsTestCase):
         self.assert_all_arrive(load.lines, reader)
 
     def test_failover_and_back_lose_nothing(self):
-        """May be lost: nothing."""
+        """Loses nothing."""
         first = self.start_receiver(name="first")
         second = self.start_receiver(name="second")
         publisher = self.make_publisher(first.port, second.port)
@@ -58,7 +58,7 @@ class FarEndTest(faults.FaultsTestCase):
         self.assert_all_arrive(load.lines, first, second)
 
     def test_a_reader_of_one_byte_a_second_that_heals_gets_all(self):
-        """May be lost: nothing."""
+        """Loses nothing."""
         reader = self.start_receiver(receiver.READS_SLOWLY)
         publisher = self.make_publisher(reader.port, send_timeout_seconds=1)
         load = faults.Load()
@@ -70,10 +70,10 @@ class FarEndTest(faults.FaultsTestCase):
 
 
 class BlackHoleTest(faults.FaultsTestCase):
-    """Accepts, never reads, is killed, and one that reads takes its place.
+    """A peer accepts but never reads, and then another one replaces it.
 
-    The kernel said of each line that it arrived, longer ago than
-    replay_seconds. May be lost: nothing.
+    The kernel has acknowledged each line, longer ago than replay_seconds.
+    Loses nothing.
     """
 
     def check_nothing_is_lost(self, lines, **options):
@@ -83,7 +83,7 @@ class BlackHoleTest(faults.FaultsTestCase):
         load = faults.Load()
         for _ in range(10):
             load.publish(publisher, lines // 10, lines // 100)
-            # What drives the load: replay_seconds pass, and more.
+            # Continue the load for longer than replay_seconds.
             time.sleep(0.3)
         hole.kill()
         hole.mode = receiver.READS
@@ -91,13 +91,13 @@ class BlackHoleTest(faults.FaultsTestCase):
         self.assert_all_arrive(load.lines, hole)
 
     def test_a_black_hole_at_a_low_rate(self):
-        """May be lost: nothing."""
+        """Loses nothing."""
         self.check_nothing_is_lost(500)
 
     def test_a_black_hole_at_a_high_rate(self):
-        """May be lost: nothing."""
+        """Loses nothing."""
         self.check_nothing_is_lost(100000)
 
     def test_a_black_hole_with_a_large_receive_buffer(self):
-        """May be lost: nothing."""
+        """Loses nothing."""
         self.check_nothing_is_lost(5000, receive_buffer=1 << 20)

@@ -11,10 +11,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What other senders test of theirs, tried here.
+"""Test cases of other senders.
 
-The cases are those of Vector, vmagent, OpenTelemetry's exporters, Icinga,
-carbon-c-relay and Fluent Bit that no other test of ours has.
+They come from the tests of Vector, vmagent, OpenTelemetry's exporters, Icinga,
+carbon-c-relay and Fluent Bit, if no other test here covers them.
 """
 
 import os
@@ -35,23 +35,23 @@ FLUSHES = 1600
 
 
 class TransportsTest(faults.FaultsTestCase):
-    """carbon-c-relay's test: each transport carries the same bytes."""
+    """From carbon-c-relay: each transport delivers the same bytes."""
 
     needs_commands = ("openssl",)
 
     def deliver(self, name, encoding, **options):
-        """Return what was published and what was read, sorted."""
+        """Return the published and the read lines, sorted."""
         reader = self.start_receiver(name=name, **encoding)
         publisher = self.make_publisher(reader.port, **options)
         load = faults.Load()
         while load.count < LINES:
-            # No more than the buffer of a UDP socket takes.
+            # At most as much as the buffer of a UDP socket holds.
             load.publish(publisher, 500)
             self.wait_for_lines(reader, load.count)
         return sorted(load.lines), sorted(reader.lines())
 
     def test_each_brings_ten_thousand_lines_as_they_are(self):
-        """May be lost: nothing."""
+        """Loses nothing."""
         authority = certificates.Authority(self.directory / "authority")
         read = 0
         for name, encoding, options in (
@@ -69,10 +69,10 @@ class TransportsTest(faults.FaultsTestCase):
 
 
 class StuckTest(faults.FaultsTestCase):
-    """Icinga's: it stops at once, whatever a connection waits for."""
+    """From Icinga: it stops at once, whatever a connection waits for."""
 
     def check_end(self, port, **options):
-        """The end waits 0.1 s, where the connection may wait a minute."""
+        """Assert that close(0.1) returns although a connection waits."""
         publisher = self.make_publisher(
             port, connect_timeout_seconds=60, send_timeout_seconds=60,
             **options)
@@ -91,7 +91,7 @@ class StuckTest(faults.FaultsTestCase):
         self.assertEqual([LINES], lost)
 
     def test_the_end_waits_for_no_peer_that_is_stuck(self):
-        """May be lost: what waits, counted."""
+        """May lose the waiting lines, and counts them."""
         self.accepted = threading.Event()
         silent = socket.create_server(("127.0.0.1", 0))
         self.addCleanup(silent.close)
@@ -110,10 +110,10 @@ class StuckTest(faults.FaultsTestCase):
 
 
 class MistakeTest(test_faults_spool.SpoolTestCase):
-    """Fluent Bit's: who cannot start does not delete what waits."""
+    """From Fluent Bit: a failed start does not delete the spool."""
 
     def test_a_wrong_option_costs_nothing_of_the_spool(self):
-        """May be lost: nothing."""
+        """Loses nothing."""
         port, = process.free_ports(1)
         child = self.start_child(port, count=5000, options=self.options)
         child.wait_for_published(5000)
@@ -129,13 +129,13 @@ class MistakeTest(test_faults_spool.SpoolTestCase):
 
 
 class DamagedSpoolTest(test_faults_spool.SpoolTestCase):
-    """Vector's and vmagent's: what can be read comes back, all else counts.
+    """From Vector and vmagent: it reads what it can, and counts the rest.
 
-    80,000 lines in flushes of 50, as an agent of some size writes them.
+    80,000 lines in flushes of 50, like those of a large node.
     """
 
     def write(self, endpoints):
-        """Leave a spool of four files; return their paths."""
+        """Write a spool of four files; return their paths."""
         folder = spool.folder_of(str(self.spool_dir), endpoints)
         folder.make(endpoints)
         paths = [pathlib.Path(folder.path, "%020d.ab.lines.gz" % number)
@@ -158,9 +158,9 @@ class DamagedSpoolTest(test_faults_spool.SpoolTestCase):
             file.write(bytes(count))
 
     def test_all_but_the_damaged_members_arrive(self):
-        """May be lost: the damaged flushes, counted.
+        """May lose the damaged flushes, counted.
 
-        What is cut off whole at the end of a file left no trace there.
+        It cannot count flushes that are missing at the end of a file.
         """
         port, = process.free_ports(1)
         paths = self.write("127.0.0.1:%d" % port)

@@ -23,25 +23,25 @@ THREADS = 16
 
 
 class SigtermTest(test_faults_spool.SpoolTestCase):
-    """SIGTERM, then os._exit, as in a worker of the agent."""
+    """SIGTERM and then os._exit, as in the agent's worker."""
 
     def terminate(self, child):
-        """Assert that it ends well, in a bounded time; return its lines."""
-        # What takes longer is ended by SIGKILL, which is another status.
+        """Assert that it ends normally and in time; return its lines."""
+        # If it needs longer, SIGKILL ends it with another exit status.
         self.assertEqual(0, child.terminate(shutdown.WAIT_SECONDS + 15))
         return child.published()
 
     def test_sigterm_under_load_loses_nothing(self):
-        """May be lost: nothing."""
+        """Loses nothing."""
         reader = self.start_receiver()
         child = self.start_child(reader.port, count=10 ** 6, pause=0.001)
         child.wait_for_published(5000)
         self.assert_all_arrive(self.terminate(child), reader)
 
     def test_sigterm_with_a_backlog_loses_nothing_when_carbon_reads(self):
-        """The lines are in memory, because Carbon has only just come.
+        """The lines are in memory, because Carbon has just started.
 
-        May be lost: nothing, of what can be sent in five seconds.
+        Loses nothing that can be sent in five seconds.
         """
         port, = process.free_ports(1)
         child = self.start_child(port, count=10 ** 6, pause=0.001)
@@ -50,14 +50,14 @@ class SigtermTest(test_faults_spool.SpoolTestCase):
         self.assert_all_arrive(self.terminate(child), reader)
 
     def test_sigterm_without_carbon_or_spool_ends_all_the_same(self):
-        """May be lost: all lines, as there is nowhere to leave them."""
+        """Loses all lines, because it has no place for them."""
         port, = process.free_ports(1)
         child = self.start_child(port, count=10 ** 6)
         child.wait_for_published(1000)
         self.assertTrue(self.terminate(child))
 
     def test_sigterm_without_carbon_leaves_all_on_disk(self):
-        """May be lost: nothing."""
+        """Loses nothing."""
         port, = process.free_ports(1)
         child = self.start_child(port, count=10 ** 6, pause=0.001,
                                  options=self.options)
@@ -66,7 +66,7 @@ class SigtermTest(test_faults_spool.SpoolTestCase):
         self.assert_another_sends(lines, self.start_receiver(port=port))
 
     def test_sigterm_before_a_black_hole_leaves_all_on_disk(self):
-        """All was sent, nothing was read. May be lost: nothing."""
+        """All lines were sent, none was read. Loses nothing."""
         hole = self.start_receiver(receiver.NEVER_READS)
         child = self.start_child(hole.port, count=100000, batch=1000,
                                  pause=0.001, options=self.options)
@@ -81,7 +81,7 @@ class SigtermTest(test_faults_spool.SpoolTestCase):
 class ForkTest(test_faults_spool.SpoolTestCase):
 
     def lines(self, child):
-        """What a parent and its forks published; see faults_child."""
+        """Return the lines of a parent and its forks; see faults_child."""
         return child.published(), faults.Load("loadchild", child.load.base)
 
     def check_nothing_is_lost(self, forks, **options):
@@ -92,24 +92,24 @@ class ForkTest(test_faults_spool.SpoolTestCase):
             lambda: child.log_text().count("published") >= forks * 8, 60,
             "each process to have published")
         lines, forked = self.lines(child)
-        # A fork begins where its parent was then.
+        # A fork continues at the parent's position.
         for fork in range(forks):
             lines += map(forked.line, range(fork * 200, fork * 200 + 200))
         self.assert_all_arrive(lines, reader)
 
     def test_forks_of_a_publisher_lose_nothing(self):
-        """May be lost: nothing."""
+        """Loses nothing."""
         self.check_nothing_is_lost(5)
 
     def test_forks_of_a_publisher_with_a_spool_lose_nothing(self):
-        """May be lost: nothing."""
+        """Loses nothing."""
         self.check_nothing_is_lost(5, **self.options)
 
 
 class ThreadsTest(test_faults_spool.SpoolTestCase):
 
     def check_nothing_is_lost(self, **options):
-        """All begin at once, with a receiver that dies in between."""
+        """Publish from all threads while the receiver is killed."""
         reader = self.start_receiver()
         publisher = self.make_publisher(reader.port, **options)
         load = faults.Load()
@@ -134,20 +134,20 @@ class ThreadsTest(test_faults_spool.SpoolTestCase):
         self.assert_all_arrive(load.lines, reader)
 
     def test_sixteen_threads_lose_nothing(self):
-        """May be lost: nothing."""
+        """Loses nothing."""
         self.check_nothing_is_lost()
 
     def test_sixteen_threads_with_a_spool_lose_nothing(self):
-        """May be lost: nothing."""
+        """Loses nothing."""
         self.check_nothing_is_lost(**self.options)
 
 
 class ClockTest(faults.FaultsTestCase):
 
     def test_a_clock_that_is_set_back_loses_nothing(self):
-        """The samples' times go back by an hour, and a receiver dies.
+        """Set the samples' times back by an hour, and kill the receiver.
 
-        May be lost: nothing.
+        Loses nothing.
         """
         reader = self.start_receiver()
         publisher = self.make_publisher(reader.port, replay_seconds=1)

@@ -30,11 +30,11 @@ class SpoolTestCase(faults.FaultsTestCase):
                         "replay_seconds": 1}
 
     def spooled(self):
-        """Return how many lines wait on disk."""
+        """Return how many lines are on disk."""
         try:
             return sum(folder.count_lines()
                        for folder in spool.folders(self.spool_dir))
-        except FileNotFoundError:  # made, or deleted, at this moment
+        except FileNotFoundError:  # it was created or deleted just now
             return 0
 
     def wait_for_spooled(self, count, timeout_seconds=20):
@@ -43,7 +43,7 @@ class SpoolTestCase(faults.FaultsTestCase):
                          f"{count} lines on disk")
 
     def assert_another_sends(self, lines, reader, count=200):
-        """Let another publisher send what a killed one left."""
+        """Assert that another publisher sends the lines of a killed one."""
         another = self.start_child(reader.port, tag="another", count=count,
                                    options=self.options)
         another.wait_for_published(min(count, 200))
@@ -51,10 +51,10 @@ class SpoolTestCase(faults.FaultsTestCase):
 
 
 class KillTest(SpoolTestCase):
-    """kill -9. May be lost: lines of the last second before it."""
+    """Kills publishers. May lose lines of the last second before."""
 
     def test_killed_while_carbon_is_away(self):
-        """May be lost: lines of the last second before the kill."""
+        """May lose lines of the last second before the kill."""
         port, = process.free_ports(1)
         child = self.start_child(port, count=10 ** 6, options=self.options)
         child.wait_for_published(5000)
@@ -64,7 +64,7 @@ class KillTest(SpoolTestCase):
         self.assert_another_sends(old, reader)
 
     def test_killed_twice_while_carbon_is_away(self):
-        """May be lost: lines of the last second before each kill."""
+        """May lose lines of the last second before each kill."""
         port, = process.free_ports(1)
         old = []
         for number in range(2):
@@ -78,9 +78,9 @@ class KillTest(SpoolTestCase):
         self.assert_another_sends(old, reader)
 
     def test_the_last_lines_before_an_outage_reach_the_disk(self):
-        """No line comes after those that their connection did not prove.
+        """No line follows the lines in flight on a broken connection.
 
-        May be lost: nothing.
+        Loses nothing.
         """
         hole = self.start_receiver(receiver.NEVER_READS)
         child = self.start_child(hole.port, count=500, options=self.options)
@@ -93,9 +93,9 @@ class KillTest(SpoolTestCase):
         self.assert_another_sends(child.published(), hole)
 
     def test_the_last_lines_into_a_black_hole_reach_the_disk(self):
-        """The kernel takes no more, and no line comes after.
+        """The kernel's buffers are full, and no more lines follow.
 
-        May be lost: nothing.
+        Loses nothing.
         """
         hole = self.start_receiver(receiver.NEVER_READS, receive_buffer=4096)
         child = self.start_child(
@@ -113,7 +113,7 @@ class KillTest(SpoolTestCase):
 class EmptyTest(SpoolTestCase):
 
     def test_what_was_delivered_leaves_the_disk(self):
-        """May be lost: nothing."""
+        """Loses nothing."""
         port, = process.free_ports(1)
         child = self.start_child(port, count=3000, options=self.options)
         self.wait_for_spooled(2000)
@@ -135,9 +135,9 @@ class EmptyTest(SpoolTestCase):
 class SharedTest(SpoolTestCase):
 
     def test_two_processes_share_one_spool(self):
-        """One is killed, and the next one that starts sends what it left.
+        """One is killed; the next process that starts sends its lines.
 
-        May be lost: lines of the last second before the kill.
+        May lose lines of the last second before the kill.
         """
         port, = process.free_ports(1)
         one, two = (self.start_child(port, count=10 ** 6, tag=tag,
@@ -155,11 +155,11 @@ class SharedTest(SpoolTestCase):
 class SizeTest(SpoolTestCase):
 
     def test_the_oldest_lines_go_first_when_the_spool_is_full(self):
-        """May be lost: the oldest lines beyond spool_size, counted."""
+        """May lose the oldest lines beyond spool_size, counted."""
         port, = process.free_ports(1)
         publisher = self.make_publisher(
             port, spool_size=1024 ** 2, buffer_size=2 ** 19, **self.options)
-        # Values that cannot be compressed fill it with fewer lines.
+        # Values that do not compress well fill it with fewer lines.
         load = faults.Load(value=lambda number: random.Random(
             number).getrandbits(50))
         while not publisher.counts["lines_dropped.spool_full"]:
@@ -175,7 +175,7 @@ class SizeTest(SpoolTestCase):
 
 
 class DiskTest(SpoolTestCase):
-    """A disk that takes nothing: lines wait in memory, and none is lost."""
+    """The disk cannot be written: lines stay in memory."""
 
     needs_root = True
     needs_commands = ("unshare", "nsenter", "mount")
@@ -202,13 +202,13 @@ class DiskTest(SpoolTestCase):
                          child.log_text())
 
     def test_a_full_disk_loses_nothing(self):
-        """May be lost: nothing, while buffer_size is not exceeded."""
+        """Loses nothing while buffer_size is not exceeded."""
         self.check_nothing_is_lost(10000, "size=20k")
 
     def test_a_disk_that_is_full_from_the_start_loses_nothing(self):
-        """May be lost: nothing, while buffer_size is not exceeded."""
+        """Loses nothing while buffer_size is not exceeded."""
         self.check_nothing_is_lost(3000, "size=4k")
 
     def test_a_read_only_folder_loses_nothing(self):
-        """May be lost: nothing, while buffer_size is not exceeded."""
+        """Loses nothing while buffer_size is not exceeded."""
         self.check_nothing_is_lost(3000, "ro")

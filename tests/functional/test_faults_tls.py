@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""TLS, to carbon-c-relay and to a receiver that wants a certificate."""
+"""TLS with carbon-c-relay, and with a receiver that asks for a certificate."""
 
 from lab import certificates
 from lab import process
@@ -27,7 +27,7 @@ class TlsTestCase(faults.FaultsTestCase):
         self.options = {"protocol": "tls", "cafile": self.authority.cafile}
 
     def start_relay(self, certificate):
-        """Start a carbon-c-relay with TLS before a receiver."""
+        """Start a carbon-c-relay with TLS in front of a receiver."""
         self.reader = self.start_receiver()
         return self.start(relay.Relay(
             self.directory / "relay", self.reader.port, certificate))
@@ -43,25 +43,25 @@ class TlsTestCase(faults.FaultsTestCase):
 
 
 class RelayTest(TlsTestCase):
-    """carbon-c-relay has the TLS listener."""
+    """Uses carbon-c-relay as the TLS server."""
 
     def check_refused(self, reason, certificate):
-        """Nothing is sent to it; said once, while lines wait."""
+        """Assert that it gets no line, and that the log says so once."""
         killed = self.start_relay(certificate)
-        # A handshake that takes too long would be what is said.
+        # Otherwise a slow handshake may be the logged reason.
         lines = self.publish(killed.port, connect_timeout_seconds=60)
         self.wait_for_log(reason)
         self.assertEqual([], self.reader.lines())
         return killed, lines
 
     def test_lines_arrive_through_a_verified_relay(self):
-        """May be lost: nothing."""
+        """Loses nothing."""
         certificate = self.authority.certificate("relay")
         lines = self.publish(self.start_relay(certificate).port)
         self.assert_all_arrive(lines, self.reader)
 
     def test_an_unknown_authority_is_refused(self):
-        """May be lost: nothing; sent once the certificate is a good one."""
+        """Loses nothing: sends when the certificate is good."""
         stranger = certificates.Authority(self.directory / "stranger")
         certificate = stranger.certificate("relay")
         killed, lines = self.check_refused(
@@ -73,7 +73,7 @@ class RelayTest(TlsTestCase):
         self.assert_all_arrive(lines, self.reader)
 
     def test_another_host_name_is_refused(self):
-        """May be lost: nothing; sent once the certificate is a good one."""
+        """Loses nothing: sends when the certificate is good."""
         certificate = self.authority.certificate(
             "other", "DNS:graphite.example.org,IP:127.0.0.2")
         killed, lines = self.check_refused("IP address mismatch", certificate)
@@ -84,14 +84,14 @@ class RelayTest(TlsTestCase):
         self.assert_all_arrive(lines, self.reader)
 
     def test_nothing_is_verified_without_tls_verify(self):
-        """May be lost: nothing."""
+        """Loses nothing."""
         stranger = certificates.Authority(self.directory / "stranger")
         killed = self.start_relay(stranger.certificate("relay"))
         lines = self.publish(killed.port, tls_verify=False)
         self.assert_all_arrive(lines, self.reader)
 
-    def test_a_far_end_without_tls_gets_no_line(self):
-        """May be lost: nothing; sent once it has TLS."""
+    def test_a_peer_without_tls_gets_no_line(self):
+        """Loses nothing: sends when the receiver has TLS."""
         plain = self.start_receiver(name="plain")
         lines = self.publish(plain.port, connect_timeout_seconds=0.5)
         self.wait_for_log("cannot be reached")
@@ -104,7 +104,7 @@ class RelayTest(TlsTestCase):
 
 
 class ClientCertificateTest(TlsTestCase):
-    """carbon-c-relay 3.7 asks for none, so a receiver does."""
+    """Uses our receiver, because carbon-c-relay 3.7 asks for none."""
 
     def start_reader(self):
         return self.start_receiver(
@@ -112,16 +112,16 @@ class ClientCertificateTest(TlsTestCase):
             certificate=self.authority.certificate("server"))
 
     def test_lines_arrive_with_a_client_certificate(self):
-        """May be lost: nothing."""
+        """Loses nothing."""
         reader = self.start_reader()
         lines = self.publish(
             reader.port, certfile=self.authority.certificate("client"))
         self.assert_all_arrive(lines, reader)
 
     def test_no_client_certificate_is_refused_and_loses_nothing(self):
-        """TLS 1.3 tells it only after the first lines were sent.
+        """TLS 1.3 reports it only after the first lines were sent.
 
-        May be lost: nothing; sent once the certificate is a good one.
+        Loses nothing: sends when the certificate is good.
         """
         reader = self.start_reader()
         stranger = certificates.Authority(self.directory / "stranger")

@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Real QEMU guests, through the real agent, to a real Graphite."""
+"""Real QEMU guests, the real agent and a real Graphite."""
 
 import os
 import pathlib
@@ -44,19 +44,19 @@ def _require_a_hypervisor():
 
 
 def _line(path, points):
-    """Return Carbon's line for the last point of a series."""
+    """Return the last point of a series as a line."""
     second = max(points)
     return f"{path} {points[second]} {second}"
 
 
 def _stolen_seconds():
-    """CPU seconds that whoever runs this machine gave to other machines."""
+    """Return the CPU seconds that the hypervisor gave to other machines."""
     total = pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()
     return int(total[8]) / os.sysconf("SC_CLK_TCK")
 
 
 class TestRealGuests(base.BaseTestCase):
-    """Looks at what some cycles left in Graphite; the lab runs but once."""
+    """Checks some cycles in Graphite; the lab runs only once."""
 
     @classmethod
     def setUpClass(cls):
@@ -110,7 +110,7 @@ class TestRealGuests(base.BaseTestCase):
                 lambda: not truth.differences(cls.wanted, web), 20,
                 "Graphite to hold what was sent")
         except process.LabError:
-            pass  # The test that asserts it shows what differs.
+            pass  # A test asserts it, and shows the differences.
         cls.differences = truth.differences(cls.wanted, web)
         cls.series, _ = truth.read_back(web, "-5min")
 
@@ -133,11 +133,7 @@ class TestRealGuests(base.BaseTestCase):
         return [value for _, value in sorted(self.series[path].items())]
 
     def test_a_busy_guest_reads_near_100_percent(self):
-        """Of a CPU, less what the machine gave to others in that time.
-
-        And less what was taken from the machine, of which this guest bore
-        some.
-        """
+        """The machine's other processes and stolen time reduce it."""
         used = statistics.mean(self.values("busy", "cpu_util")[1:1 + RATES])
         missing = 100 - used - self.denied
         self.assertTrue(-15 <= missing <= 15 + self.stolen,

@@ -12,7 +12,7 @@
 # under the License.
 
 
-"""The publisher behind a message bus, in the real notification agent."""
+"""The publisher in the real notification agent, behind a message bus."""
 
 import math
 import re
@@ -28,14 +28,14 @@ CYCLES = 4
 INSTANCES = 12
 WORKERS = 2
 START_SECONDS = 120
-# Three messages a cycle: two workers take turns with each meter.
+# With three messages per cycle, each meter alternates between two workers.
 POLLING = """\
 sources:
   - {name: all, interval: 2,
      meters: [cpu, power.state, network.incoming.bytes]}
 """
 RATE = re.compile(r"\.cpu_util$|\.rate(\.|$)")
-# A time is kept as a float, which tells some 0.2 microseconds apart.
+# The resolution of a time as a float is some 0.2 microseconds.
 TOLERANCE = 1e-6
 
 
@@ -44,7 +44,7 @@ def is_close(one, other):
 
 
 def averages(samples):
-    """What counters grew by a second since any sample before, by path.
+    """Return the growth per second since each earlier sample.
 
     :returns: {path: {second: values}}
     """
@@ -62,15 +62,15 @@ def averages(samples):
 
 
 def counters(samples):
-    """Counters as they are, which `counters = both` publishes, too."""
+    """Return the raw counters, which `counters = both` also publishes."""
     return truth.expected([{**sample, "type": "gauge"} for sample in samples
                            if sample["type"] == "cumulative"])
 
 
 class NotificationTest(base.GraphiteTestCase):
-    """One run: a polling agent whose notifications two agents get.
+    """A polling agent that sends its notifications to two agents.
 
-    One has one worker, the other has several. Each has a topic of its own.
+    One of these has one worker, the other has several. Each has its own topic.
     """
 
     def setUp(self):
@@ -78,7 +78,7 @@ class NotificationTest(base.GraphiteTestCase):
             host.lacks(f"the bus needs {rabbitmq.PACKAGE}")
         super().setUp()
         self.broker = rabbitmq.RabbitMQ(self.directory / "rabbitmq")
-        # The broker and the agents start side by side.
+        # The broker and the agents start concurrently.
         self.several = self.start_notification_agent(
             "several", WORKERS,
             self.url + "?prefix=several&counters=both"
@@ -103,9 +103,9 @@ class NotificationTest(base.GraphiteTestCase):
              "notification": {"pipelines": "meter", "workers": workers}}))
 
     def poll(self):
-        """Let the compute agent poll some cycles, and end.
+        """Run the compute agent for some cycles.
 
-        It publishes itself and forwards to the bus.
+        It publishes, and forwards to the bus.
         """
         polling_agent = self.start(agent.Agent(
             self.directory / "polling", polling=POLLING,
@@ -120,20 +120,20 @@ class NotificationTest(base.GraphiteTestCase):
         polling_agent.terminate()
 
     def series(self, prefix):
-        """What stands behind a prefix, but what publishers tell of them."""
+        """Return the series below a prefix, without the publishers' own."""
         return sorted(
             path.removeprefix(prefix) for path in self.web.series_paths()
             if path.startswith(prefix + ".") and truth.OWN_BRANCH not in path)
 
     def points_of_several(self, since):
-        """As they would be with the prefix of the other agent."""
+        """Return the series of several workers, with the other prefix."""
         paths = [path for path in self.web.series_paths()
                  if path.startswith("several.")]
         return {path.replace("several", truth.PREFIX, 1): points
                 for path, points in self.web.points(paths, since).items()}
 
     def differences(self):
-        """What is there that should not be, or is not that should."""
+        """Describe extra and missing points."""
         samples = truth.load(self.truth_path)
         wanted = truth.expected(samples)
         since = min(map(min, wanted.values())) - 60
@@ -159,7 +159,7 @@ class NotificationTest(base.GraphiteTestCase):
             self.series("direct"), self.series(truth.PREFIX))
         self.assertEqual({"network-one"},
                          {path.split(".")[1] for path in own})
-        # So each of them had a share.
+        # So each worker has published some.
         self.assertEqual(WORKERS, self.several.log_text().count(
             "Connected to Graphite"))
 
@@ -172,7 +172,7 @@ def compare(name, wanted, found, compare_series):
 
 
 def compare_one(path, wanted, found):
-    """One worker: each point is there, and no other."""
+    """Compare the points of one worker exactly."""
     if wanted.keys() != found.keys() or not all(
             is_close(value, found[second])
             for second, value in wanted.items()):
@@ -180,10 +180,10 @@ def compare_one(path, wanted, found):
 
 
 def compare_several(path, wanted, found, possible):
-    """Several workers: gauges and counters exactly, rates as averages.
+    """Compare several workers: rates are averages, all else is exact.
 
-    Each worker takes a counter's first sample for itself, which is no rate;
-    what is more, a rate is since the sample that this worker had before.
+    Each worker makes no rate of its first sample of a counter. Its later
+    rates are since the sample that the same worker had before.
     """
     if not RATE.search(path):
         if wanted != found:

@@ -12,7 +12,7 @@
 # under the License.
 
 
-"""What the documentation says of receivers, with each of them."""
+"""The receivers in the documentation store all points."""
 
 import fixtures
 from oslotest import base
@@ -24,10 +24,10 @@ from tests import host
 
 
 class ReceiversTest(base.BaseTestCase):
-    """Samples are published, and read back with the receiver's own means."""
+    """Publishes samples, and reads them back with the receiver's API."""
 
     def deliver(self, kind):
-        """Return the outcomes, by way, of one kind of receiver."""
+        """Return {protocol: outcome} of one kind of receiver."""
         directory = self.useFixture(fixtures.TempDir()).path
         try:
             receiver = receivers.make(kind, directory)
@@ -35,19 +35,19 @@ class ReceiversTest(base.BaseTestCase):
             host.lacks(str(error))
         with receiver:
             self.assertRegex(receiver.version(), r"\A\d+\.\d+")
-            # It raises unless the receiver confirms.
+            # It raises if the receiver does not confirm.
             deliveries.confirmation_seconds(receiver)
             return deliveries.run(receiver)
 
     def assert_complete(self, outcome, largest_change=0):
-        """All points are there, each with its value, and no other series."""
+        """Assert that exactly these points and series are stored."""
         self.assertEqual((outcome.sent, []),
                          (outcome.arrived, outcome.strangers))
         self.assertLessEqual(outcome.largest_change, largest_change,
                              outcome.changed)
 
     def check(self, kind, largest_change=0):
-        """Everything arrives in each way that is documented."""
+        """Check each documented protocol of a receiver."""
         outcomes = self.deliver(kind)
         for way in kind.ways:
             self.assert_complete(outcomes[way], largest_change)

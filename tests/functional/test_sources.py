@@ -11,7 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Meters that two polling sources poll, by the real agent."""
+"""Two polling sources of the real agent poll the same meters."""
 
 import contextlib
 import math
@@ -30,13 +30,13 @@ sources:
   - {name: minutes, interval: 10, meters: [cpu]}
 """
 INSTANCES = 3
-# Two sources poll within this time, and one source not so soon again.
+# Maximum seconds between the polls of two sources; one source polls later.
 TOGETHER_SECONDS = 1
 BURST_BYTES = 10 ** 6
 
 
 class SourcesTest(base.GraphiteTestCase):
-    """Each NIC receives a megabyte at once at each full second."""
+    """Each NIC receives a megabyte at each full second."""
 
     def setUp(self):
         super().setUp()
@@ -55,7 +55,7 @@ class SourcesTest(base.GraphiteTestCase):
         polling_agent.terminate()
 
     def polled_twice(self, meter):
-        """When both sources polled one counter of a meter."""
+        """Return the times when both sources polled a counter of a meter."""
         samples = self.samples(meter)
         times = sorted(sample["monotonic_time"] for sample in samples
                        if sample["resource_id"] == samples[0]["resource_id"])
@@ -63,11 +63,11 @@ class SourcesTest(base.GraphiteTestCase):
                 if later - sooner < TOGETHER_SECONDS]
 
     def differences(self, wanted):
-        """The series that have other points than one for each interval.
+        """Return the series without exactly one point per interval.
 
-        Two sources poll at once, in threads of their own. Which of the two
-        samples comes first may differ between the publishers, and with it a
-        burst may be in this rate or the next, or a second be the next one.
+        The two sources poll concurrently. The order of their samples may
+        differ between publishers. So a burst may belong to the next rate, and
+        a point may have the next second.
         """
         since = min(min(seconds) for seconds in wanted.values()) - 60
         found, strangers = truth.read_back(self.web, since)
@@ -94,7 +94,7 @@ class SourcesTest(base.GraphiteTestCase):
                     if ".network.incoming.bytes.rate." in path
                     for value in points.values()]
         self.assertTrue(received)
-        # At most one burst in half a second; a rate over the milliseconds
-        # between two polls would be a hundred times as much.
+        # At most one burst in half a second. A rate over the milliseconds
+        # between two polls would be a hundred times as high.
         for value in received:
             self.assertLess(value, 2.5 * BURST_BYTES, received)

@@ -11,7 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""A real Carbon rolls series up as the shipped files say."""
+"""A real Carbon aggregates series as the shipped files configure."""
 
 import pathlib
 import socket
@@ -24,7 +24,7 @@ from lab import graphite
 from lab import process
 
 ETC = pathlib.Path(__file__).parent.parent.parent / "etc"
-# By series: ten points of ten seconds, and the coarser one.
+# {series: (points every ten seconds, the aggregated point)}.
 NODE = "ceilometer.compute-1"
 INSTANCE = NODE + ".p.web-01_59c901c0"
 OWN = NODE + ".graphite_publisher.graphite_2003"

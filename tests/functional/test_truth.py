@@ -10,13 +10,13 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Every point of two agents and one behind the bus, on a restless day.
+"""Compares every point of two agents and a notification agent.
 
-Two unmodified agents poll a steered hypervisor each second, with two sources,
+Two unmodified agents poll steered hypervisors each second, with two sources,
 eight threads and batches of one sample. Their samples go to three publishers,
-to a file, and by the bus to a notification agent, where Nova's and Cinder's
-notifications come in between. With TRUTH_ROUNDS in the environment, all that
-happens to instances happens as often as that, instead of once.
+to a file, and by the bus to a notification agent, which also gets
+notifications of Nova and Cinder. TRUTH_ROUNDS in the environment is how often
+the sequence of events is repeated (default: 1).
 """
 
 import contextlib
@@ -58,14 +58,14 @@ sources:
              "network.*.bytes", "network.incoming.packets"]
   - {name: slow, interval: 3, meters: [cpu, "network.incoming.*"]}
 """
-# Of each publisher its prefix, its options, and whether it has counters.
+# (prefix, options, whether it publishes counters) of each publisher.
 PUBLISHERS = (("paths", "", False), ("tags", "&naming=tags", False),
               ("both", "&counters=both", True))
 OPTIONS = "graphite://127.0.0.1:%d?prefix=%s&self_metrics_interval=0%s"
 
 
 class Hypervisor:
-    """Steers what one agent sees."""
+    """Steers the hypervisor of one agent."""
 
     def __init__(self, name, directory):
         self.name = name
@@ -79,7 +79,7 @@ class Hypervisor:
         self._write()
 
     def env(self, clock):
-        """The environment of its agent."""
+        """Return the environment of its agent."""
         simulator = agent.simulator_env(INSTANCES, events=0, start=START)
         return {**simulator, "STEERING": str(self._folder),
                 "LD_PRELOAD": str(clock), "CLOCK_OFFSET": str(self._clock),
@@ -87,20 +87,20 @@ class Hypervisor:
                     (str(agent.STEERED), simulator["PYTHONPATH"]))}
 
     def set_clock(self, seconds):
-        """Set the wall clock of its agent ahead; below 0 it is behind."""
+        """Shift the wall clock of its agent; backwards if negative."""
         self._clock.touch()
         with self._clock.open("r+b") as file:
             file.write(struct.pack("q", seconds))
 
     def change(self, instance, **changes):
-        """Change what the steered hypervisor says; None as it was before."""
+        """Change properties of the hypervisor; None resets one."""
         merged = {**self._changes.get(instance, {}), **changes}
         self._changes[instance] = {key: value for key, value in merged.items()
                                    if value is not None}
         self._write()
 
     def boot(self, instance, **changes):
-        """Let an instance begin anew here."""
+        """Start an instance here, with new counters."""
         self._away.discard(instance)
         self._off.discard(instance)
         self.change(instance, booted=time.time(), **changes)
@@ -122,12 +122,12 @@ class Hypervisor:
             new.rename(self._folder / name)
 
 
-# Counters that count for long are large.
+# Large counters, as of an instance that has run for long.
 START = time.time() - 30 * 86400
 
 
 def restless_day(one, two, chance):
-    """What happens, one after the other, as callables."""
+    """Return the sequence of events, as callables."""
     def pick():
         return chance.choice(AT_HOME["compute-1"][1:])
 
@@ -175,7 +175,7 @@ class TruthTest(oslotest_base.BaseTestCase):
             START_SECONDS, "the notification agent at the broker")
 
     def start(self, part):
-        """Start a part of the lab, which ends with the test."""
+        """Start a part of the lab; it ends with the test."""
         part.__enter__()
         self.addCleanup(part.__exit__, None, None, None)
         return part
@@ -187,7 +187,7 @@ class TruthTest(oslotest_base.BaseTestCase):
             f"file://{self.directory / name}.jsonl?json"])
 
     def clock(self):
-        """The path of what sets the wall clock of a process."""
+        """Return the path of a library that shifts a process's wall clock."""
         path = self.directory / "clock.so"
         subprocess.run(["cc", "-shared", "-fPIC", "-o", path,
                         agent.STEERED / "clock.c"], check=True)
@@ -231,7 +231,7 @@ class TruthTest(oslotest_base.BaseTestCase):
         transport.cleanup()
 
     def live(self):
-        """Let the agents poll while all that happens, and end them."""
+        """Run the agents during all events, and end them."""
         clock = self.clock()
         hypervisors = [Hypervisor(name, self.directory) for name in AT_HOME]
         agents = [self.start_agent(each, clock) for each in hypervisors]
@@ -252,7 +252,7 @@ class TruthTest(oslotest_base.BaseTestCase):
         return agents
 
     def problems(self, name, publishers):
-        """Of one agent, by publisher; and how many points there are."""
+        """Return {publisher: problems} of an agent, and its points' number."""
         samples = self.samples(name)
         found, count = [], 0
         for each, _, with_counters in publishers:
@@ -290,7 +290,7 @@ class TruthTest(oslotest_base.BaseTestCase):
 
 
 def tagged(sample, meter, prefix):
-    """The name of a tagged series."""
+    """Return the name of a tagged series."""
     metadata = sample["resource_metadata"]
     tags = {"host": metadata["instance_host"].split(".")[0],
             "project": sample["project_id"],

@@ -11,7 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Cinder's volumes behind a message bus, in the real notification agent."""
+"""Volumes of Cinder in the real notification agent, behind a bus."""
 
 import uuid
 
@@ -31,7 +31,7 @@ SIZES = (10, 500)
 
 
 def payload(volume_id, size, attached):
-    """What a notification of Cinder has, as far as Ceilometer reads it."""
+    """Return the part of Cinder's notification that Ceilometer reads."""
     return {
         "volume_id": volume_id, "size": size, "tenant_id": PROJECT,
         "user_id": USER, "display_name": "data", "volume_type": "ssd",
@@ -39,7 +39,7 @@ def payload(volume_id, size, attached):
 
 
 class VolumesTest(base.GraphiteTestCase):
-    """Two volumes of one instance, attached and detached again."""
+    """Attaches two volumes to one instance, and detaches them."""
 
     def setUp(self):
         if not rabbitmq.SERVER.exists():
@@ -58,7 +58,7 @@ class VolumesTest(base.GraphiteTestCase):
             START_SECONDS, "the agent at the broker")
 
     def notify(self, event_type, volumes, attached):
-        """Send what Cinder sends of each volume."""
+        """Send Cinder's notification about each volume."""
         conf = cfg.ConfigOpts()
         conf([], default_config_files=[])
         transport = oslo_messaging.get_notification_transport(
@@ -71,7 +71,7 @@ class VolumesTest(base.GraphiteTestCase):
         transport.cleanup()
 
     def sizes(self):
-        """The sizes that Graphite has, by the path of the series."""
+        """Return {path: sizes in Graphite}."""
         paths = [path for path in self.web.series_paths()
                  if path.endswith(".volume.size")]
         return {path: set(points.values()) for path, points

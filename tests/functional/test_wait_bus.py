@@ -11,7 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The agent's lines reach Graphite, whatever hangs beside it."""
+"""The agent's lines reach Graphite although a bus or publisher hangs."""
 
 import contextlib
 import pathlib
@@ -25,7 +25,7 @@ from oslotest import base
 from lab import agent
 from lab import receiver
 
-# Each machine has 4 disks and cards; a poll of one makes some 40 lines.
+# Each instance has 4 devices; a poll of one makes some 40 lines.
 INSTANCES = 5
 POLLS = 8
 POLLING = agent.POLLING.format(interval_seconds=1)
@@ -74,7 +74,7 @@ class HungBesideTest(base.BaseTestCase):
             self.receiver.port)
 
     def run_agent(self, pipeline, options):
-        """Poll some times, and return what the agent logged meanwhile."""
+        """Run some cycles, and return the agent's log."""
         polling = agent.Agent(
             self.directory / "agent", pipeline, POLLING, options,
             env=agent.simulator_env(INSTANCES, start=time.time() - 300,
@@ -87,7 +87,7 @@ class HungBesideTest(base.BaseTestCase):
         return polling.log_text()
 
     def seconds(self, meter):
-        """The seconds of which all instances have a value of a meter."""
+        """Return the seconds at which all instances have a value."""
         found = {}
         for line in self.receiver.lines():
             path, _, second = line.split()
@@ -104,7 +104,7 @@ class HungBesideTest(base.BaseTestCase):
                 "ceilometer_pipeline": {"forward_drivers": "messagingv2"}})
 
     def assert_quiet(self, log):
-        """No notification is in it, and it has no hundreds of lines."""
+        """Assert that the log is short and contains no notification."""
         self.assertNotIn("counter_volume", log)
         self.assertLess(log.count("ERROR"), 50, log[-3000:])
 

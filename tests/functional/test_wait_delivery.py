@@ -11,10 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What a receiver may do to its lines, at a size of seconds.
-
-Real processes and sockets throughout; each test says what may be lost.
-"""
+"""Faults of receivers that last seconds, with real processes and sockets."""
 
 import contextlib
 import itertools
@@ -44,7 +41,7 @@ class DeliveryTestCase(faults.FaultsTestCase):
                          "all lines to be confirmed")
 
     def read(self, *receivers):
-        """How many lines were read, and how many of them differ."""
+        """Return how many lines were read, and how many differ."""
         lines = [line for part in receivers for line in part.lines()]
         return len(lines), len(set(lines))
 
@@ -52,7 +49,7 @@ class DeliveryTestCase(faults.FaultsTestCase):
 class SlowReaderTest(DeliveryTestCase):
 
     def test_a_slow_reader_gets_all_lines_at_most_twice(self):
-        """May be lost: nothing."""
+        """Loses nothing."""
         reader = self.start_receiver(
             receiver.READS_SLOWLY, bytes_per_second=12000)
         publisher = self.make_publisher(reader.port)
@@ -65,7 +62,7 @@ class SlowReaderTest(DeliveryTestCase):
         self.assertLessEqual(read, 2 * 4000)
 
     def test_a_reader_that_pauses_gets_all_lines(self):
-        """As a Carbon does with flow control. May be lost: nothing."""
+        """Pauses like a Carbon with flow control. Loses nothing."""
         reader = self.start_receiver()
         publisher = self.make_publisher(reader.port, send_timeout_seconds=1)
         load = faults.Load()
@@ -85,7 +82,7 @@ class SlowReaderTest(DeliveryTestCase):
 class HungRelayTest(DeliveryTestCase):
 
     def test_a_relay_that_hangs_is_left_for_the_next(self):
-        """Its kernel takes all. May be lost: nothing."""
+        """Its kernel acknowledges everything. Loses nothing."""
         hung = self.start_receiver(receiver.NEVER_READS, "hung",
                                    receive_buffer=4 << 20)
         reader = self.start_receiver(name="reader")
@@ -101,7 +98,7 @@ class HungRelayTest(DeliveryTestCase):
         self.assertIn("it did not confirm", self.warnings()[0])
 
     def test_sigterm_while_a_relay_hangs_loses_nothing(self):
-        """The relay is killed then. May be lost: nothing."""
+        """The relay is killed after that. Loses nothing."""
         hung = self.start_receiver(receiver.NEVER_READS, "hung")
         reader = self.start_receiver(name="reader")
         child = self.start_child(hung.port, reader.port, count=10 ** 6)
@@ -111,7 +108,7 @@ class HungRelayTest(DeliveryTestCase):
         self.assert_all_arrive(child.published(), reader)
 
     def test_sigterm_without_any_endpoint_counts_what_is_lost(self):
-        """May be lost: what waits, counted."""
+        """May lose the waiting lines, and counts them."""
         hung = self.start_receiver(receiver.NEVER_READS)
         child = self.start_child(hung.port, count=1000)
         child.wait_for_published(1000)
@@ -120,7 +117,7 @@ class HungRelayTest(DeliveryTestCase):
 
 
 class IdleCloseTest(DeliveryTestCase):
-    """HAProxy closes idle connections, sooner or later than replay_seconds."""
+    """HAProxy closes idle connections, before or after replay_seconds."""
 
     needs_commands = ("haproxy",)
 
@@ -135,7 +132,7 @@ class IdleCloseTest(DeliveryTestCase):
         for _ in range(4):
             load.publish(publisher, 100)
             self.wait_until_delivered(publisher)
-            ends.wait(2)  # HAProxy closes the next connection meanwhile
+            ends.wait(2)  # HAProxy closes the next connection meanwhile.
         self.assert_all_arrive(load.lines, reader)
         self.assertEqual((400, 400), self.read(reader))
         self.assertEqual([], self.warnings())
@@ -181,23 +178,23 @@ class BacklogTest(DeliveryTestCase):
         while not any("live" in line for line in reader.lines()):
             live.publish(publisher, 50)
             threading.Event().wait(0.05)
-        # A second's backlog may have come before; not all of it.
+        # A second's backlog may arrive before, but not all of it.
         before = sum(1 for _ in itertools.takewhile(
             lambda line: "live" not in line, reader.lines()))
         self.assertLess(before, 6000)
         self.assert_all_arrive(old.lines + live.lines, reader)
 
     def test_live_lines_go_before_the_backlog(self):
-        """May be lost: nothing."""
+        """Loses nothing."""
         self.check_live_lines_go_first()
 
     def test_live_lines_go_before_what_was_on_disk(self):
-        """May be lost: nothing."""
+        """Loses nothing."""
         self.check_live_lines_go_first(spool_dir=self.directory / "spool",
                                        buffer_size=2 ** 19)
 
     def test_a_relay_with_a_short_queue_loses_no_backlog(self):
-        """May be lost: nothing."""
+        """Loses nothing."""
         reader = self.start_receiver(
             receiver.READS_SLOWLY, bytes_per_second=200000)
         between = relay.Relay(self.directory / "relay", reader.port)
@@ -209,7 +206,7 @@ class BacklogTest(DeliveryTestCase):
         self.assert_all_arrive(load.lines, reader, timeout_seconds=60)
 
     def test_a_large_spool_does_not_hold_up_the_first_live_line(self):
-        """Five million lines. May be lost: nothing."""
+        """The spool has five million lines. Loses nothing."""
         reader = self.start_receiver()
         root = self.directory / "spool"
         endpoints = f"127.0.0.1:{reader.port}"
@@ -239,7 +236,7 @@ class HungDiskTest(DeliveryTestCase):
     needs_commands = ("fsfreeze", "losetup", "mkfs.ext4")
 
     def freeze(self):
-        """A file system that takes nothing, and answers nothing."""
+        """Freeze the file system: its system calls do not return."""
         image, folder = self.directory / "image", self.directory / "disk"
         folder.mkdir()
         command.run("truncate", "-s", "20M", str(image))
@@ -251,21 +248,21 @@ class HungDiskTest(DeliveryTestCase):
         return folder
 
     def test_lines_flow_as_if_there_were_no_spool(self):
-        """May be lost: nothing."""
+        """Loses nothing."""
         folder = self.freeze()
         port, = process.free_ports(1)
         publisher = self.make_publisher(port, spool_dir=folder / "spool")
         load = faults.Load()
         load.publish(publisher, 1000)
         process.wait_for(self.warnings, 20, "a warning")
-        threading.Event().wait(1)  # the spool's thread is in the disk now
+        threading.Event().wait(1)  # Now the spool's thread waits for the disk.
         reader = self.start_receiver(port=port)
         load.publish(publisher, 5000)
         self.assert_all_arrive(load.lines, reader)
 
 
 class WrongPortTest(DeliveryTestCase):
-    """The log names the likely reason."""
+    """The log tells the likely reason."""
 
     def check_hint(self, hint, *ports, **options):
         publisher = self.make_publisher(*ports, **options)
@@ -310,9 +307,9 @@ class DeadAddressTest(DeliveryTestCase):
     needs_commands = ("ip", "iptables", "unshare", "nsenter", "mount")
 
     def test_dead_addresses_and_a_silent_resolver_cost_one_deadline(self):
-        """Ten addresses drop what comes, the eleventh reads.
+        """Ten addresses drop packets, the eleventh reads.
 
-        May be lost: nothing.
+        Loses nothing.
         """
         namespace = self.start(faults.Namespace(self.directory))
         hosts = self.directory / "hosts"
@@ -335,7 +332,7 @@ class DeadAddressTest(DeliveryTestCase):
 class KilledTest(DeliveryTestCase):
 
     def test_the_last_line_of_the_log_says_how_things_are(self):
-        """The receiver is killed and back within a minute, twice."""
+        """Kill and restart the receiver twice within a minute."""
         reader = self.start_receiver()
         publisher = self.make_publisher(reader.port)
         load = faults.Load()

@@ -9,12 +9,12 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""What Graphite has to hold, from what Ceilometer's own publisher wrote.
+"""Computes what Graphite must have, from Ceilometer's file publisher.
 
-The samples come from a `file:///path?json` publisher that stands beside ours
-in one sink. Nothing here uses the plugin's code: names and rates of the
-default configuration are worked out a second time, so both would have to be
-wrong in the same way for an error to pass.
+The samples come from a `file:///path?json` publisher in the same sink as
+ours. This module does not use the plugin's code: it implements names and rates
+of the default configuration again. So only the same mistake in both could stay
+unnoticed.
 """
 
 import collections
@@ -33,9 +33,9 @@ FLAVOR_GAUGES = {"memory": "memory_mb", "cpu_count": "vcpus",
 
 
 def load(path):
-    """Return the samples of a file publisher, in the order it got them.
+    """Return the samples of a file publisher, in order.
 
-    A last line that is still being written is left out.
+    It ignores an incomplete last line.
     """
     text = pathlib.Path(path).read_text()
     complete = text[:text.rfind("\n") + 1]
@@ -43,13 +43,14 @@ def load(path):
 
 
 def expected(*runs, two_sources=False):
-    """Return {series path: {second: value}} that samples have to become.
+    """Return the expected {series path: {second: value}}.
 
-    runs: the samples of one agent process each; no rate reaches from one
-    into the next. Of two points of one series in one second the later stays.
-    two_sources: a counter's sample that comes much sooner after the last one
-    than usual was polled by another source. It makes no rate, and is no base
-    for the next.
+    If a series has two points in one second, the later one is kept.
+
+    runs: a list of samples for each agent process. Rates do not continue in
+    the next process.
+    two_sources: a counter's sample that comes much earlier than usual was
+    polled by another source. It makes no rate, and the next rate ignores it.
     """
     wanted = collections.defaultdict(dict)
     for samples in runs:
@@ -70,10 +71,10 @@ def expected(*runs, two_sources=False):
 
 
 def _is_early(usual, counter, elapsed):
-    """Whether a sample came after less than half of its usual distance.
+    """Return whether a sample came after less than half the usual distance.
 
-    Less than half a second for the first. A longer distance changes what is
-    usual by a quarter of the difference.
+    Without a usual distance the limit is half a second. A longer distance
+    changes the usual one by a quarter of the difference.
     """
     distance = usual.get(counter)
     if elapsed < (0.5 if distance is None else distance / 2):
@@ -87,8 +88,8 @@ def _is_early(usual, counter, elapsed):
 def read_back(web, since):
     """Return ({series path: {second: value}}, paths outside the prefix).
 
-    web: a graphite.GraphiteWeb; since: the second to begin at. What the
-    publisher says about itself is left out of both.
+    web: a graphite.GraphiteWeb; since: the first second. The publisher's own
+    series are left out.
     """
     paths = [path for path in web.series_paths()
              if path.split(".")[2:3] != [OWN_BRANCH]]
@@ -101,11 +102,10 @@ def read_back(web, since):
 
 
 def differences(wanted, web):
-    """Return a line for each thing that Graphite lacks, has wrong or extra.
+    """Describe missing, wrong and extra points in Graphite.
 
-    wanted: of expected(). Empty when each of its series holds exactly its
-    points, and Graphite holds no other series, nor points of the minute
-    before them.
+    wanted: the result of expected(). The return value is empty if Graphite
+    has exactly these series and points, and no points of the minute before.
     """
     since = min(min(seconds) for seconds in wanted.values()) - 60
     found, strangers = read_back(web, since)
@@ -129,11 +129,10 @@ def _compare(path, wanted, found):
 
 
 def _points(sample, previous, polled):
-    """Yield the (series name, value) pairs that one sample becomes.
+    """Yield the (series name, value) pairs of one sample.
 
-    polled: pairs of a resource and a meter, those seen so far. A meter of a
-    flavor gauge's name takes its place: `memory` is one, where the hypervisor
-    has a balloon.
+    polled: (resource, meter) pairs so far. A polled meter replaces a flavor's
+    gauge of the same name: `memory`, if the guest has a balloon device.
     """
     name, value = sample["name"], sample["volume"]
     metadata = sample["resource_metadata"]
@@ -162,14 +161,14 @@ def vcpus_of(sample):
 
 
 def _rate(previous, sample):
-    """Return the growth per second, None where a counter or clock fell."""
+    """Return the growth per second, None if a counter or clock fell."""
     grown = sample["volume"] - previous["volume"]
     seconds = seconds_between(previous, sample)
     return grown / seconds if grown >= 0 and seconds > 0 else None
 
 
 def have_monotonic(*samples):
-    """Whether all of them have the time of a clock that is never set."""
+    """Return whether all samples have a monotonic time."""
     return all(sample.get("monotonic_time") for sample in samples)
 
 
@@ -180,7 +179,7 @@ def seconds_between(previous, sample):
 
 
 def series(sample, name, prefix=PREFIX):
-    """The default name of a series of a meter, or of one made of it."""
+    """Return the default series name of a meter, or of a name from it."""
     metadata = sample["resource_metadata"]
     host, instance = metadata.get("instance_host"), sample["resource_id"]
     if "instance_id" in metadata and host:
@@ -198,7 +197,7 @@ def component(text):
 
 
 def exact_seconds(sample):
-    """A sample's time in seconds since 1970, as a fraction."""
+    """Return a sample's time in epoch seconds, as a fraction."""
     epoch = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
     return fractions.Fraction(
         (_time(sample) - epoch) // datetime.timedelta(microseconds=1), 10 ** 6)

@@ -54,7 +54,7 @@ FIELDS = ["prefix", "hostname", "host", "project_id", "project_name",
           "metadata.image", "metadata.image.id"]
 FIELD = st.sampled_from(FIELDS).map("{{{}}}".format)
 LITERAL = st.text(SAFE, min_size=1, max_size=3)
-# Alone, with others in one component, and where other fields are between.
+# Fields alone, several in one component, and other fields between them.
 TEMPLATE_PARTS = st.tuples(
     st.lists(st.one_of(FIELD, FIELD, LITERAL, st.lists(
         st.one_of(FIELD, LITERAL, st.just("{meter}"), st.just("{unit}")),
@@ -64,7 +64,7 @@ TEMPLATE_PARTS = st.tuples(
 
 
 def modelled_name(parts, sample, meter, unit, prefix, append_hostname):
-    """The path by the words of the design alone, component by component."""
+    """Compute a path from the documentation, component by component."""
     md = sample.resource_metadata
     md = md if isinstance(md, dict) else {}
     host = md.get("instance_host") or getattr(sample, "polling_host", None)
@@ -210,7 +210,7 @@ class NamesTest(base.BaseTestCase):
             list(self.names(namer, samples)))
 
     def names(self, namer, samples, meter="cpu", unit="ns"):
-        """Made of the texts of names, where they are split."""
+        """Yield names, made of their parts if the namer is split."""
         for sample in samples:
             if namer.is_split:
                 before, after = namer.around(namer.values(sample))

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from tests.unit import test_rates
 
-# Quarters and small whole numbers: exact in floats, often equal.
+# Quarters and small integers are exact in floats, and often equal.
 CLOCKS = st.integers(0, 12).map(lambda quarters: quarters / 4)
 DELIVERIES = st.lists(st.fixed_dictionaries({
     "resource_id": st.sampled_from(["i1-vda", "i1-vdb"]),
@@ -30,7 +30,7 @@ DELIVERIES = st.lists(st.fixed_dictionaries({
 
 
 def model(deliveries):
-    """The rates of deliveries, from the words of the design alone."""
+    """Yield the rates of deliveries, computed from the documentation."""
     references, usual = {}, {}
     for new in deliveries:
         key = new["resource_id"]

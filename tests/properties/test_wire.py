@@ -66,7 +66,7 @@ class DatagramsTest(base.BaseTestCase):
 class PickleTest(base.BaseTestCase):
 
     def read(self, frame):
-        """What Carbon's own unpickler, which trusts nobody, reads."""
+        """Return what Carbon's safe unpickler reads."""
         size, = struct.unpack("!L", frame[:4])
         self.assertEqual(size, len(frame) - 4)
         return util.get_unpickler(insecure=False).loads(frame[4:])

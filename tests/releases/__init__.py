@@ -12,10 +12,9 @@
 # under the License.
 
 
-"""What tests have to know of the Ceilometer that is installed.
+"""Properties of the installed Ceilometer release.
 
-Each of these is about Ceilometer alone; of the newest release a test expects
-all of it.
+The newest release must have all of them.
 """
 
 import importlib.metadata
@@ -25,29 +24,28 @@ from lab import nova
 VERSION = importlib.metadata.version("ceilometer")
 MAJOR = int(VERSION.partition(".")[0])
 
-# Sample's constructor refuses a type that is none.
+# Sample's constructor refuses an unknown type.
 CHECKS_TYPES = MAJOR >= 24
-# It builds no sample without user_name and project_name, which those that
-# older releases made have not.
+# Sample requires user_name and project_name, which older releases lack.
 WANTS_NAMES = VERSION in ("18.1.0", "19.1.0", "21.0.1")
 # [polling] enable_notifications.
 HAS_ENABLE_NOTIFICATIONS = MAJOR >= 24
-# Its pollster is there, though libvirt's inspector has had no figure for it.
+# The pollster exists, although libvirt's inspector has no data for it.
 HAS_CPU_UTIL = MAJOR < 24
 # The compute agent's meter of this name.
 HAS_MEMORY = MAJOR >= 25
-# libvirt_metadata reads from libvirt all that it needs. Before, it asks Nova
-# for the flavor's id, and 23 and 24 for the whole server.
+# libvirt_metadata reads everything from libvirt. Older releases ask Nova for
+# the flavor's id, and 23 and 24 ask for the whole server.
 READS_LIBVIRT_ALONE = MAJOR >= 25
-# 25 and 26 ask Nova for a server's metadata, unless told not to.
+# By default, 25 and 26 ask Nova for a server's metadata.
 FETCHES_NO_METADATA = MAJOR >= 27
 
 
 def options_of_nova(test):
-    """What ceilometer.conf needs so that this release finds machines.
+    """Return the options that this release needs to find instances.
 
-    :param test: the test case, until whose end a Nova answers if one is
-        needed; it knows no server and no flavor
+    :param test: the test case. If a Nova is needed, it runs until the test
+        ends; it has no servers or flavors
     :returns: {section: {option: value}}
     """
     if FETCHES_NO_METADATA:

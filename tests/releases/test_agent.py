@@ -12,7 +12,7 @@
 # under the License.
 
 
-"""The agent of whichever release is installed; see tools/matrix.py."""
+"""The agent of the installed release; see tools/matrix.py."""
 
 import importlib.util
 import json
@@ -29,7 +29,7 @@ from tests import releases
 from tests.functional import base
 from tests.functional import commands
 
-# All but what libvirt cannot give, for which the agent logs an error each.
+# All except those without data from libvirt, which the agent logs as errors.
 POLLING = """\
 sources:
   - name: all
@@ -40,9 +40,9 @@ sources:
 
 
 class WhisperFiles:
-    """A Carbon's files, with what truth.differences asks of a GraphiteWeb.
+    """A GraphiteWeb for truth.differences that reads a Carbon's files.
 
-    graphite-web runs on fewer versions of Python than the agent.
+    The agent supports more versions of Python than graphite-web.
     """
 
     def __init__(self, folder):
@@ -64,7 +64,7 @@ class WhisperFiles:
 
 
 class AgentTest(base.GraphiteTestCase):
-    """On the simulated hypervisor, to the whisper files of a real Carbon."""
+    """Runs a simulated hypervisor, the agent and a real Carbon."""
 
     def start_graphite(self):
         self.carbon = self.start(graphite.Carbon(
@@ -72,7 +72,7 @@ class AgentTest(base.GraphiteTestCase):
         self.web = WhisperFiles(self.carbon.whisper)
 
     def carbons_command(self):
-        """The distribution's Carbon, where this Python has none."""
+        """Return the distribution's Carbon, for a Python without one."""
         if importlib.util.find_spec("carbon"):
             return None
         if not (os.path.exists(*graphite.DEBIANS_CARBON)
@@ -87,7 +87,7 @@ class AgentTest(base.GraphiteTestCase):
         self.check_everything_arrives(polling_agent)
 
     def findings(self, polling_agent):
-        """What the command check finds that is not ok."""
+        """Return the findings of check that are not ok."""
         user = [] if os.geteuid() else ["--user", "root"]
         ended = subprocess.run(
             [*commands.COMMAND, "check", "--json", *user, "--config-file",
@@ -99,7 +99,7 @@ class AgentTest(base.GraphiteTestCase):
                 if found["status"] != "ok"]
 
     def environment(self):
-        """Of the agents on PATH, the one of this Python comes first."""
+        """Put the agent of this Python first on PATH."""
         folder = os.path.dirname(process.script(common.AGENT))
         return {**os.environ, **agent.simulator_env(),
                 "PATH": os.pathsep.join([folder, os.environ["PATH"]])}

@@ -57,7 +57,7 @@ class PickleTest(base.BaseTestCase):
         return list(wire.pickle_frames(lines))
 
     def read(self, frame):
-        """What Carbon's own unpickler, which trusts nobody, reads."""
+        """Return what Carbon's safe unpickler reads."""
         size, = struct.unpack("!L", frame[:4])
         self.assertEqual(size, len(frame) - 4)
         return util.get_unpickler(insecure=False).loads(frame[4:])
