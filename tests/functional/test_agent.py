@@ -88,18 +88,18 @@ class MistakesTest(base.GraphiteTestCase):
         polling_agent.terminate()
         return polling_agent.log_text()
 
-    def test_a_broken_pipeline_is_told_once_with_what_to_do(self):
+    def test_a_broken_pipeline_is_logged_once_with_a_hint(self):
         log = self.log_of(pipeline="sources: [")
         self.assertEqual(1, log.count("the pipeline cannot be used"), log)
         self.assertIn("Repair the file and restart the agent", log)
 
-    def test_a_bad_url_is_told_once_and_costs_no_other_publisher(self):
+    def test_a_bad_url_is_logged_once_and_other_publishers_work(self):
         log = self.log_of(url=self.url + "?colour=red")
         self.assertEqual(1, log.count("Unable to load publisher"), log)
         self.assertIn("colour is not an option of a graphite:// URL", log)
         self.assertTrue(self.samples())
 
-    def test_a_bad_option_is_told_once_with_what_is_allowed(self):
+    def test_a_bad_option_is_logged_once_with_the_allowed_values(self):
         log = self.log_of(options={"graphite": {"counters": "sometimes"}})
         self.assertEqual(1, log.count("Unable to load publisher"), log)
         self.assertIn("[graphite] counters has to be one of rate, raw, both",

@@ -115,7 +115,7 @@ class AlertsTest(base.GraphiteTestCase):
             lambda: len(self.web.points(last).get(last, ())) >= 175,
             60, last)
 
-    def test_each_fires_for_what_its_condition_is_true_of_and_no_other(self):
+    def test_each_alert_fires_only_where_its_condition_is_true(self):
         self.assertEqual(set(SICK), set(self.rules))
         self.feed("healthy", {})
         for alert, rule in self.rules.items():

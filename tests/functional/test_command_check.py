@@ -108,7 +108,7 @@ class CheckTest(commands.CommandTestCase):
         self.assertEqual(count, len(set(names)), self.findings)
         return names
 
-    def test_a_node_in_order_is_fine_and_its_datapoints_are_read_back(self):
+    def test_check_of_a_working_node_reads_its_datapoints_back(self):
         self.publish_to(
             self.url_of(self.carbon.line_port),
             self.url_of(self.carbon.pickle_port, "?format=pickle"),
@@ -125,7 +125,7 @@ class CheckTest(commands.CommandTestCase):
         name, = self.assert_read_back(1)
         self.assertIn(";endpoint=127_0_0_1_", name)
 
-    def test_each_line_is_about_one_thing_for_someone_who_reads(self):
+    def test_without_json_each_line_is_one_finding(self):
         self.publish_to(self.url_of(self.carbon.line_port))
         ended = self.run_command("check", *self.arguments)
         self.assertEqual((0, ""), (ended.returncode, ended.stderr))
@@ -145,7 +145,7 @@ class CheckTest(commands.CommandTestCase):
             "send": "needs an endpoint that is reached",
             "read": "needs a datapoint that was sent"}, found)
 
-    def test_what_carbon_cannot_read_does_not_come_back(self):
+    def test_a_datapoint_that_carbon_cannot_read_is_not_read_back(self):
         self.publish_to(self.url_of(self.carbon.line_port, "?format=pickle"))
         status, found = self.check("--send", "--render-url", self.web.url,
                                    "--timeout", "2")
@@ -165,7 +165,7 @@ class CheckTest(commands.CommandTestCase):
         self.assertEqual({"libvirt", "instances", "cycle"}, set(found))
         self.assertIn("/no/such/socket", found["libvirt"])
 
-    def test_the_agents_user_is_who_checks(self):
+    def test_it_checks_as_the_agents_user(self):
         if os.geteuid():
             self.skipTest("needs root")
         for folder in (self.directory, self.directory.parent):

@@ -79,7 +79,7 @@ class PreviewTest(commands.CommandTestCase):
         wanted = truth.expected(truth.load(path))
         self.assertEqual(wanted.keys(), self.series(lines))
 
-    def test_a_poll_gives_its_lines_and_reaches_out_to_nothing(self):
+    def test_a_poll_gives_its_lines_and_connects_to_nothing(self):
         self.configure(polling=POLLING, spool_dir=self.directory / "spool")
         name, *arguments = self.command(
             "preview", "--json", "--seconds=1")[len(commands.COMMAND):]
@@ -113,7 +113,7 @@ class PreviewTest(commands.CommandTestCase):
         self.assertFalse([path for path in paths
                           if ".rate" in path or "cpu_util" in path])
 
-    def test_a_hypervisor_that_is_away_is_told_in_one_line(self):
+    def test_an_unreachable_hypervisor_is_reported_in_one_line(self):
         self.steer(away="")
         self.assert_fails(self.run_command("preview"),
                           "cannot reach libvirt: ", "socket is gone")

@@ -28,7 +28,7 @@ CURSOR_IS_BACK = b"\x1b[?25h"
 
 class OnceTest(commands.CommandTestCase):
 
-    def test_it_tells_what_the_hypervisor_did(self):
+    def test_it_shows_the_rates_of_the_hypervisor(self):
         before = simulated.read(self.env)
         ended = self.run_command("top", "--once", "--json", "--interval=1")
         wanted = simulated.rates(before, simulated.read(self.env))
@@ -83,7 +83,7 @@ class OnceTest(commands.CommandTestCase):
 class StreamTest(commands.CommandTestCase):
     instances = 3
 
-    def test_it_follows_instances_that_stop_go_and_return(self):
+    def test_it_follows_instances_that_stop_leave_and_return(self):
         self.steer()
         with subprocess.Popen(
                 self.command("top", "--json", "--interval=0.5"),
@@ -167,7 +167,7 @@ class LiveTest(commands.CommandTestCase):
         self.assertEqual(0, live.wait_for_end())
         self.assert_is_restored(live)
 
-    def test_a_libvirt_that_is_away_is_told_until_it_is_back(self):
+    def test_it_reports_a_missing_libvirt_until_it_is_back(self):
         self.steer()
         live = self.start("--sort=name")
         self.steer(away="")
@@ -187,7 +187,7 @@ class LiveTest(commands.CommandTestCase):
         self.assertEqual(129, live.wait_for_end())
         self.assert_is_restored(live)
 
-    def test_with_nohup_it_goes_on(self):
+    def test_it_goes_on_with_nohup(self):
         live = self.start(command=["bash", "-c", "trap '' HUP; exec " + (
             " ".join(self.command("top", "--interval=0.5")))])
         live.child.send_signal(signal.SIGHUP)

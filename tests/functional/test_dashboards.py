@@ -32,7 +32,7 @@ from tests.unit.cli import commands
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 INSTANCES = 6
-# {name: (the publisher's options, the hypervisor's name there)}. The last
+# {name: (publisher's options, hypervisor's name in Graphite)}. The last
 # one has a prefix of two components, the meter in the middle, and both names
 # and ids.
 NAMINGS = {

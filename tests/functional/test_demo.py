@@ -40,7 +40,7 @@ class DemoTest(base.BaseTestCase):
             str(self.directory), "--seconds", str(SECONDS), "--interval", "1"]
         self.env = {**os.environ, "PYTHONPATH": str(process.ROOT)}
 
-    def test_on_a_terminal_its_addresses_answer_until_ctrl_c(self):
+    def test_on_a_terminal_its_addresses_work_until_ctrl_c(self):
         terminal = terminals.Terminal(
             self.command, self.env, process.ROOT, lines=60, columns=200)
         self.addCleanup(terminal.close)
@@ -57,7 +57,7 @@ class DemoTest(base.BaseTestCase):
         port = int(re.search(r"127\.0\.0\.1:(\d+)", output)[1])
         self.assertFalse(process.is_listening(port))
 
-    def test_elsewhere_it_ends_and_names_no_address(self):
+    def test_without_a_terminal_it_ends_and_prints_no_address(self):
         done = subprocess.run(
             self.command, env=self.env, cwd=process.ROOT, text=True,
             stdin=subprocess.DEVNULL, capture_output=True, timeout=300)

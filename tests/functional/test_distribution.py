@@ -94,7 +94,7 @@ class DistributionTest(base.BaseTestCase):
                      "tests/functional/test_distribution.py"):
             self.assertIn(path, found)
 
-    def test_the_wheel_has_the_package_and_its_data_alone(self):
+    def test_the_wheel_has_only_the_package_and_its_data(self):
         with zipfile.ZipFile(self.wheel) as archive:
             found = {path for path in archive.namelist()
                      if ".dist-info/" not in path}

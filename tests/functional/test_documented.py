@@ -112,7 +112,7 @@ class PagesTest(base.base.BaseTestCase):
             block for name in pages.names() for block in pages.scripts(name)
             if (block.page, block.section) not in run])
 
-    def test_what_ci_is_said_to_run_stands_there(self):
+    def test_ci_runs_what_the_documentation_says(self):
         for (page, section), (file, form) in BY_CI.items():
             text = (pages.ROOT / file).read_text()
             lines = [line for block in pages.scripts(page)
@@ -254,7 +254,7 @@ class FromPipTest(NodeTestCase):
             f"{UV} pip install --quiet --compile-bytecode "
             "--python /opt/agent/bin/python ceilometer", self.env)
 
-    def test_the_pages_say_what_works(self):
+    def test_the_commands_on_the_pages_work(self):
         self.go(FROM_PIP)
         self.assertEqual("new", self.machine.run(f"ls {WHISPER}").strip())
         self.assertIn("-F _shtab_ceilometer_graphite", self.machine.run(
@@ -276,5 +276,5 @@ class FromDebianTest(NodeTestCase):
             "apt-get update --quiet\n"
             "apt-get install --yes ceilometer-agent-compute", self.env)
 
-    def test_the_pages_say_what_works(self):
+    def test_the_commands_on_the_pages_work(self):
         self.go(FROM_DEBIAN)

@@ -50,7 +50,7 @@ class TransportsTest(faults.FaultsTestCase):
             self.wait_for_lines(reader, load.count)
         return sorted(load.lines), sorted(reader.lines())
 
-    def test_each_brings_ten_thousand_lines_as_they_are(self):
+    def test_each_transport_delivers_ten_thousand_lines_unchanged(self):
         """Loses nothing."""
         authority = certificates.Authority(self.directory / "authority")
         read = 0
@@ -90,7 +90,7 @@ class StuckTest(faults.FaultsTestCase):
         process.wait_for(ended.is_set, 10, "the end")
         self.assertEqual([LINES], lost)
 
-    def test_the_end_waits_for_no_peer_that_is_stuck(self):
+    def test_the_end_does_not_wait_for_a_stuck_peer(self):
         """May lose the waiting lines, and counts them."""
         self.accepted = threading.Event()
         silent = socket.create_server(("127.0.0.1", 0))
@@ -112,7 +112,7 @@ class StuckTest(faults.FaultsTestCase):
 class MistakeTest(test_faults_spool.SpoolTestCase):
     """From Fluent Bit: a failed start does not delete the spool."""
 
-    def test_a_wrong_option_costs_nothing_of_the_spool(self):
+    def test_a_wrong_option_does_not_change_the_spool(self):
         """Loses nothing."""
         port, = process.free_ports(1)
         child = self.start_child(port, count=5000, options=self.options)

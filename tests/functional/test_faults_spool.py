@@ -112,7 +112,7 @@ class KillTest(SpoolTestCase):
 
 class EmptyTest(SpoolTestCase):
 
-    def test_what_was_delivered_leaves_the_disk(self):
+    def test_delivered_lines_are_deleted_from_disk(self):
         """Loses nothing."""
         port, = process.free_ports(1)
         child = self.start_child(port, count=3000, options=self.options)

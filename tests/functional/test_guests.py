@@ -161,7 +161,7 @@ class TestRealGuests(base.BaseTestCase):
                 "linux", f"network.{direction}.bytes.rate.{tap}")
             self.assertTrue(min(rates) > 0, (direction, rates))
 
-    def test_a_guest_with_a_balloon_driver_tells_what_it_uses(self):
+    def test_a_guest_with_a_balloon_driver_reports_its_memory_usage(self):
         for used in self.values("linux", "memory.usage"):
             self.assertTrue(0 < used < guests.GUESTS[-1].memory_mb, used)
 

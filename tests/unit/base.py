@@ -11,7 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What tests of the whole plugin share."""
+"""Base classes and helpers of unit tests."""
 
 import json
 import os
@@ -31,7 +31,7 @@ FIXTURES = pathlib.Path(__file__).parent.parent / "fixtures"
 
 
 def recorded(name):
-    """The notifications of one recording, as a driver got them."""
+    """Return the notifications of a recording, as a driver gets them."""
     text = (FIXTURES / name).read_text()
     if name.endswith(".jsonl"):
         return [json.loads(line) for line in text.splitlines()]
@@ -39,7 +39,7 @@ def recorded(name):
 
 
 def in_child(function):
-    """Whether ``function`` returns true in a child, which ends by os._exit."""
+    """Return whether ``function`` returns true in a forked child."""
     child = os.fork()
     if not child:
         status = 1
@@ -53,7 +53,7 @@ def in_child(function):
 def make_sample(name="power.state", volume=1, type="gauge", unit="",
                 resource_id="i1", timestamp="2026-11-22T07:58:40.330078",
                 metadata=None, monotonic_time=None, **fields):
-    """A sample with what a test does not care about filled in."""
+    """Return a sample with default values for missing fields."""
     return sample.Sample(
         name=name, type=type, unit=unit, volume=volume, user_id="u",
         project_id="p", resource_id=resource_id, timestamp=timestamp,
@@ -63,16 +63,16 @@ def make_sample(name="power.state", volume=1, type="gauge", unit="",
 
 
 class AgentTestCase(base.BaseTestCase):
-    """Has the ``conf`` of an agent, a log and a receiver of lines."""
+    """Has an agent's ``conf``, a log and a receiver of lines."""
 
     def setUp(self):
         super().setUp()
         self.conf = service.prepare_service(
             ["test"], config_files=[], conf=cfg.ConfigOpts())
         opts.register_opts(self.conf)
-        # So that receivers get what tests publish, and nothing else.
+        # So that receivers get only the lines that tests publish.
         self.conf.set_default("self_metrics_interval", 0.0, "graphite")
-        # After the service, which sets up a log of its own.
+        # After the service, which sets up its own log.
         self.log = self.useFixture(fixtures.FakeLogger())
         self.receiver = fakes.Receiver()
         self.addCleanup(self.receiver.close)

@@ -38,7 +38,7 @@ class FloorTest(base.AgentTestCase):
                         for batch in NODE.batches(number)]
         self.lines = b"".join(map(clients.lines, self.batches))
 
-    def test_it_writes_what_we_write_of_raw_counters(self):
+    def test_its_lines_are_ours_with_raw_counters(self):
         no_gauges = self.create_tempfiles([("none", "rates: []\n")])[0]
         made = publisher.get_publisher(
             self.conf, self.url("?counters=raw&definitions_file=" + no_gauges),
@@ -49,7 +49,7 @@ class FloorTest(base.AgentTestCase):
         self.assertEqual(
             self.lines, b"".join(self.receiver.take(self.lines.count(b"\n"))))
 
-    def test_with_rates_it_writes_what_we_write_of_rates(self):
+    def test_its_lines_with_rates_are_ours(self):
         floor = clients.RatesSocket(0)
         converter = conversion.Converter(settings.load_settings(
             self.conf, netutils.urlsplit("graphite://localhost")))
@@ -60,7 +60,7 @@ class FloorTest(base.AgentTestCase):
                 ours[path, second] = float(value)
         lines = "".join(floor.lines(batch).decode() for batch in self.batches)
         for path, value, second in map(str.split, lines.splitlines()):
-            # cpu becomes cpu_util, which the floor does not know.
+            # The floor makes no cpu_util.
             if not path.endswith(".cpu.rate"):
                 self.assertAlmostEqual(
                     1, (1 + float(value)) / (1 + ours[path, second]), 9)
@@ -73,7 +73,7 @@ class FloorTest(base.AgentTestCase):
 
 class NodeTest(base.AgentTestCase):
 
-    def test_three_instances_have_what_was_recorded(self):
+    def test_three_instances_equal_the_recording(self):
         recorded = [each for message in cycle.recorded()[0]
                     for each in message["payload"]["samples"]]
 
@@ -119,13 +119,13 @@ class NodeTest(base.AgentTestCase):
 
 class TargetTest(base.AgentTestCase):
 
-    def test_a_figure_may_be_what_it_is_at_most(self):
+    def test_a_figure_may_equal_its_maximum(self):
         self.assertEqual("met: it: 3 (at most 3)",
                          str(report.Target("it", 3, 3)))
         self.assertEqual("missed: it: 3.01 (at most 3)",
                          str(report.Target("it", 3.01, 3)))
 
-    def test_a_figure_may_have_to_be_large(self):
+    def test_a_limit_may_be_a_minimum(self):
         self.assertEqual("met: it: 8.5 (at least 8)",
                          str(report.Target("it", 8.5, 8, is_least=True)))
         self.assertEqual("missed: it: 7.5 (at least 8)",

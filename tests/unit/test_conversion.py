@@ -67,14 +67,14 @@ class ConverterTestCase(base.AgentTestCase):
                             **fields)
 
     def lines(self, samples, made=None, **options):
-        """The lines of a batch that has nothing wrong with it."""
+        """Return the lines of a batch without problems."""
         made = made or self.make(**options)
         lines, problems = made.convert(samples)
         self.assertEqual([], problems)
         return lines
 
     def assert_problems(self, expected, problems):
-        """``expected``: samples, each with its reason, as in a Problem."""
+        """Compare problems with (sample, reason) pairs."""
         self.assertEqual(
             [(id(sample), reason) for sample, reason in expected],
             [(id(sample), reason) for sample, reason, _ in problems])
@@ -87,7 +87,7 @@ def only_rates(lines):
 
 
 class LinesTest(ConverterTestCase):
-    """What becomes of samples that have nothing wrong with them."""
+    """Lines of samples without problems."""
 
     def test_no_samples_make_no_lines(self):
         self.assertEqual(([], []), self.make().convert([]))
@@ -108,7 +108,7 @@ class LinesTest(ConverterTestCase):
             [HEAD + DEVICE + ".rate 30 %d\n" % SECOND],
             self.lines(self.both_ways()))
 
-    def test_a_counter_can_stay_one(self):
+    def test_a_counter_can_be_published_as_it_is(self):
         self.assertEqual(
             [HEAD + "%s %d %d\n" % (DEVICE, volume, SECOND)
              for volume in (100, 250)],
@@ -192,7 +192,7 @@ class LinesTest(ConverterTestCase):
                    *(self.cpu(n, float(n), timestamp=timestamp,
                               metadata={"memory_mb": 5}) for n in range(2))]
         lines = self.lines(samples, counters="both")
-        # One; and of cpu two counters, their gauges and one rate.
+        # One gauge; and of cpu two counters, their gauges and one rate.
         self.assertEqual(6, len(lines))
         self.assertEqual({str(SECOND)}, {line.split()[2] for line in lines})
 
@@ -207,7 +207,7 @@ class LinesTest(ConverterTestCase):
                 [(sample, conversion.NO_TIMESTAMP) for sample in samples],
                 problems)
 
-    def test_all_that_a_sample_brings_has_its_own_meter_wherever_it_stands(
+    def test_every_line_of_a_sample_has_its_own_meter_in_any_template(
             self):
         samples = [self.cpu(10 ** 9 * step, float(step), metadata={
             "memory_mb": 64, "vcpus": 1, "disk_gb": 5}) for step in (1, 2)]
@@ -326,12 +326,12 @@ class ValuesTest(ConverterTestCase):
                 [] if lines else [(sample, conversion.LINE_TOO_LONG)],
                 problems)
         self.assertLessEqual(max(lengths), wire.MAX_LINE_BYTES)
-        # Of 19 instances and 19 meters; 20 of each are too long.
+        # Of 19 instances and 19 meters; the 20th of each is too long.
         self.assertEqual(19, len(lengths))
 
 
 class TooLongTest(ConverterTestCase):
-    """A name is of at most 45 components here, of up to 200 bytes each."""
+    """Names here have at most 45 components, of up to 200 bytes each."""
 
     TEMPLATES = {
         "before the meter": ".".join(["{instance_name}"] * 45 + ["{meter}"]),
@@ -368,7 +368,7 @@ class TooLongTest(ConverterTestCase):
 
 
 class GaugesTest(ConverterTestCase):
-    """What metadata bring with a sample."""
+    """Gauges from the metadata of a sample."""
 
     def flavor(self, **metadata):
         return self.cpu(5, 1.0, metadata=metadata)
@@ -384,13 +384,13 @@ class GaugesTest(ConverterTestCase):
                           ("b", "cpu_count", 21), ("b", "disk_space", 22))],
             self.lines(samples))
 
-    def test_what_is_not_there_makes_no_gauge(self):
+    def test_missing_metadata_make_no_gauge(self):
         for nothing in None, [], {}, {"a": 1}:
             self.assertEqual(
                 [HEAD + "cpu_count 2 %d\n" % SECOND],
                 self.lines([self.flavor(memory_mb=nothing, vcpus=2)]))
 
-    def test_what_is_no_number_is_a_problem_and_costs_no_other(self):
+    def test_a_gauge_that_is_no_number_is_a_problem_and_others_stay(self):
         sample = self.flavor(memory_mb="much", vcpus=2, disk_gb=math.nan)
         lines, problems = self.make().convert([sample])
         self.assertEqual([HEAD + "cpu_count 2 %d\n" % SECOND], lines)
@@ -418,8 +418,7 @@ class GaugesTest(ConverterTestCase):
 
 HUGE = 10 ** 400
 UNWRITABLE = 10 ** 5000
-# What makes no line at all: its reason, which is None for an error that
-# nothing foresaw.
+# Samples without a line: the reason, or None for an unexpected error.
 BAD = {
     "NaN": (conversion.NOT_FINITE, {"volume": math.nan}),
     "infinity": (conversion.NOT_FINITE, {"volume": -math.inf}),
@@ -441,7 +440,7 @@ BAD = {
     "a device that no text can be": (
         None, {"metadata": {"disk_name": UNWRITABLE}}),
 }
-# What is odd, but is published whole.
+# Odd samples that are published.
 ODD = {
     "a list for a project": {"project_id": ["a", {"b": 1}]},
     "a number for a project": {"project_id": True},
@@ -464,7 +463,7 @@ MIXES = st.lists(st.sampled_from(
 
 
 class HostileBatchTest(ConverterTestCase):
-    """One bad sample of a batch costs no other anything, wherever it is."""
+    """A bad sample in a batch does not affect the other samples."""
 
     def sample(self, name, number, volume, monotonic_time, fields):
         given = dict(fields)
@@ -478,14 +477,14 @@ class HostileBatchTest(ConverterTestCase):
         return made
 
     def batch(self, name, mix, volume, monotonic_time):
-        """The ``n``-th sample of a mix grows ``n + 1`` times as fast."""
+        """Return samples; the ``n``-th one grows ``n + 1`` times as fast."""
         return [self.sample(
             name, number, volume * (number + 1), monotonic_time,
             BAD[kind][1] if kind in BAD else ODD.get(kind, {}))
             for number, kind in enumerate(mix)]
 
     def good_lines(self, name, mix):
-        """The lines of the good ones of a second batch, 10 s after it."""
+        """Yield the lines of good samples in a second batch, 10 s later."""
         for number, kind in enumerate(mix):
             head = "ceilometer.compute-1.p.i%d." % number
             if kind == GOOD and name == "cpu":
@@ -498,7 +497,7 @@ class HostileBatchTest(ConverterTestCase):
                 yield head + name + " %d %d\n" % (
                     2 * 10 ** 8 * (number + 1), SECOND)
 
-    def test_what_is_no_sample_at_all_costs_no_other_anything(self):
+    def test_an_object_that_is_no_sample_does_not_affect_others(self):
         good = base.make_sample()
         for bad in None, object():
             lines, problems = self.make().convert([good, bad, good])
@@ -525,7 +524,7 @@ class HostileBatchTest(ConverterTestCase):
                 mix, samples, strict=True) if kind in BAD], problems)
 
     @hypothesis.given(MIXES, st.sampled_from(["cpu", DEVICE, "power.state"]))
-    def test_what_is_odd_is_published_too(self, mix, name):
+    def test_odd_samples_are_published(self, mix, name):
         lines, _ = self.make(counters="raw").convert(
             self.batch(name, mix, 10 ** 8, 10.0))
         self.assertEqual(
@@ -540,7 +539,7 @@ class HostileBatchTest(ConverterTestCase):
                 self.assertEqual([], lines)
                 self.assert_problems([(sample, reason)], problems)
 
-    def test_a_resource_that_is_no_key_has_no_rate_and_costs_no_other(self):
+    def test_a_resource_that_is_not_hashable_has_no_rate_and_others_do(self):
         made = self.make()
         for step, expected in (1, []), (
                 3, ["ceilometer.compute-1.p.i%d.%s.rate 2 %d\n" % (
@@ -553,14 +552,14 @@ class HostileBatchTest(ConverterTestCase):
             self.assertEqual(expected, lines)
             self.assert_problems([(samples[1], None)], problems)
 
-    def test_a_type_that_is_no_key_costs_no_other(self):
+    def test_a_type_that_is_not_hashable_does_not_affect_others(self):
         samples = [self.sample("power.state", number, 1, 1.0, {
             "type": [] if number == 1 else "gauge"}) for number in range(3)]
         lines, problems = self.make().convert(samples)
         self.assertEqual(2, len(lines))
         self.assert_problems([(samples[1], None)], problems)
 
-    def test_a_divisor_beyond_the_floats_costs_no_other_its_rate(self):
+    def test_a_divisor_beyond_the_floats_does_not_affect_other_rates(self):
         for bad in range(3):
             made = self.make()
             for volume, rates_expected in (1, []), (2, [0, 1, 2]):
@@ -577,7 +576,7 @@ class HostileBatchTest(ConverterTestCase):
                 self.assertEqual({bad}, {int(problem.sample.resource_id[1:])
                                          for problem in problems})
 
-    def test_samples_without_a_timestamp_cost_those_with_one_nothing(self):
+    def test_samples_without_a_timestamp_do_not_affect_others(self):
         samples = [base.make_sample(resource_id=str(number),
                                     timestamp=timestamp)
                    for number, timestamp in enumerate(
@@ -594,7 +593,7 @@ class HostileBatchTest(ConverterTestCase):
              (samples[4], conversion.BAD_TIMESTAMP),
              (samples[5], conversion.NO_TIMESTAMP)], problems)
 
-    def test_a_name_that_is_too_long_costs_no_other(self):
+    def test_a_name_that_is_too_long_does_not_affect_others(self):
         made = self.make(template="{instance_name}." * 45 + "{meter}")
         for step, expected in (1, []), (3, ["2", "2"]):
             samples = [self.sample(DEVICE, number, step * 2, float(step), {
@@ -606,7 +605,7 @@ class HostileBatchTest(ConverterTestCase):
             self.assert_problems([(samples[1], conversion.LINE_TOO_LONG)],
                                  problems)
 
-    def test_a_meter_that_is_too_long_costs_no_other(self):
+    def test_a_meter_that_is_too_long_does_not_affect_others(self):
         samples = [base.make_sample(name=name)
                    for name in ("a", "x" * 200, "b")]
         lines, problems = self.make(
@@ -615,7 +614,7 @@ class HostileBatchTest(ConverterTestCase):
         self.assert_problems(
             [(samples[1], conversion.LINE_TOO_LONG)], problems)
 
-    def test_counters_beyond_the_table_have_no_rate_and_cost_no_other(self):
+    def test_counters_beyond_the_table_have_no_rate_and_others_do(self):
         made = self.make(rate_max_series=2, counters="both")
         for volume, expected in (1, 0), (3, 2):
             samples = [self.sample(DEVICE, number, volume, float(volume), {})
@@ -686,7 +685,7 @@ class MixedBatchTest(ConverterTestCase):
                     itertools.chain.from_iterable(
                         problems for _, problems in converted), problems)))
 
-    def test_meters_times_and_types_between_each_other_stay_apart(self):
+    def test_mixed_meters_times_and_types_stay_separate(self):
         made = self.make(counters="both")
 
         def batch(volume):
@@ -711,7 +710,7 @@ class MixedBatchTest(ConverterTestCase):
 
 
 class RenamedTest(ConverterTestCase):
-    """An instance that changes has the name of what it is now, at once."""
+    """A changed instance has its new name at once."""
 
     TEMPLATE = ("{hostname}.{host}.{instance_name}.{flavor}.{project_name}"
                 ".{metadata.status}.{metadata.image.name}.{meter}.{unit}")
@@ -741,7 +740,7 @@ class RenamedTest(ConverterTestCase):
             yield {key: value}
 
     def assert_changes_show(self, publish):
-        """``publish(samples)`` makes lines of them, in their order."""
+        """Assert that ``publish(samples)`` makes lines with new names."""
         for changed in self.changes():
             changes = [{}, {}, changed, {}, changed, changed]
             self.assertEqual(
@@ -749,23 +748,23 @@ class RenamedTest(ConverterTestCase):
                  for each in changes],
                 publish([self.sample(**each) for each in changes]), changed)
 
-    def test_it_does_between_batches(self):
+    def test_a_new_name_shows_in_the_next_batch(self):
         made = self.make(template=self.TEMPLATE)
         self.assert_changes_show(lambda samples: [
             line for sample in samples
             for line in self.lines([sample], made)])
 
-    def test_it_does_within_a_batch(self):
+    def test_a_new_name_shows_within_a_batch(self):
         made = self.make(template=self.TEMPLATE)
         self.assert_changes_show(lambda samples: self.lines(samples, made))
 
-    def test_it_does_where_the_names_of_one_meter_are_in_one_text(self):
+    def test_a_new_name_shows_with_the_meter_inside_a_component(self):
         made = self.make(template="{meter}-x." + self.TEMPLATE)
         self.assert_changes_show(lambda samples: [
             line.partition("state-x.")[2]
             for line in self.lines(samples, made)])
 
-    def test_one_that_moves_has_its_new_host_in_each_naming(self):
+    def test_a_moved_instance_has_its_new_host_in_each_naming(self):
         for style, before, after in (
                 ("path", ".c1.p.", ".c2.p."),
                 ("tags", ";host=c1;", ";host=c2;")):
@@ -774,7 +773,7 @@ class RenamedTest(ConverterTestCase):
                 line, = self.lines([self.sample(instance_host=host)], made)
                 self.assertIn(part, line)
 
-    def test_one_that_is_resized_has_the_percent_of_its_new_cpus(self):
+    def test_a_resized_instance_has_the_percent_of_its_new_cpus(self):
         made = self.make()
         found = [only_rates(self.lines([self.cpu(
             step * 10 ** 9, float(step), metadata={"vcpus": vcpus})], made))
@@ -785,10 +784,10 @@ class RenamedTest(ConverterTestCase):
 
 
 class TruthTest(ConverterTestCase):
-    """Right values at the edges, a kind of fault each."""
+    """Right values in special cases."""
 
     def values(self, *batches, **options):
-        """The values by path of batches, and the reasons of problems."""
+        """Return {path: values} of batches, and the reasons of problems."""
         made, found, reasons = self.make(**options), {}, []
         for batch in batches:
             lines, problems = made.convert(batch)
@@ -830,7 +829,7 @@ class TruthTest(ConverterTestCase):
         samples.append(self.cpu(90 * 10 ** 9, 30.0, metadata={"vcpus": 1}))
         self.assertEqual((["50", "50", "100"], []), self.rates(samples))
 
-    def test_another_counter_than_before_is_no_use_of_cpus(self):
+    def test_a_counter_that_jumps_is_no_cpu_usage(self):
         samples = [self.cpu(volume, float(at), metadata={"vcpus": 1})
                    for at, volume in ((0, 0), (10, 10 ** 10),
                                       (20, 10 ** 14), (30, 10 ** 14))]
@@ -880,10 +879,10 @@ class TruthTest(ConverterTestCase):
         self.assertEqual((["256"] * 3, "512"), (
             found[HEAD + "memory"][:3], found[HEAD + "memory"][-1]))
 
-    def test_cycles_of_threads_and_sources_let_no_gauge_slip_through(self):
+    def test_threads_and_sources_never_publish_a_suppressed_gauge(self):
         cpu = self.cpu(0, 0.0, metadata={"memory_mb": 512})
         memory = self.polled("memory", 256)
-        # Another source polls cpu as well, and then cpu comes first.
+        # Another source also polls cpu, and then cpu comes first.
         found, _ = self.values(
             *[[memory, cpu]] * 3, [memory, cpu, cpu, cpu], [memory, cpu])
         self.assertEqual(["256"] * 5, found[HEAD + "memory"])
@@ -902,7 +901,7 @@ class TruthTest(ConverterTestCase):
             [values for path, values in sorted(found.items())
              if path.endswith(".memory")])
 
-    def test_a_host_that_is_a_list_costs_no_line(self):
+    def test_a_host_that_is_a_list_loses_no_line(self):
         metadata = {"memory_mb": 512, "instance_host": ["a"]}
         found, reasons = self.values(
             [self.polled("memory", 256, metadata=metadata),
@@ -944,7 +943,7 @@ class TruthTest(ConverterTestCase):
 
 class BoundsTest(ConverterTestCase):
 
-    def test_names_stay_when_more_are_known_than_are_remembered(self):
+    def test_names_stay_right_when_the_cache_is_full(self):
         self.patch(conversion, "_PLANS", 3)
         made = self.make(rate_max_series=10)
         samples = [base.make_sample(resource_id="i%d" % instance, name=meter)
@@ -956,7 +955,7 @@ class BoundsTest(ConverterTestCase):
                     sample.resource_id, sample.name, SECOND)
                  for sample in samples], self.lines(samples, made))
 
-    def test_rates_and_gauges_stay_when_kinds_are_forgotten(self):
+    def test_rates_and_gauges_stay_when_plans_are_forgotten(self):
         self.patch(conversion, "_PLANS", 2)
         made = self.make()
 
@@ -974,14 +973,14 @@ class BoundsTest(ConverterTestCase):
              HEAD + "cpu_util 1e-07 %d\n" % SECOND], lines)
 
     def allocated(self):
-        """Bytes that the modules hold, without the caches of texts."""
+        """Return the bytes that the modules hold, without text caches."""
         return sum(statistic.size for statistic in tracemalloc.take_snapshot(
         ).filter_traces([tracemalloc.Filter(True, module.__file__)
                          for module in (naming, conversion, rates)]
                         ).statistics("filename"))
 
     def assert_memory_is_bounded(self, made, batch):
-        """``batch(numbers)`` makes samples that were never seen before."""
+        """Publish batches of new samples; ``batch(numbers)`` makes them."""
         def convert(numbers):
             for start in numbers[::50]:
                 self.lines(batch(range(start, start + 50)), made)
@@ -991,21 +990,21 @@ class BoundsTest(ConverterTestCase):
         convert(range(3000))
         before = self.allocated()
         convert(range(3000, 9000))
-        # To keep the names of all would take over two megabytes more.
+        # The names of all samples would need more than two megabytes.
         self.assertLess(self.allocated() - before, 500000)
 
-    def test_memory_is_bounded_however_many_instances_come_by(self):
+    def test_memory_is_bounded_with_any_number_of_instances(self):
         made = self.make(rate_max_series=1000)
         self.assert_memory_is_bounded(made, lambda numbers: [
             base.make_sample(resource_id="i%d" % number)
             for number in numbers])
 
-    def test_memory_is_bounded_however_many_meters_come_by(self):
+    def test_memory_is_bounded_with_any_number_of_meters(self):
         self.patch(conversion, "_PLANS", 1000)
         self.assert_memory_is_bounded(self.make(), lambda numbers: [
             base.make_sample(name="meter-%d" % number) for number in numbers])
 
-    def test_memory_is_bounded_however_many_names_have_the_meter_within(self):
+    def test_memory_is_bounded_with_the_meter_inside_names(self):
         self.patch(conversion, "_PLANS", 1000)
         self.assert_memory_is_bounded(
             self.make(template="{meter}-{instance_id}"), lambda numbers: [
@@ -1014,7 +1013,7 @@ class BoundsTest(ConverterTestCase):
 
 
 class YieldingId(str):
-    """A resource ID that lets other threads run whenever it is looked up."""
+    """A resource ID that lets other threads run at each lookup."""
 
     def __hash__(self):
         os.sched_yield()

@@ -88,7 +88,7 @@ class NumberTest(SkipTestCase):
                 self.assertEqual((type(number), number),
                                  (type(found), found))
 
-    def test_what_is_no_finite_number_is_skipped_with_its_reason(self):
+    def test_a_value_that_is_no_finite_number_is_skipped_with_a_reason(self):
         for what, (volume, reason) in self.REFUSED.items():
             with self.subTest(what):
                 self.assert_skipped(reason, conversion.number, volume)
@@ -126,7 +126,7 @@ class TimestampTest(SkipTestCase):
             with self.subTest(text):
                 self.assertEqual(1795334320.256233, conversion.timestamp(text))
 
-    def test_what_is_no_time_that_graphite_stores_is_skipped(self):
+    def test_a_time_that_graphite_cannot_store_is_skipped(self):
         for value in self.REFUSED:
             with self.subTest(repr(value)[:50]):
                 self.assert_skipped(conversion.BAD_TIMESTAMP,
@@ -143,7 +143,7 @@ class TimestampTest(SkipTestCase):
             conversion.timestamp(moment.isoformat()))
 
     @hypothesis.given(WRITABLE_TIMES, OFFSETS)
-    def test_an_offset_is_taken_off(self, moment, offset):
+    def test_an_offset_is_subtracted(self, moment, offset):
         moment = moment.replace(tzinfo=offset)
         hypothesis.assume(moment.timestamp() >= 1)
         self.assertEqual(moment.timestamp(),

@@ -26,7 +26,7 @@ GAUGE = "gauges: [{meter: m, name: n, metadata: k, %s}]"
 
 
 def factor(rate, metadata):
-    """What a growth per second is multiplied by."""
+    """Return the factor of a growth per second."""
     return rate.scale / rate.divisor(metadata)
 
 
@@ -66,37 +66,37 @@ class PackagedDefinitionsTest(base.BaseTestCase):
         self.assertAlmostEqual(
             100.0, four_busy_cpus * factor(rate, {"vcpus": 4}))
 
-    def test_what_the_hypervisor_says_of_cpus_comes_first(self):
+    def test_the_hypervisors_number_of_cpus_comes_first(self):
         rate = self.packaged.rate("cpu", "ns")
         for number in 1, 2:
             self.assertAlmostEqual(100.0 / number, 1e9 * factor(
                 rate, {"vcpus": 4, "cpu_number": number}))
 
-    def test_cpus_that_are_no_number_are_not_divided_by(self):
+    def test_a_number_of_cpus_that_is_no_number_is_ignored(self):
         rate = self.packaged.rate("cpu", "ns")
         for hopeless in (None, 0, -1, "two", [], {}, math.nan):
             self.assertAlmostEqual(50.0, 1e9 * factor(
                 rate, {"cpu_number": hopeless, "vcpus": 2}))
 
-    def test_an_instance_of_unknown_cpus_is_taken_to_have_one(self):
+    def test_an_unknown_number_of_cpus_counts_as_one(self):
         rate = self.packaged.rate("cpu", "ns")
         self.assertAlmostEqual(100.0, 1e9 * factor(rate, {}))
 
-    def test_no_cpu_is_used_more_than_whole(self):
+    def test_cpu_usage_is_at_most_100_percent(self):
         self.assertEqual(100, self.packaged.rate("cpu", "ns").max)
         self.assertEqual(math.inf, self.packaged.rate("m", "").max)
 
-    def test_only_the_meter_cpu_is_cpu(self):
+    def test_other_meters_that_begin_with_cpu_are_not_cpu(self):
         self.assertEqual("cpu.x.rate", self.packaged.rate("cpu.x", "").name)
 
-    def test_cpu_brings_the_flavor(self):
+    def test_cpu_makes_gauges_of_the_flavor(self):
         self.assertEqual(
             {("memory", "memory_mb", "MiB"), ("cpu_count", "vcpus", "vcpu"),
              ("disk_space", "disk_gb", "GB")},
             {(gauge.name, gauge.metadata, gauge.unit)
              for gauge in self.packaged.gauges("cpu")})
 
-    def test_other_meters_bring_nothing(self):
+    def test_other_meters_make_no_gauges(self):
         self.assertEqual([], self.packaged.gauges("memory.usage"))
 
     def test_a_counter_without_a_unit_has_a_rate(self):
@@ -109,7 +109,7 @@ class PackagedDefinitionsTest(base.BaseTestCase):
 
 class OwnDefinitionsTest(DefinitionsTestCase):
 
-    def test_the_first_entry_that_fits_counts(self):
+    def test_the_first_matching_entry_counts(self):
         made = self.load('rates:\n'
                          '- {meter: "disk.*", name: "d.{meter}"}\n'
                          '- {meter: "disk.x", name: never}\n'
@@ -118,11 +118,11 @@ class OwnDefinitionsTest(DefinitionsTestCase):
                          [made.rate(meter, "").name
                           for meter in ("disk.x", "network.x")])
 
-    def test_a_counter_that_fits_none_has_no_rate(self):
+    def test_a_counter_without_a_matching_entry_has_no_rate(self):
         made = self.load("rates: [{meter: cpu, name: cpu_util}]")
         self.assertIsNone(made.rate("cpu.other", ""))
 
-    def test_a_scale_may_be_written_as_everybody_writes_it(self):
+    def test_a_scale_may_have_an_exponent(self):
         for scale in ("1.0e-7", "1e-7", "0.0000001"):
             with self.subTest(scale):
                 made = self.load(RATE % ("scale: " + scale))
@@ -134,7 +134,7 @@ class OwnDefinitionsTest(DefinitionsTestCase):
             0.5, factor(
                 made.rate("m", ""), {"flavor": {"vcpus": 2}}))
 
-    def test_several_gauges_may_come_with_one_meter(self):
+    def test_one_meter_may_make_several_gauges(self):
         made = self.load("gauges:\n"
                          "- {meter: cpu, name: a, metadata: x}\n"
                          "- {meter: cpu, name: b, metadata: y}\n")
@@ -160,7 +160,7 @@ class OwnDefinitionsTest(DefinitionsTestCase):
         self.assertEqual(definitions.load().gauges("cpu"),
                          made.gauges("cpu"))
 
-    def test_a_text_may_be_any_that_yaml_can_write(self):
+    def test_a_text_may_be_any_yaml_text(self):
         made = self.load('rates: [{meter: m, name: "\\u00e9", unit: "%"}]')
         self.assertEqual(("é", "%"), (made.rate("m", "").name,
                                       made.rate("m", "").unit))
@@ -168,7 +168,7 @@ class OwnDefinitionsTest(DefinitionsTestCase):
 
 class BrokenFileTest(DefinitionsTestCase):
 
-    # What is broken: the file, and what follows its path in the error.
+    # {problem: (the file, the error after its path)}.
     BROKEN = {
         "not YAML": ("rates: [", ", line 1: is not YAML: "),
         "a tab": ("rates:\n\t- x", ", line 2: is not YAML: "),
@@ -276,7 +276,7 @@ class BrokenFileTest(DefinitionsTestCase):
             ", line 1: is not YAML: could not determine a constructor"),
     }
 
-    def test_what_is_wrong_is_told_with_file_entry_and_key(self):
+    def test_an_error_names_file_entry_and_key(self):
         for what, (text, told) in self.BROKEN.items():
             with self.subTest(what):
                 error = self.error(text)
@@ -290,12 +290,12 @@ class BrokenFileTest(DefinitionsTestCase):
         self.assertEqual(
             path + ": cannot be read: No such file or directory", str(e))
 
-    def test_a_folder_is_no_file(self):
+    def test_a_folder_is_refused(self):
         e = self.assertRaises(definitions.DefinitionsError,
                               definitions.load, str(self.path.parent))
         self.assertIn("cannot be read: Is a directory", str(e))
 
-    def test_a_path_that_no_file_can_have_is_refused(self):
+    def test_an_impossible_path_is_refused(self):
         e = self.assertRaises(definitions.DefinitionsError,
                               definitions.load, "a\0b")
         self.assertIn("cannot be read: embedded null byte", str(e))

@@ -52,7 +52,7 @@ NO_SAMPLES = (None, {}, [], "cpu", {"counter_name": "cpu"})
 
 
 class CountedMeters(list):
-    """Meters of a source, and how often they were gone through."""
+    """Meters of a source that count their iterations."""
 
     iterations = 0
 
@@ -62,7 +62,7 @@ class CountedMeters(list):
 
 
 class HangingDriver(notifier.Driver):
-    """A driver whose bus does not answer."""
+    """A forward driver whose bus does not answer."""
 
     ends = threading.Event()
 
@@ -71,7 +71,7 @@ class HangingDriver(notifier.Driver):
 
 
 class RecordingDriver(notifier.Driver):
-    """A driver that is forwarded to."""
+    """A forward driver that records notifications."""
 
     calls: queue.Queue = queue.Queue()
 
@@ -92,7 +92,7 @@ class PipelineDriverTest(base.AgentTestCase):
         HangingDriver.ends = threading.Event()
 
     def make(self, pipeline=None, forward=()):
-        """The driver as an agent loads it, by its name."""
+        """Return the driver, loaded by name like in an agent."""
         path = self.directory / "pipeline.yaml"
         path.write_text(pipeline if pipeline is not None
                         else PIPELINE % [self.url()])
@@ -114,11 +114,11 @@ class PipelineDriverTest(base.AgentTestCase):
             made.notify(**entry)
 
     def lines(self):
-        """What arrives of all notifications, from a driver of its own."""
+        """Return the lines of all notifications, from a new driver."""
         self.notify_all(self.make())
         return sorted(self.receiver.take(129))
 
-    def test_a_sample_that_a_pipeline_chokes_on_costs_nothing_else(self):
+    def test_a_sample_that_a_pipeline_raises_for_does_not_affect_others(self):
         for fields in ({"counter_volume": []}, {"counter_name": None},
                        {"counter_name": []}):
             made = self.make()
@@ -147,7 +147,7 @@ class PipelineDriverTest(base.AgentTestCase):
         lines = self.receiver.take(129)
         self.assertTrue([line for line in lines if b".cpu_util " in line])
 
-    def test_what_is_no_polling_is_ignored(self):
+    def test_other_notifications_are_ignored(self):
         made = self.make()
         message = {**self.entries[0]["message"], "event_type": "other"}
         made.notify({}, message, "SAMPLE", -1)
@@ -156,7 +156,7 @@ class PipelineDriverTest(base.AgentTestCase):
         self.assertEqual(129, len(self.receiver.take(129)))
         self.assertTrue(self.receiver.lines.empty())
 
-    def test_a_sample_that_is_none_costs_nothing_else(self):
+    def test_an_object_that_is_no_sample_does_not_affect_others(self):
         made = self.make()
         samples = self.entries[0]["message"]["payload"]["samples"]
         samples.insert(0, {"counter_name": "cpu"})
@@ -165,7 +165,7 @@ class PipelineDriverTest(base.AgentTestCase):
         self.assertIn("The sample {'counter_name': 'cpu'} failed",
                       self.log.output)
 
-    def test_wherever_it_is_a_sample_that_is_none_costs_nothing_else(self):
+    def test_its_position_in_the_batch_does_not_matter(self):
         expected = self.lines()
         for place in 0, 1, -1, None:
             entries = self.entries
@@ -178,7 +178,7 @@ class PipelineDriverTest(base.AgentTestCase):
             self.entries = entries
         self.assertTrue(self.receiver.lines.empty())
 
-    def test_whatever_samples_that_are_none_are_they_cost_nothing_else(self):
+    def test_no_kind_of_bad_sample_affects_others(self):
         expected = self.lines()
         for entry in self.entries:
             samples = entry["message"]["payload"]["samples"]
@@ -190,7 +190,7 @@ class PipelineDriverTest(base.AgentTestCase):
         self.assertEqual(expected, self.lines())
         self.assertTrue(self.receiver.lines.empty())
 
-    def test_beside_one_that_is_none_samples_keep_their_monotonic_time(self):
+    def test_beside_a_bad_sample_others_keep_their_monotonic_time(self):
         for entry in self.entries:
             for sample in entry["message"]["payload"]["samples"]:
                 sample["timestamp"] = "2026-11-22T07:58:40"
@@ -199,7 +199,7 @@ class PipelineDriverTest(base.AgentTestCase):
             entry["message"]["payload"]["samples"].insert(1, None)
         self.assertEqual(expected, self.lines())
 
-    def test_notifications_that_are_none_never_raise(self):
+    def test_bad_notifications_never_raise(self):
         made = self.make()
         for message in (None, {}, [], {"event_type": driver.POLLING},
                         {"event_type": driver.POLLING, "payload": None}):
@@ -218,7 +218,7 @@ class PipelineDriverTest(base.AgentTestCase):
                          sorted(self.receiver.take(len(expected))))
         self.assertTrue(self.receiver.lines.empty())
 
-    def test_a_source_goes_through_its_meters_once_for_each_meter(self):
+    def test_a_source_matches_each_meter_only_once(self):
         meters = CountedMeters(["disk.*", "cpu"])
         source = driver._Source(
             {"name": "own", "meters": meters, "sinks": ["graphite"]})
@@ -230,7 +230,7 @@ class PipelineDriverTest(base.AgentTestCase):
                                  for name in names])
         self.assertEqual(iterations, meters.iterations)
 
-    def test_a_pipeline_that_is_broken_is_told_once_and_raises_nothing(self):
+    def test_a_broken_pipeline_is_logged_once_and_raises_nothing(self):
         for text in ("", "sources: [", "sources: []", "- a",
                      PIPELINE % "[]", "sinks: []\nsources: [{name: a}]"):
             made = self.make(text)
@@ -240,13 +240,13 @@ class PipelineDriverTest(base.AgentTestCase):
                 text)
             self.log.reset_output()
 
-    def test_a_publisher_that_is_broken_is_told_and_costs_no_other(self):
+    def test_a_broken_publisher_is_logged_and_others_work(self):
         made = self.make(PIPELINE % [self.url("?colour=red"), self.url()])
         self.notify_all(made)
         self.assertEqual(129, len(self.receiver.take(129)))
         self.assertIn("colour is not an option", self.log.output)
 
-    def test_a_pipeline_without_a_publisher_left_is_told(self):
+    def test_a_pipeline_without_any_publisher_is_logged(self):
         self.make(PIPELINE % [self.url("?colour=red")])
         self.assertIn("has no publisher that works", self.log.output)
 
@@ -274,7 +274,7 @@ class PipelineDriverTest(base.AgentTestCase):
              for entry in self.entries],
             [RecordingDriver.calls.get(timeout=20) for _ in self.entries])
 
-    def test_what_is_no_polling_is_forwarded_all_the_same(self):
+    def test_other_notifications_are_forwarded_as_well(self):
         made = self.make()
         self.forward_to(made, RecordingDriver(None, [], None))
         made.notify({}, {"event_type": "other"}, "SAMPLE", -1)
@@ -288,7 +288,7 @@ class PipelineDriverTest(base.AgentTestCase):
             ("messagingv2", made.topics, made.transport),
             (name, forward.topics, forward.transport))
 
-    def test_a_forward_driver_that_fails_is_told_and_costs_nothing(self):
+    def test_a_forward_driver_that_fails_is_logged_and_loses_no_line(self):
         made = self.make()
         self.forward_to(made, RecordingDriver(None, [], None))
         for entry in self.entries:
@@ -301,7 +301,7 @@ class PipelineDriverTest(base.AgentTestCase):
         ours, = made._ours
         self.assertEqual(1, ours.counts["forward_dropped.recording"])
 
-    def test_a_forward_driver_that_hangs_costs_nothing(self):
+    def test_a_forward_driver_that_hangs_loses_no_line(self):
         made = self.make()
         self.forward_to(made, HangingDriver(None, [], None))
         self.addCleanup(HangingDriver.ends.set)
@@ -312,7 +312,7 @@ class PipelineDriverTest(base.AgentTestCase):
         self.assertEqual(10 * len(self.entries) - 201,
                          ours.counts["forward_dropped.recording"])
 
-    def test_other_publishers_run_on_a_lane_of_their_own(self):
+    def test_other_publishers_have_their_own_lane(self):
         made = self.make(PIPELINE % [self.url(), "test://"])
         self.notify_all(made)
         self.assertEqual(129, len(self.receiver.take(129)))
@@ -338,7 +338,7 @@ class PipelineDriverTest(base.AgentTestCase):
         ours, = made._ours
         self.assertEqual(2, ours.counts["samples_skipped.not_a_number"])
 
-    def test_a_forward_driver_that_does_not_exist_is_told(self):
+    def test_a_missing_forward_driver_is_logged(self):
         self.make(forward=["no_such_driver"])
         self.assertIn("forward_drivers: no_such_driver cannot be used",
                       self.log.output)

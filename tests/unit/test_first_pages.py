@@ -11,7 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What a new operator reads first agrees with what is shipped."""
+"""The first pages of the documentation agree with the code."""
 
 import re
 import textwrap
@@ -26,7 +26,7 @@ PAGES = ("README.rst", "doc/source/install.rst")
 
 class FirstPagesTest(base.BaseTestCase):
 
-    def test_both_pages_poll_what_the_example_polls(self):
+    def test_both_pages_poll_the_same_meters_as_the_example(self):
         example = yaml.safe_load(
             (pages.ROOT / "etc/polling.yaml").read_text())
         for name in PAGES:

@@ -45,7 +45,7 @@ def instance(fields):
 
 
 def expected_points(samples, host):
-    """{(path, second): value} of samples, worked out without the plugin."""
+    """Return {(path, second): value}, computed without the plugin."""
     points, previous = {}, {}
     for fields in samples:
         metadata = fields["resource_metadata"]
@@ -70,7 +70,7 @@ def expected_points(samples, host):
 
 
 def expected_flavors(samples, host):
-    """As above: what cpu samples bring, unless it was polled before them."""
+    """Return the gauges of cpu samples, except for polled meters."""
     points, polled = {}, set()
     for fields in samples:
         polled.add(fields["counter_name"])
@@ -90,11 +90,11 @@ TEMPLATE = "{prefix}.{hostname}.{project_id}.{instance_id}.{meter}.{device}"
 
 
 class RecordingTestCase(unit_base.AgentTestCase):
-    """Takes recorded samples the whole way to lines, without a publisher.
+    """Converts recorded samples to lines, without a publisher.
 
-    :ivar samples: as they were recorded, one by one
-    :ivar points: {(path, second): value} of those that were made of them
-    :ivar gauges: likewise, what the cpu samples bring when they are alone
+    :ivar samples: the recorded samples
+    :ivar points: {(path, second): value} of their lines
+    :ivar gauges: the same for gauges of the cpu samples alone
     """
 
     HOST = "compute-1"
@@ -141,7 +141,7 @@ class RecordingTestCase(unit_base.AgentTestCase):
         return lines
 
     def assert_points_are_those_expected(self, count):
-        """``count``: the samples, less the first one of each counter."""
+        """Compare points; ``count`` excludes each counter's first sample."""
         expected = expected_points(self.samples, self.HOST)
         self.assertEqual(count, len(expected))
         expected |= expected_flavors(self.samples, self.HOST)
@@ -169,27 +169,27 @@ class Release27Test(RecordingTestCase):
         super().setUp()
         self.publish_recording("polling-27.0.0.json")
 
-    def test_every_sample_arrives_and_nothing_else(self):
+    def test_exactly_the_expected_points_are_made(self):
         self.assert_points_are_those_expected(117)
 
-    def test_a_spinning_guest_uses_its_cpu_whole(self):
+    def test_a_busy_guest_uses_100_percent_cpu(self):
         self.assertEqual([99.92], self.values(SPINNING, "cpu_util"))
 
     def test_an_idle_guest_of_two_cpus_uses_next_to_nothing(self):
         self.assertEqual([0.3], self.values(IDLE, "cpu_util"))
 
-    def test_a_disk_has_rates_of_its_own(self):
+    def test_each_disk_has_its_own_rates(self):
         self.assertEqual([39365.44], self.values(
             LINUX, "disk.device.write.bytes.rate.vda"))
 
-    def test_a_network_card_has_rates_of_its_own(self):
+    def test_each_network_card_has_its_own_rates(self):
         self.assertEqual([14.02], self.values(
             LINUX, "network.incoming.bytes.rate.tapaab6b260-56"))
 
-    def test_a_gauge_is_what_was_polled(self):
+    def test_a_gauge_has_the_polled_value(self):
         self.assertEqual([128.0, 128.0], self.values(LINUX, "memory"))
 
-    def test_each_cycle_brings_the_flavor(self):
+    def test_each_cycle_has_the_flavors_gauges(self):
         self.assertEqual(
             [[128.0] * 2, [1.0] * 2, [1.0] * 2],
             [self.values(LINUX, gauge, self.gauges)
@@ -225,19 +225,19 @@ class Release19Test(RecordingTestCase):
         super().setUp()
         self.publish_recording("polling-19.0.0.jsonl")
 
-    def test_every_sample_arrives_and_nothing_else(self):
+    def test_exactly_the_expected_points_are_made(self):
         self.assert_points_are_those_expected(151)
 
-    def test_a_spinning_guest_uses_its_cpu_whole(self):
+    def test_a_busy_guest_uses_100_percent_cpu(self):
         self.assertEqual([99.7, 100], self.values(SPINNING, "cpu_util"))
 
-    def test_the_flavor_comes_along(self):
+    def test_the_flavors_gauges_are_published(self):
         self.assertEqual([64.0] * 3,
                          self.values(SPINNING, "memory", self.gauges))
 
 
 class PausedAndStoppedTest(RecordingTestCase):
-    """One guest runs, one is paused and one is off, in two cycles."""
+    """Two cycles with a running guest, a paused one and one that is off."""
 
     def setUp(self):
         super().setUp()
@@ -246,7 +246,7 @@ class PausedAndStoppedTest(RecordingTestCase):
         self.stopped_first = self.meters(IDLE)
         self.publish_recording("report-stopped-27.0.0.jsonl")
 
-    def test_every_sample_arrives_and_nothing_else(self):
+    def test_exactly_the_expected_points_are_made(self):
         self.assert_points_are_those_expected(90)
 
     def test_a_single_cycle_makes_no_rate(self):
@@ -256,14 +256,14 @@ class PausedAndStoppedTest(RecordingTestCase):
     def test_a_paused_guest_uses_no_cpu(self):
         self.assertEqual([0.0], self.values(SPINNING, "cpu_util"))
 
-    def test_a_paused_guest_tells_its_state(self):
+    def test_a_paused_guest_has_its_power_state(self):
         self.assertEqual([3.0, 3.0], self.values(SPINNING, "power.state"))
 
-    def test_a_guest_that_is_off_has_the_sizes_of_its_flavor_alone(self):
+    def test_a_guest_that_is_off_has_only_disk_sizes_of_its_flavor(self):
         self.assertEqual({"disk.root.size", "disk.ephemeral.size"},
                          self.stopped_first)
 
-    def test_a_guest_that_is_off_tells_more_where_that_is_asked_for(self):
+    def test_a_guest_that_is_off_has_more_with_the_option(self):
         self.assertEqual(
             {"disk.root.size", "disk.ephemeral.size", "memory", "vcpus",
              "power.state", "disk.device.allocation.vda",
@@ -278,10 +278,10 @@ class PausedAndStoppedTest(RecordingTestCase):
 
 
 class RecordedLinesTest(RecordingTestCase):
-    """The lines of all recordings, which ``lines-*.txt.gz`` hold."""
+    """Compares the lines of all recordings with ``lines-*.txt.gz``."""
 
     def lines(self, counters):
-        """All lines, each recording from a start of the agent."""
+        """Return all lines; each recording has a new agent."""
         for recording in RECORDINGS:
             converter = self.make(
                 "?counters=%s&template=%s" % (counters, TEMPLATE))
@@ -289,7 +289,7 @@ class RecordedLinesTest(RecordingTestCase):
                 yield from self.add({}, converter, entry[
                     "message"]["payload"]["samples"])
 
-    def test_recordings_make_the_lines_that_they_always_made(self):
+    def test_recordings_make_the_same_lines_as_before(self):
         for counters in "rate", "both":
             golden = gzip.decompress((
                 unit_base.FIXTURES / ("lines-%s.txt.gz" % counters)

@@ -34,7 +34,7 @@ class LaneTest(base.BaseTestCase):
     def make(self, call):
         return lanes.Lane("the bus", call, self.lost.put)
 
-    def test_calls_are_made_in_their_order(self):
+    def test_calls_keep_their_order(self):
         lane = self.make(lambda *args: self.called.put(args))
         for number in range(10):
             lane.put(number, "x")
@@ -58,7 +58,7 @@ class LaneTest(base.BaseTestCase):
         self.assertEqual(5, self.called.get(timeout=20))
         self.assertEqual(1, self.log.output.count("the bus did not get"))
 
-    def test_what_fails_is_counted_and_told_once(self):
+    def test_a_failed_call_is_counted_and_logged_once(self):
         def fail():
             raise ValueError("no bus")
         lane = self.make(fail)
@@ -68,7 +68,7 @@ class LaneTest(base.BaseTestCase):
             time.sleep(0.01)
         self.assertEqual(1, self.log.output.count("did not get"))
 
-    def test_what_oslo_messaging_only_logs_has_failed_too(self):
+    def test_an_error_that_oslo_messaging_logs_is_a_failure(self):
         messaging = logging.getLogger("oslo_messaging.notify.messaging")
 
         def fail():
@@ -85,7 +85,7 @@ class LaneTest(base.BaseTestCase):
         messaging.error("of another thread")
         self.assertIn("of another thread", self.log.output)
 
-    def test_the_end_of_the_process_waits_for_what_is_queued(self):
+    def test_the_end_of_the_process_waits_for_queued_calls(self):
         ends = threading.Event()
         lane = self.make(lambda number: (ends.wait(), self.called.put(number)))
         for number in range(3):
@@ -96,7 +96,7 @@ class LaneTest(base.BaseTestCase):
             time.sleep(0.01)
         self.assertEqual((0, 3), (lane.count_lost(), self.called.qsize()))
 
-    def test_the_end_waits_for_no_call_that_hangs_and_counts_the_rest(self):
+    def test_the_end_does_not_wait_for_a_hung_call_and_counts_the_rest(self):
         ends = threading.Event()
         self.addCleanup(ends.set)
         lane = self.make(lambda number: ends.wait())

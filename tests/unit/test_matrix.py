@@ -12,7 +12,7 @@
 # under the License.
 
 
-"""The table that tools/matrix.py makes of its runs."""
+"""The table of tools/matrix.py."""
 
 from oslotest import base
 

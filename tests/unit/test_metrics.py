@@ -25,7 +25,7 @@ _DEVICE = re.compile(r"(?<=\.)(vd[a-z]|tap[0-9a-f-]+)\Z")
 
 
 def documented(path):
-    """A path as the table has it: its meter, and what kind of device."""
+    """Return a path like in the table: a meter, and a kind of device."""
     meter = path.split(".", 4)[4]
     kind = "NIC" if meter.startswith("network.") else "DISK"
     return _DEVICE.sub(kind, meter)
@@ -36,7 +36,7 @@ class MetricsTest(test_fixtures.RecordingTestCase):
     def test_the_documented_table_is_that_of_ceilometer_27(self):
         self.assertEqual(TABLE.read_text(), metrics.table())
 
-    def test_what_becomes_of_recorded_samples_stands_in_the_table(self):
+    def test_the_table_has_the_series_of_recorded_samples(self):
         self.publish_recording("polling-27.0.0.json")
         packaged = definitions.load()
         polled = {fields["counter_name"] for fields in self.samples}

@@ -37,7 +37,7 @@ def path(template=naming.DEFAULT_TEMPLATE, meter="cpu", unit="ns",
         unit_base.make_sample(**fields), meter, unit)
 
 
-# What a field is written of, and of which value what text is made.
+# {field: (source, value, text of this value)}.
 WRITTEN = {
     "hostname": ("host", "a.example.org", "a"),
     "host": ("host", "a.example.org", "a_example_org"),
@@ -82,7 +82,7 @@ class NamesTest(base.BaseTestCase):
                     expected.replace("cpu", "a.b").replace("ns", "B"),
                     namer.name(sample, "a.b", "B"))
 
-    def test_numbers_that_are_equal_are_written_as_what_they_are(self):
+    def test_equal_values_are_written_by_their_type(self):
         ids = (1, True, 1.0, "1", "True", "1.0", 0, False, None, "", "none")
         template = "{project_id}.{instance_id}.{metadata.x}.{meter}.{unit}"
         namers = [path_namer(text) for text in (
@@ -260,7 +260,7 @@ class TemplateFieldsTest(base.BaseTestCase):
         self.assertEqual("none.cpu", path_namer("{project_name}.{meter}")
                          .name(sample, "cpu", "ns"))
 
-    def test_dots_of_a_metadata_key_lead_inwards(self):
+    def test_dots_in_a_metadata_key_select_nested_keys(self):
         self.assertEqual("m1_tiny.cpu", path(
             "{metadata.flavor.name}.{meter}",
             metadata={"flavor": {"name": "m1.tiny"}}))
@@ -336,14 +336,14 @@ class RefusalTest(base.BaseTestCase):
         "{device}.{meter}": "the first is there for every sample",
     }
 
-    def test_a_bad_template_is_refused_saying_what_is_allowed(self):
+    def test_a_bad_template_is_refused_with_what_is_allowed(self):
         for template, allowed in self.BAD_TEMPLATES.items():
             with self.subTest(template=template):
                 e = self.assertRaises(naming.TemplateError,
                                       path_namer, template)
                 self.assertIn(allowed, str(e))
 
-    def test_a_device_that_comes_first_without_what_is_absent_is_refused(
+    def test_a_device_as_the_first_present_component_is_refused(
             self):
         for template in ("{prefix}.{device}.{meter}",
                          "{hostname}.{device}.{meter}",
@@ -353,7 +353,7 @@ class RefusalTest(base.BaseTestCase):
                                   prefix="", append_hostname=False)
                 self.assertTrue(path(template).endswith(".cpu"))
 
-    def test_a_device_that_is_no_component_alone_may_come_first(self):
+    def test_a_device_within_a_component_may_come_first(self):
         self.assertEqual(["disk-none.cpu", "nonecpu"],
                          [path("disk-{device}.{meter}"),
                           path("{device}{meter}")])
@@ -374,30 +374,30 @@ class MetadataTest(base.BaseTestCase):
         sample = unit_base.make_sample(metadata={"a": 1})
         self.assertIs(sample.resource_metadata, naming.metadata(sample))
 
-    def test_metadata_that_are_no_mapping_are_an_empty_one(self):
+    def test_metadata_that_are_no_mapping_count_as_empty(self):
         sample = unit_base.make_sample()
         for hopeless in (None, "a", b"a", 5, ["a"], [("a", 1)], object()):
             sample.resource_metadata = hopeless
             self.assertEqual({}, naming.metadata(sample))
 
-    def test_a_value_is_what_stands_at_its_key(self):
+    def test_a_value_is_returned_unchanged(self):
         for value in ("x", "", 0, 1.5, False, True):
             self.assertIs(value, naming.metadata_value({"a": value}, "a"))
 
-    def test_dots_lead_inwards(self):
+    def test_dots_select_nested_keys(self):
         md = {"flavor": {"a": {"b": 7}}}
         self.assertEqual(7, naming.metadata_value(md, "flavor.a.b"))
 
-    def test_a_key_that_has_the_dots_itself_comes_first(self):
+    def test_a_key_that_contains_the_dots_comes_first(self):
         md = {"flavor": {"name": "b"}, "flavor.name": "a"}
         self.assertEqual("a", naming.metadata_value(md, "flavor.name"))
 
-    def test_what_is_not_there_is_none(self):
+    def test_a_missing_value_is_none(self):
         md = {"a": {"b": 1}, "c": "text", "d": [1], "e": None}
         for key in ("x", "a.x", "c.x", "d.0", "e.x", "a.b.x", "", ".", "a."):
             self.assertIsNone(naming.metadata_value(md, key), key)
 
-    def test_what_is_no_scalar_is_none(self):
+    def test_a_value_that_is_no_scalar_is_none(self):
         for value in ({}, {"a": 1}, [], [1], (), (1,)):
             self.assertIsNone(naming.metadata_value({"a": value}, "a"))
             self.assertIsNone(naming.metadata_value({"a": {"b": value}},
@@ -405,7 +405,7 @@ class MetadataTest(base.BaseTestCase):
 
 
 class SourcesTest(base.BaseTestCase):
-    """The values that components are written of."""
+    """The values that components are made of."""
 
     TEMPLATE = ".".join("{%s}" % field for field in WRITTEN)
 
@@ -433,7 +433,7 @@ class SourcesTest(base.BaseTestCase):
         self.assertEqual(["tap1", "i1"], [
             found[source] for source in ("device", "instance_id")])
 
-    def test_what_a_sample_does_not_have_is_none(self):
+    def test_missing_values_of_a_sample_are_none(self):
         sample = unit_base.make_sample()
         del sample.project_name
         sample.resource_metadata = None
@@ -445,7 +445,7 @@ class SourcesTest(base.BaseTestCase):
 
 class FieldTest(base.BaseTestCase):
 
-    def test_a_field_is_written_of_its_value(self):
+    def test_a_field_is_written_from_its_value(self):
         for field, (source, value, text) in WRITTEN.items():
             with self.subTest(field):
                 made = make_fields().component("{%s}" % field)
@@ -464,7 +464,7 @@ class FieldTest(base.BaseTestCase):
         self.assertEqual([None, None], [
             write({"device": nothing}) for nothing in (None, "")])
 
-    def test_only_identities_tell_what_was_changed_apart(self):
+    def test_only_identities_keep_changed_values_distinct(self):
         for field, (source, _, _) in WRITTEN.items():
             write = make_fields().component("{%s}" % field).write
             self.assertEqual(
@@ -472,34 +472,34 @@ class FieldTest(base.BaseTestCase):
                 len({write({source: text}) for text in ("a b", "a_b")}),
                 field)
 
-    def test_the_prefix_is_written_of_nothing(self):
+    def test_the_prefix_needs_no_value(self):
         for prefix in "a.b", "a.b.":
             made = make_fields(prefix).component("{prefix}")
             self.assertEqual((frozenset(), "a.b"),
                              (made.sources, made.write({})))
 
-    def test_a_literal_is_written_of_nothing(self):
+    def test_a_literal_needs_no_value(self):
         made = make_fields().component("vm-1")
         self.assertEqual((frozenset(), "vm-1"),
                          (made.sources, made.write({})))
 
-    def test_a_component_that_is_never_there_is_none(self):
+    def test_an_absent_component_has_no_writer(self):
         self.assertIsNone(make_fields(prefix="").component("{prefix}").write)
         self.assertIsNone(
             make_fields(append_hostname=False).component("{hostname}").write)
 
-    def test_a_component_of_several_pieces_is_of_all_their_sources(self):
+    def test_a_component_of_several_pieces_has_all_their_sources(self):
         made = make_fields().component("vm-{host}_{unit}{prefix}")
         self.assertEqual({"host", "unit"}, made.sources)
         self.assertEqual("vm-c1_Bceilometer",
                          made.write({"host": "c1", "unit": "B"}))
 
-    def test_a_piece_that_is_not_there_is_called_none(self):
+    def test_a_missing_piece_is_called_none(self):
         made = make_fields("", False).component("{prefix}-{hostname}-{device}")
         self.assertEqual("none-none-none",
                          made.write({"host": "c1", "device": None}))
 
-    def test_several_pieces_together_are_one_component_of_200_bytes(self):
+    def test_several_pieces_make_one_component_of_at_most_200_bytes(self):
         write = make_fields().component("{flavor}-{unit}").write
         for size, whole in (99, True), (100, False):
             text = write({"flavor": "a" * size, "unit": "b" * 100})
@@ -523,21 +523,21 @@ class FieldRefusalTest(base.BaseTestCase):
         "x{name}": "and not {name}", "{host}{name}": "and not {name}",
     }
 
-    def test_what_cannot_be_used_is_refused_saying_what_can(self):
+    def test_a_bad_component_is_refused_with_what_is_allowed(self):
         for text, told in self.REFUSED.items():
             with self.subTest(text):
                 e = self.assertRaises(naming.TemplateError,
                                       make_fields().component, text)
                 self.assertIn(told, str(e))
 
-    def test_an_unknown_field_is_told_with_all_that_are_known(self):
+    def test_an_unknown_field_is_refused_with_all_known_ones(self):
         e = self.assertRaises(
             naming.TemplateError, make_fields().component, "{x}")
         for field in {"prefix", "instance", "metadata.KEY",
                       *WRITTEN} - {"metadata.a.b"}:
             self.assertIn("{%s}" % field, str(e))
 
-    def test_absent_fields_are_no_unknown_ones(self):
+    def test_fields_that_are_switched_off_are_known(self):
         absent = make_fields("", False)
         e = self.assertRaises(naming.TemplateError, absent.component, "{x}")
         self.assertIn("{hostname}", str(e))
@@ -546,13 +546,13 @@ class FieldRefusalTest(base.BaseTestCase):
 
 class PrefixTest(base.BaseTestCase):
 
-    def test_one_trailing_dot_is_taken_off(self):
+    def test_one_trailing_dot_is_removed(self):
         for prefix, checked in {
                 "": "", ".": "", "a": "a", "a.": "a", "a.b": "a.b",
                 "a.b.": "a.b", "x" * 200: "x" * 200}.items():
             self.assertEqual(checked, naming.checked_prefix(prefix))
 
-    def test_what_no_path_may_have_is_refused(self):
+    def test_a_prefix_that_is_no_path_is_refused(self):
         for prefix in ("a..b", "a..", "..", ".a", "a b", "a\n", "\u00e9",
                        "a;b", "a/b", "x" * 201, "a." + "x" * 201):
             with self.subTest(prefix):

@@ -39,7 +39,7 @@ class OptsTestCase(base.BaseTestCase):
         return str(self.folder / name)
 
     def make_conf(self, text=""):
-        """The conf of an agent whose ceilometer.conf holds ``text``."""
+        """Return an agent's conf with ``text`` in its ceilometer.conf."""
         conf = cfg.ConfigOpts()
         conf.register_opt(cfg.StrOpt("host", default="agent.example.org"))
         conf([], project="ceilometer",
@@ -47,7 +47,7 @@ class OptsTestCase(base.BaseTestCase):
         return conf
 
     def load(self, query="", conf_text="", endpoints="g"):
-        """Settings; ``conf_text`` is of the group ``[graphite]``."""
+        """Return settings; ``conf_text`` belongs to ``[graphite]``."""
         return settings.load_settings(
             self.make_conf("[graphite]\n" + conf_text),
             netutils.urlsplit("graphite://" + endpoints + (
@@ -60,7 +60,7 @@ class OptsTestCase(base.BaseTestCase):
 
 class DefaultsTest(OptsTestCase):
 
-    def test_an_url_of_a_host_is_enough(self):
+    def test_a_url_with_a_host_is_enough(self):
         loaded = self.load()
         for opt in opts.GRAPHITE_OPTS:
             self.assertEqual(opt.default, getattr(loaded, opt.dest))
@@ -76,7 +76,7 @@ class DefaultsTest(OptsTestCase):
             self.assertRaises(dataclasses.FrozenInstanceError, setattr,
                               loaded, field.name, None)
 
-    def test_settings_know_the_url_that_they_are_of(self):
+    def test_settings_contain_their_url(self):
         self.assertEqual("graphite://g?counters=raw",
                          self.load("counters=raw").url)
 
@@ -84,7 +84,7 @@ class DefaultsTest(OptsTestCase):
         self.assertEqual("cpu_util",
                          self.load().definitions.rate("cpu", "ns").name)
 
-    def test_options_are_registered_once_however_often_one_asks(self):
+    def test_options_are_registered_only_once(self):
         conf = self.make_conf()
         for _ in range(2):
             opts.register_opts(conf)
@@ -95,7 +95,7 @@ class DefaultsTest(OptsTestCase):
         opts.register_opts(one)
         self.assertRaises(cfg.NoSuchOptError, getattr, other, "graphite")
 
-    def test_no_driver_is_forwarded_to(self):
+    def test_by_default_nothing_is_forwarded(self):
         conf = self.make_conf()
         opts.register_opts(conf)
         self.assertEqual([], conf.ceilometer_pipeline.forward_drivers)
@@ -104,7 +104,7 @@ class DefaultsTest(OptsTestCase):
 class UrlTest(OptsTestCase):
 
     def two_values(self, opt):
-        """Two values of an option, as texts, neither its default."""
+        """Return two texts of values that are not the default."""
         kind = opt.type
         if isinstance(kind, types.Boolean):
             return str(opt.default).lower(), str(not opt.default).lower()
@@ -162,7 +162,7 @@ class UrlTest(OptsTestCase):
         loaded = self.load(conf_text="definitions_file = " + path)
         self.assertEqual("own", loaded.definitions.rate("cpu", "").name)
 
-    def test_tags_are_made_where_they_are_asked_for_and_else_paths(self):
+    def test_names_are_paths_unless_tags_are_configured(self):
         self.assertIsInstance(self.load("naming=tags").namer,
                               naming.TagNamer)
         self.assertIsInstance(self.load().namer, naming.PathNamer)
@@ -220,7 +220,7 @@ class EndpointsTest(OptsTestCase):
         self.assertEqual((("g", 2004),),
                          self.load("format=pickle").endpoints)
 
-    def test_a_bad_endpoint_is_refused_saying_what_one_is(self):
+    def test_a_bad_endpoint_is_refused_with_the_right_form(self):
         for text in self.BAD:
             with self.subTest(text):
                 self.assertIn("an endpoint has to be HOST, HOST:PORT or "
@@ -250,7 +250,7 @@ class EndpointsTest(OptsTestCase):
 
 class BadValueTest(OptsTestCase):
 
-    # Option, a value that it cannot have, and what is allowed.
+    # (option, a bad value, the allowed values).
     BAD = (
         ("append_hostname", "maybe", "true or false"),
         ("append_hostname", "", "true or false"),
@@ -293,7 +293,7 @@ class BadValueTest(OptsTestCase):
                 self.assertIn(value, error)
                 self.assertIn(allowed, error)
 
-    def test_ceilometer_conf_is_refused_just_so(self):
+    def test_ceilometer_conf_is_refused_with_the_same_text(self):
         for option, value, allowed in self.BAD:
             with self.subTest(option=option, value=value):
                 error = self.error(conf_text=f"{option} = {value}\n")
@@ -308,23 +308,23 @@ class BadValueTest(OptsTestCase):
             or opt.type.choices}
         checked = {option for option, _, _ in self.BAD}
         for option in with_limits - checked:
-            # An option that came later: at least a word is refused.
+            # At least a word is refused for options without an entry.
             self.assertIn(option, self.error(option + "=no-such-value"))
 
     def test_a_bad_template_is_refused_though_tags_do_not_use_it(self):
         self.assertIn("template", self.error("naming=tags&template={x}"))
 
-    def test_a_bad_value_in_ceilometer_conf_is_told_though_unused(self):
+    def test_a_bad_value_in_ceilometer_conf_is_an_error_even_if_unused(self):
         self.assertEqual(
             "[graphite] counters has to be one of rate, raw, both, and not "
             "'rates'", self.error("counters=raw", "counters = rates"))
 
-    def test_a_bad_value_under_the_old_name_is_told_as_well(self):
+    def test_a_bad_value_under_the_old_name_is_an_error(self):
         self.assertEqual(
             "[graphite] append_hostname has to be true or false, and not "
             "'maybe'", self.error(conf_text="hypervisor_in_prefix = maybe"))
 
-    def test_a_reference_to_no_option_is_refused(self):
+    def test_a_reference_to_a_missing_option_is_refused(self):
         self.assertIn("[graphite] prefix has to be a text, and not ",
                       self.error(conf_text="prefix = $nonsense"))
 
@@ -357,7 +357,7 @@ class BadValueTest(OptsTestCase):
         both = self.error("protocol=tls&certfile=/no/cert&keyfile=/no/key")
         self.assertNotIn("needs the certfile", both)
 
-    def test_all_problems_are_told_at_once(self):
+    def test_all_problems_are_reported_at_once(self):
         e = self.assertRaises(
             settings.ConfigError, self.load,
             "counters=some&prefx=a&protocol=udp&format=pickle",
@@ -375,13 +375,13 @@ class BadValueTest(OptsTestCase):
 
 
 class UnknownTest(OptsTestCase):
-    """What oslo.config ignores."""
+    """Options that oslo.config ignores."""
 
     def setUp(self):
         super().setUp()
         self.log = self.useFixture(fixtures.FakeLogger())
 
-    def test_unknown_options_are_logged_with_what_may_be_meant(self):
+    def test_unknown_options_are_logged_with_a_suggestion(self):
         opts.register_opts(self.make_conf(
             "[graphite]\nprefx = lab\nappend-hostname = no\ncolour = 1\n"
             "[ceilometer_pipeline]\nprefix = lab\nforward_driver = log\n"))
@@ -395,19 +395,19 @@ class UnknownTest(OptsTestCase):
                      "did you mean forward_drivers?"):
             self.assertIn(text, self.log.output)
 
-    def test_they_are_logged_once_however_many_urls_there_are(self):
+    def test_unknown_options_are_logged_once_for_all_urls(self):
         conf = self.make_conf("[graphite]\nprefx = lab\n")
         for url in "graphite://a", "graphite://b":
             settings.load_settings(conf, netutils.urlsplit(url))
         self.assertEqual(1, self.log.output.count("prefx"))
 
-    def test_a_section_counts_in_any_case_as_for_oslo_config(self):
+    def test_the_case_of_a_section_does_not_matter_like_in_oslo_config(self):
         conf = self.make_conf("[Graphite]\nprefx = lab\ncounters = raw\n")
         opts.register_opts(conf)
         self.assertEqual("raw", conf.graphite.counters)
         self.assertIn("[graphite] prefx is not an option", self.log.output)
 
-    def test_options_that_exist_are_fine_under_their_old_names_too(self):
+    def test_old_names_of_options_are_known(self):
         opts.register_opts(self.make_conf(
             "[graphite]\nprefix = a\nhypervisor_in_prefix = no\n"
             "[DEFAULT]\nhost = b\n[other]\nprefix = c\n"))
@@ -418,7 +418,7 @@ class UnknownTest(OptsTestCase):
         conf.register_opt(cfg.StrOpt("protocol"), group="known")
         return opts.misplaced(conf)
 
-    def test_an_option_in_a_section_of_others_is_misplaced(self):
+    def test_our_option_in_another_section_is_a_problem(self):
         self.assertEqual(
             [opts.Problem("[DEFAULT] prefix is not an option, and is ignored",
                           "move it to [graphite]"),
@@ -427,7 +427,7 @@ class UnknownTest(OptsTestCase):
             self.misplaced("[DEFAULT]\nprefix = a\nhost = b\n[known]\n"
                            "protocol = c\nforward_drivers = d\n"))
 
-    def test_a_section_that_is_almost_ours_is_told(self):
+    def test_a_misspelled_section_is_a_problem(self):
         self.assertEqual(
             [opts.Problem("nothing reads the section [grafite]",
                           "did you mean [graphite]?")],
@@ -437,11 +437,11 @@ class UnknownTest(OptsTestCase):
 
 class BadQueryTest(OptsTestCase):
 
-    def test_a_near_miss_is_refused_with_what_may_be_meant(self):
+    def test_a_misspelled_parameter_is_refused_with_a_suggestion(self):
         self.assertIn("prefx is not an option of a graphite:// URL; did you "
                       "mean prefix?", self.error("prefx=a"))
 
-    def test_an_unknown_parameter_is_refused_with_all_that_are_known(self):
+    def test_an_unknown_parameter_is_refused_with_all_known_ones(self):
         error = self.error("colour=a")
         self.assertIn("colour is not an option", error)
         for opt in opts.GRAPHITE_OPTS:
@@ -462,11 +462,11 @@ class BadQueryTest(OptsTestCase):
         self.assertIn("counters has to stand in the URL once, with a value",
                       self.error("counters"))
 
-    def test_a_parameter_that_stands_there_twice_is_refused(self):
+    def test_a_repeated_parameter_is_refused(self):
         self.assertIn("counters has to stand in the URL once",
                       self.error("counters=raw&counters=raw"))
 
-    def test_options_are_not_told_apart_by_case(self):
+    def test_the_case_of_an_option_matters(self):
         self.assertIn("Counters is not an option",
                       self.error("Counters=raw"))
 

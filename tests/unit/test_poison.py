@@ -11,7 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Hostile samples, through the publisher, into Carbon's own parsers."""
+"""Hostile samples in the publisher and in Carbon's parsers."""
 
 import collections
 import itertools
@@ -50,7 +50,7 @@ NUMBERS = [0, 1, -1, True, False, 0.0, -0.0, 1e308, -1e308, 5e-324, 0.1,
            -math.inf, "1", "1.5", " 1 ", "1\n", "1e400", "nan", "inf", "1_000",
            "0x10", "1 2\nevil 3 4", "\uff11", "9" * 5000, "", None, b"1", [1],
            {}, 1j, object()]
-# With the second that is meant, or None where there is none.
+# (timestamp, its second or None).
 TIMES = [("2026-11-22T07:58:40.330078", SECOND),
          ("2026-11-22T07:58:40", SECOND), ("2026-11-22 07:58:40Z", SECOND),
          ("2026-11-22T08:58:40.999999+01:00", SECOND),
@@ -71,7 +71,7 @@ METADATA = ["instance_host", "instance_id", "disk_name", "vnic_name",
 
 
 def expected_value(volume):
-    """The float that Carbon should read, or None where there is none."""
+    """Return the float that Carbon should read, or None."""
     if not isinstance(volume, (int, float, str)):
         return None
     try:
@@ -82,7 +82,7 @@ def expected_value(volume):
 
 
 def component_count(sample):
-    """How many components a path of the default template has."""
+    """Return the number of components of a default path."""
     name = sample.name
     parts = (len([part for part in name.split(".") if part])
              if isinstance(name, str) and len(name) <= 200 else None)
@@ -93,7 +93,7 @@ def component_count(sample):
 
 
 def is_understood(sample):
-    """Whether there can be a name for it, and its kind be told."""
+    """Return whether a sample can have a name and a plan."""
     metadata = sample.resource_metadata
     if not isinstance(metadata, dict):
         metadata = {}
@@ -103,13 +103,13 @@ def is_understood(sample):
         for key in ("instance_id", "display_name", "instance_host",
                     "disk_name", "vnic_name"):
             str(metadata.get(key))
-    except (TypeError, ValueError):  # no key, or a number of 5000 digits
+    except (TypeError, ValueError):  # not hashable, or a number of 5000 digits
         return False
     return True
 
 
 class Carbon:
-    """Carbon's receivers, and the datapoints that they read."""
+    """Carbon's protocol classes, and the datapoints that they read."""
 
     def __init__(self, case):
         self.datapoints = []
@@ -121,7 +121,7 @@ class Carbon:
         self._case = case
 
     def connection(self, kind):
-        """A receiver, as it is after a client connected."""
+        """Return a protocol object with a connected client."""
         made = kind()
         transport = testing.StringTransport()
         made.makeConnection(transport)
@@ -135,7 +135,7 @@ class Carbon:
 
 
 class Capture:
-    """An outbox that keeps what it is given."""
+    """An outbox that keeps all lines."""
 
     def __init__(self):
         self.lines = []
@@ -166,10 +166,10 @@ class PoisonTestCase(base.AgentTestCase):
                    if name.startswith(stats.SKIPPED))
 
     def publish(self, made, sample, seconds):
-        """Publish one sample, alone.
+        """Publish one sample.
 
-        :returns: its line, and the value and second that it should have;
-            None for one that is left out, and is counted
+        :returns: its line, and its expected value and second; or None if it
+            is dropped and counted
         """
         before = self.skipped(made)
         faults = made.counts[stats.SKIPPED + publisher.FAULT]
@@ -192,7 +192,7 @@ class PoisonTestCase(base.AgentTestCase):
         return line, sample, value, seconds
 
     def assert_read(self, published, datapoints):
-        """Carbon read each line as what went in, and nothing else."""
+        """Assert that Carbon read exactly the expected datapoints."""
         self.assertEqual(len(published), len(datapoints))
         now = time.time()
         for (_, sample, value, seconds), (path, datapoint) in zip(
@@ -209,7 +209,7 @@ class PoisonTestCase(base.AgentTestCase):
 
 
 class BulkPoisonTest(PoisonTestCase):
-    """As many samples as fit into a minute, the same in each run."""
+    """Many samples, the same ones in each run."""
 
     def setUp(self):
         super().setUp()
@@ -243,20 +243,20 @@ class BulkPoisonTest(PoisonTestCase):
         return sample, seconds
 
     def published(self, count, query="&counters=raw"):
-        """The lines of so many samples, in pieces of 1000."""
+        """Return the lines of many samples, in batches of 1000."""
         made = self.make(query)
         left = count
         while left:
             samples = [self.sample() for _ in range(min(left, 1000))]
             left -= len(samples)
-            # cpu brings its flavor; that has a test of its own.
+            # Another test covers the flavor's gauges of cpu.
             yield [each for each in (
                 self.publish(made, sample, seconds)
                 for sample, seconds in samples if sample.name != "cpu")
                 if each is not None]
 
     def cut(self, stream):
-        """A stream as it comes from a network: in pieces of any size."""
+        """Split a stream into parts of any size, like a network."""
         start = 0
         while start < len(stream):
             end = start + self.random.randint(1, 3000)
@@ -299,7 +299,7 @@ class BulkPoisonTest(PoisonTestCase):
             self.assert_read(published, self.carbon.take())
         self.assertFalse(transport.disconnecting)
 
-    def test_carbon_reads_the_tags_that_are_meant_and_no_others(self):
+    def test_carbon_reads_exactly_the_expected_tags(self):
         receiver, transport = self.carbon.connection(
             protocols.MetricLineReceiver)
         for published in self.published(5000, "&counters=raw&naming=tags"):
@@ -328,7 +328,7 @@ class BulkPoisonTest(PoisonTestCase):
                 sample.resource_metadata[key] = self.volume()
         return sample
 
-    def test_whatever_rates_and_gauges_come_of_it_carbon_reads_them(self):
+    def test_carbon_reads_all_rates_and_gauges(self):
         receiver, transport = self.carbon.connection(
             protocols.MetricLineReceiver)
         made = self.make("&counters=both")
@@ -350,7 +350,7 @@ class BulkPoisonTest(PoisonTestCase):
             path.endswith(".rate") for path, _ in datapoints))
 
     def batch(self, number):
-        """Counters of one meter and time, of which few are hostile."""
+        """Return counters of one meter and time; few are hostile."""
         name = self.random.choice(("cpu", "disk.device.read.bytes"))
         samples = []
         for _ in range(50):
@@ -363,7 +363,7 @@ class BulkPoisonTest(PoisonTestCase):
                 hostile = self.counter()
                 for field in self.random.sample(FIELDS, 2):
                     setattr(sample, field, getattr(hostile, field))
-                # Without one it would get that of now.
+                # A sample without a timestamp would get the current one.
                 sample.timestamp = sample.timestamp or "nan"
         return samples
 
@@ -392,9 +392,9 @@ VOLUMES = st.one_of(st.sampled_from(NUMBERS), st.floats(), st.integers(),
 
 
 class AnySampleTest(PoisonTestCase):
-    """What the list above does not think of; a failure is shrunk."""
+    """Random samples; hypothesis shrinks failures."""
 
-    # The publisher and the receiver are made once, in setUp.
+    # setUp creates the publisher and the receiver only once.
     @hypothesis.settings(
         max_examples=1000, deadline=None,
         suppress_health_check=list(hypothesis.HealthCheck))
@@ -428,7 +428,7 @@ class AnySampleTest(PoisonTestCase):
         self.publisher = self.make("&counters=raw")
 
     @hypothesis.given(st.lists(st.floats(allow_nan=False), max_size=20))
-    def test_a_batch_is_one_piece_of_whole_lines(self, volumes):
+    def test_a_batch_consists_of_whole_lines(self, volumes):
         samples = [base.make_sample(volume=volume) for volume in volumes]
         self.publisher.publish_samples(samples)
         lines = b"".join(self.sender.take())
@@ -439,9 +439,9 @@ class AnySampleTest(PoisonTestCase):
 
 
 class CarbonItselfTest(base.AgentTestCase):
-    """That the tests above can fail."""
+    """The tests above can fail."""
 
-    def test_carbon_breaks_on_what_is_no_utf8(self):
+    def test_carbon_fails_on_text_that_is_not_utf8(self):
         receiver, _ = Carbon(self).connection(protocols.MetricLineReceiver)
         self.assertRaises(UnicodeDecodeError, receiver.dataReceived,
                           b"a\xff 1 1\n")

@@ -11,7 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The table of promises names tests that there are."""
+"""The table of promises names existing tests."""
 
 from oslotest import base
 
@@ -24,7 +24,7 @@ OUTCOME = promises.Outcome(
 
 class PromisesTest(base.BaseTestCase):
 
-    def test_each_has_a_test(self):
+    def test_each_promise_has_a_test(self):
         named = {promise.test for promise in promises.read()}
         self.assertTrue(named)
         self.assertEqual(set(), named - promises.tests().keys())

@@ -32,7 +32,7 @@ class RatesTestCase(base.BaseTestCase):
     def deliver(self, volume, seconds, resources=None, host="c1",
                 monotonic=None, resource_id="i1-vda",
                 name="disk.device.read.bytes"):
-        """One sample's rate, and whether it is left out."""
+        """Return a sample's rate, and whether the table is full."""
         resources = self.resources if resources is None else resources
         resources.forget(self.now)
         resource = resources[resource_id]
@@ -124,7 +124,7 @@ class RateTest(RatesTestCase):
         self.assertEqual(20.0, self.rate(200, 15.0))
 
     def test_an_instance_that_comes_from_another_host_has_no_rate(self):
-        # Two hosts: the clocks have nothing in common, nor the counters.
+        # Clocks and counters of two hosts are independent.
         self.rate(100, 10.0, monotonic=50.0)
         self.assertIsNone(self.rate(200, 20.0, monotonic=9000.0, host="c2"))
 
@@ -144,7 +144,7 @@ class RateTest(RatesTestCase):
         self.rate(0, 10.0, name="disk.device.read.bytes")
         self.assertIsNone(self.rate(10, 20.0, name="disk.device.read.bits"))
 
-    def test_a_hopeless_monotonic_time_is_as_good_as_none(self):
+    def test_an_invalid_monotonic_time_is_ignored(self):
         for hopeless in ("soon", math.nan, math.inf, [], 10 ** 400):
             with self.subTest(repr(hopeless)[:20]):
                 table = self.make()
@@ -158,10 +158,10 @@ class RateTest(RatesTestCase):
 
 
 class DistanceTest(RatesTestCase):
-    """Samples that come sooner or later after the last one than usual."""
+    """Samples earlier or later than the usual interval."""
 
     def polled(self, *sources, seconds=60):
-        """Rates of a counter that grows by 100 each second, by second."""
+        """Return (second, rate) of a counter that grows by 100 per second."""
         times = sorted(first + number * interval for first, interval in sources
                        for number in range(int(seconds / interval)))
         return [(at, rate) for at in times
@@ -198,7 +198,7 @@ class DistanceTest(RatesTestCase):
         self.assertIsNone(self.rate(10, 0.49))
         self.assertEqual(20.0, self.rate(10, 0.5))
 
-    def test_what_is_usual_follows_a_longer_interval(self):
+    def test_the_usual_interval_adapts_to_a_longer_one(self):
         self.polled((0.0, 10), seconds=60)
         found = self.polled((80.0, 30), seconds=600)
         self.assertEqual([100.0] * 19, [rate for _, rate in found][:19])
@@ -244,7 +244,7 @@ class BoundsTest(RatesTestCase):
             self.rate(100, 10.0)
         self.assertEqual(20.0, self.rate(200, 15.0))
 
-    def test_what_is_forgotten_takes_no_place(self):
+    def test_forgotten_counters_need_no_space(self):
         for number in range(50):
             self.rate(1, 1.0, resource_id=str(number))
         for _ in range(2):
@@ -252,7 +252,7 @@ class BoundsTest(RatesTestCase):
             self.rate(1, 1.0, resource_id="other")
         self.assertEqual(1, self.resources.count)
 
-    def test_a_full_table_says_so_of_a_new_counter(self):
+    def test_a_full_table_refuses_a_new_counter(self):
         table = self.make(max_counters=2)
         self.rate(1, 1.0, table, resource_id="a")
         self.rate(1, 1.0, table, resource_id="b")
@@ -284,7 +284,7 @@ class BoundsTest(RatesTestCase):
             self.assertEqual(
                 2.0, self.rate(3, 2.0, table, resource_id=resource_id))
 
-    def test_a_full_table_has_places_when_others_have_expired(self):
+    def test_a_full_table_has_space_when_others_have_expired(self):
         table = self.make(max_counters=1)
         self.rate(1, 1.0, table, resource_id="gone")
         self.now += 100
@@ -295,7 +295,7 @@ class BoundsTest(RatesTestCase):
         self.assertEqual(2.0, self.rate(3, 2.0, table, resource_id="new"))
 
     def assert_memory_is_bounded(self, field):
-        """``field`` makes a counter of its own of each sample."""
+        """Publish samples with different values of ``field``."""
         table = self.make(expiry_seconds=100, max_counters=10 ** 6)
 
         def deliver(numbers):
@@ -311,11 +311,11 @@ class BoundsTest(RatesTestCase):
         before, _ = tracemalloc.get_traced_memory()
         deliver(range(7500, 12500))
         after, _ = tracemalloc.get_traced_memory()
-        # To keep all that came would take over a megabyte more.
+        # To keep all counters would need more than a megabyte.
         self.assertLess(after - before, 500000)
 
-    def test_memory_is_bounded_however_many_resources_come_by(self):
+    def test_memory_is_bounded_with_any_number_of_resources(self):
         self.assert_memory_is_bounded("resource_id")
 
-    def test_memory_is_bounded_however_many_meters_come_by(self):
+    def test_memory_is_bounded_with_any_number_of_meters(self):
         self.assert_memory_is_bounded("name")

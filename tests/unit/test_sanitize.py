@@ -25,28 +25,28 @@ class IdentityTest(base.BaseTestCase):
         for text in "a", "A-9_z", "x" * 200:
             self.assertEqual(text, sanitize.identity(text))
 
-    def test_one_that_is_changed_or_looks_so_ends_in_a_hash(self):
+    def test_a_changed_or_hash_like_identifier_ends_in_a_hash(self):
         for text, beginning in (
                 ("a/b", "a_b"), ("none", "none"), ("x" * 201, "x" * 183),
                 ("a_0123456789abcdef", "a_0123456789abcdef")):
             self.assertRegex(sanitize.identity(text),
                              r"\A" + beginning + HASHED)
 
-    def test_one_that_is_missing_is_none(self):
+    def test_a_missing_identifier_is_none(self):
         self.assertEqual(["none", "none"], [
             sanitize.identity(None), sanitize.identity("")])
 
 
 class InstanceTest(base.BaseTestCase):
 
-    def test_it_is_the_name_and_the_identifier(self):
+    def test_an_instance_has_name_and_identifier(self):
         self.assertEqual("web-01_a-1", sanitize.instance("web-01", "a-1"))
 
-    def test_without_a_name_it_is_the_identifier(self):
+    def test_an_instance_without_a_name_has_the_identifier(self):
         for name in None, "":
             self.assertEqual("a-1", sanitize.instance(name, "a-1"))
 
-    def test_without_an_identifier_it_is_the_name_and_none(self):
+    def test_an_instance_without_an_identifier_has_name_and_none(self):
         self.assertEqual("web_none", sanitize.instance("web", None))
 
     def test_the_name_is_cut_to_64_bytes(self):
@@ -78,16 +78,16 @@ class ComponentTest(base.BaseTestCase):
     def test_200_bytes_are_kept(self):
         self.assertEqual("x" * 200, sanitize.component("x" * 200))
 
-    def test_more_are_cut_to_200_and_end_in_a_hash(self):
+    def test_longer_texts_are_cut_to_200_bytes_and_end_in_a_hash(self):
         self.assertRegex(sanitize.component("x" * 201),
                          r"\Ax{183}_[0-9a-f]{16}\Z")
 
-    def test_long_texts_with_one_beginning_stay_apart(self):
+    def test_long_texts_with_the_same_beginning_stay_distinct(self):
         self.assertNotEqual(sanitize.component("x" * 300 + "a"),
                             sanitize.component("x" * 300 + "b"))
 
     def test_a_hash_is_the_same_in_every_process(self):
-        # As b2sum -l 64 prints it.
+        # The output of b2sum -l 64.
         self.assertEqual("x" * 183 + "_4b947e1e32c12ad3",
                          sanitize.component("x" * 201))
 
@@ -96,7 +96,7 @@ class ComponentTest(base.BaseTestCase):
                          [sanitize.component(None),
                           sanitize.component("")])
 
-    def test_a_text_of_nothing_is_empty(self):
+    def test_the_text_of_none_is_empty(self):
         self.assertEqual(["", "0"], [sanitize.text(None), sanitize.text(0)])
 
     def test_a_number_is_its_digits(self):
@@ -132,5 +132,5 @@ class MeterTest(base.BaseTestCase):
         for text in "a.b" * 66, "a." * 99 + "aa":
             self.assertEqual(text, sanitize.meter_path(text))
 
-    def test_a_meter_that_is_missing_is_none(self):
+    def test_a_missing_meter_is_none(self):
         self.assertEqual("none", sanitize.meter_path(None))

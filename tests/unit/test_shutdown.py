@@ -24,7 +24,7 @@ from tests.unit import base as unit_base
 
 
 class FakePublisher:
-    """A publisher that is done after some questions and one hurry()."""
+    """A publisher that is done after some calls and one hurry()."""
 
     def __init__(self, done_after=0):
         self._done_after = done_after
@@ -47,7 +47,7 @@ class FakePublisher:
 class ShutdownTest(base.BaseTestCase):
 
     def handled(self, signals):
-        """Handle SIGTERM as an agent does: note it, and go on."""
+        """Handle SIGTERM like an agent: set a flag, and go on."""
         signal.signal(signal.SIGTERM, lambda *args: signals.append(args[0]))
 
     def end(self):
@@ -64,7 +64,7 @@ class ShutdownTest(base.BaseTestCase):
                     and [each.asked for each in publishers] == [11, 21])
         self.assertTrue(unit_base.in_child(ends))
 
-    def test_all_publishers_are_told_before_one_is_waited_for(self):
+    def test_all_publishers_hurry_before_the_first_wait(self):
         def ends():
             publishers = [FakePublisher(10), FakePublisher(10)]
             self.handled([])
@@ -84,12 +84,12 @@ class ShutdownTest(base.BaseTestCase):
             began = time.monotonic()
             self.end()
             seconds = time.monotonic() - began
-            # And what is published after that does not wait once more.
+            # Lines that are published after that do not wait again.
             shutdown.wait_if_ending(publisher)
             return 0.2 <= seconds and time.monotonic() - began < 2
         self.assertTrue(unit_base.in_child(ends))
 
-    def test_what_is_published_after_the_signal_waits_as_well(self):
+    def test_lines_after_the_signal_wait_as_well(self):
         def ends():
             self.handled([])
             shutdown.watch(FakePublisher())
@@ -105,7 +105,7 @@ class ShutdownTest(base.BaseTestCase):
             self.handled([])
             shutdown.watch(FakePublisher())
             self.end()
-            # Which is what drives the test: more than there is to wait.
+            # Longer than WAIT_SECONDS.
             time.sleep(0.3)
             late = FakePublisher(5)
             return shutdown.wait_if_ending(late) and late.asked == 6
@@ -141,7 +141,7 @@ class ShutdownTest(base.BaseTestCase):
             return True
         self.assertTrue(unit_base.in_child(watches))
 
-    def test_no_other_thread_than_the_main_one_sets_a_handler(self):
+    def test_only_the_main_thread_sets_a_handler(self):
         def watches():
             self.handled([])
             handler = signal.getsignal(signal.SIGTERM)
@@ -159,7 +159,7 @@ class ShutdownTest(base.BaseTestCase):
                     and signal.getsignal(signal.SIGTERM) is handler)
         self.assertTrue(unit_base.in_child(watches))
 
-    def test_a_publisher_that_nobody_has_any_more_is_not_waited_for(self):
+    def test_a_deleted_publisher_is_not_waited_for(self):
         def ends():
             self.handled([])
             publisher = FakePublisher(1 << 30)

@@ -56,7 +56,7 @@ class ThrottleTest(base.BaseTestCase):
             "WARNING it is gone (and 3 more like this since the last such "
             "line)", self.lines()[-1])
 
-    def test_what_was_told_is_not_told_again(self):
+    def test_a_counted_message_is_not_counted_again(self):
         self.warn()
         self.warn()
         for _ in range(2):
@@ -64,7 +64,7 @@ class ThrottleTest(base.BaseTestCase):
             self.warn()
         self.assertEqual("WARNING it is lost", self.lines()[-1])
 
-    def test_a_kind_does_not_hold_back_another(self):
+    def test_each_kind_has_its_own_window(self):
         self.warn("one")
         self.warn(("an", "endpoint"), "other")
         self.assertEqual(["WARNING it is lost", "WARNING it is other"],

@@ -11,7 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The series for Ceilometer, and the pages that propose it."""
+"""The patch series for Ceilometer, and the pages that propose it."""
 
 import importlib.metadata
 import pathlib
@@ -51,7 +51,7 @@ class CheckPatchTest(base.BaseTestCase):
         for word in words:
             self.assertIn(word, str(error))
 
-    def test_a_patch_with_all_that_a_reviewer_needs_passes(self):
+    def test_a_complete_patch_passes(self):
         upstream.check_patch("0001", _PATCH)
 
     def test_lines_added_and_removed_are_counted(self):
@@ -102,7 +102,7 @@ class SeriesTest(base.BaseTestCase):
 
 
 class SpecificationTest(base.BaseTestCase):
-    """What telemetry-specs' own check and template ask for."""
+    """The rules of telemetry-specs' check and template."""
 
     def setUp(self):
         super().setUp()

@@ -12,10 +12,10 @@
 # under the License.
 
 
-"""Grafana's published schema, as its Foundation SDK has it in Python.
+"""Checks documents with Grafana's schema, using its Foundation SDK.
 
-The SDK's models are made of that schema, but take anything: what they do not
-know they leave out, and types they only note.
+The SDK's models are generated from the schema, but accept anything: they drop
+unknown keys, and do not check types.
 """
 
 import enum
@@ -31,7 +31,7 @@ UNITS = {value for value in vars(units).values() if isinstance(value, str)}
 
 
 def problems(document):
-    """Return what of a dashboard's document the schema does not allow."""
+    """Return the problems of a dashboard's document."""
     plugins.register_default_plugins()
     model = dashboard.Dashboard.from_json(document)
     known = json.loads(json.dumps(model, cls=encoder.JSONEncoder))
@@ -40,7 +40,7 @@ def problems(document):
 
 
 def _unknown(path, document, known):
-    """Yield the paths of what the models left out or changed."""
+    """Yield the paths of values that the models drop or change."""
     if isinstance(document, dict) and isinstance(known, dict):
         for key, value in document.items():
             if key not in known:
@@ -56,7 +56,7 @@ def _unknown(path, document, known):
 
 
 def _mistyped(path, value, hint):
-    """Yield the paths of values that are not of the models' types."""
+    """Yield the paths of values with a wrong type."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is typing.Union:
         choices = [list(_mistyped(path, value, each)) for each in arguments

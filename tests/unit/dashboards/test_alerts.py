@@ -41,12 +41,12 @@ class AlertsTest(base.BaseTestCase):
             self.assertIn("%s: the " % alert.title, text)
             self.assertIn("%g::" % alert.threshold[1], text)
 
-    def test_no_query_keeps_what_only_the_description_has(self):
+    def test_no_query_contains_placeholders_of_the_description(self):
         for changed in ({}, {"naming": "tags"}):
             for _, query in queries(**changed):
                 self.assertNotRegex(query, r"SERIES|BY\(|SPOOL")
 
-    def test_each_rule_has_a_condition_that_is_one_of_its_own_steps(self):
+    def test_the_condition_of_each_rule_is_one_of_its_steps(self):
         written = yaml.safe_load(alerts.provisioned(queries()))
         rules = written["groups"][0]["rules"]
         self.assertEqual(len(alerts.load()), len(
@@ -56,6 +56,6 @@ class AlertsTest(base.BaseTestCase):
                 each["refId"] for each in rule["data"]])
             self.assertEqual("C", rule["condition"])
 
-    def test_grafana_does_not_take_a_dollar_for_a_variable(self):
+    def test_grafana_sees_no_variable_in_a_dollar_sign(self):
         written = alerts.provisioned([(alerts.load()[0], "f(x,'^a$')")])
         self.assertIn("^a$$", written)

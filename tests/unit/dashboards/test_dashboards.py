@@ -44,7 +44,7 @@ SHORT = ',"_([0-9a-f]{8})-[0-9a-f-]{27}$"," \\1")'
 
 
 def made(module, chosen=None, **changed):
-    """All dashboards by name, as what is written as JSON."""
+    """Return {name: document} of all dashboards."""
     settings = test_layout.settings(**changed)
     return {page.name: module.dashboard(
         page, (layout.of_publishers if page.of_publishers
@@ -54,7 +54,7 @@ def made(module, chosen=None, **changed):
 
 
 def saved(document):
-    """A dashboard as it is after its import, without what that asks for."""
+    """Return a dashboard as it is after the import dialog."""
     return {key: value for key, value in document.items()
             if not key.startswith("__")}
 
@@ -75,12 +75,12 @@ class DescriptionTest(base.BaseTestCase):
             self.assertEqual(len(titles), len(set(titles)), page.name)
             self.assertNotIn("", titles)
 
-    def test_each_panel_has_a_unit_that_all_know(self):
+    def test_each_panel_has_a_known_unit(self):
         units = {panel.unit for page in PAGES for panel in page.panels}
         self.assertEqual(units, set(grafana.UNITS))
         self.assertEqual(units, set(graphite_web.UNITS))
 
-    def test_what_is_shown_of_machines_is_polled_by_the_example(self):
+    def test_the_example_polls_what_is_shown_of_instances(self):
         source, = yaml.safe_load(
             (ROOT / "etc" / "polling.yaml").read_text())["sources"]
         packaged = definitions.load()
@@ -92,7 +92,7 @@ class DescriptionTest(base.BaseTestCase):
             if not page.of_publishers:
                 self.assertEqual(set(), meters(page) - published)
 
-    def test_all_that_publishers_report_is_shown(self):
+    def test_everything_that_publishers_report_is_shown(self):
         page, = (page for page in PAGES if page.of_publishers)
         self.assertEqual(set(REPORTED), meters(page))
 
@@ -115,11 +115,11 @@ class QueryTest(base.BaseTestCase):
             'ceilometer.$hypervisor.*.*.cpu_util,1),"sum",3),10)' + SHORT,
             self.busiest())
 
-    def test_a_prefix_of_more_components_moves_all_that_follows(self):
+    def test_a_longer_prefix_moves_all_later_components(self):
         self.assertIn('a.b.c.$hypervisor.*.*.cpu_util,1),"sum",5)',
                       self.busiest(prefix="a.b.c"))
 
-    def test_namesakes_of_two_projects_stay_two_lines(self):
+    def test_instances_with_the_same_name_stay_two_lines(self):
         self.assertEqual(
             "aliasSub(aliasByNode(highestAverage(groupByNodes(keepLastValue("
             'x.$hypervisor.*.*.cpu_util,1),"sum",2,3),10),1)' + SHORT,
@@ -130,7 +130,7 @@ class QueryTest(base.BaseTestCase):
         self.assertEqual('alias(dashed(constantLine(100)),"all vCPUs")',
                          self.query("instance", "CPU usage")[1])
 
-    def test_what_is_not_among_the_largest_is_added_up(self):
+    def test_the_other_instances_are_summed(self):
         written = self.query("fleet", "Memory used on each hypervisor")
         each = ("groupByNodes(scale(keepLastValue(ceilometer.$hypervisor.*.*."
                 'memory.resident,1),1048576),"sum",1)')
@@ -139,7 +139,7 @@ class QueryTest(base.BaseTestCase):
             f"sumSeries({each}),sumSeries(highestAverage({each},10))),0.001),"
             '"others"))', written)
 
-    def test_a_page_about_instances_does_without_publishers(self):
+    def test_the_page_of_instances_needs_no_publisher_series(self):
         settings = test_layout.settings()
         page, = (page for page in PAGES if page.name == "fleet")
         for module, panels in ((grafana, "panels"), (graphite_web, "graphs")):
@@ -149,13 +149,13 @@ class QueryTest(base.BaseTestCase):
                     layout.of_publishers(settings), None))
             self.assertEqual(with_them, without + 1)
 
-    def test_what_a_publisher_counts_is_shown_per_second(self):
+    def test_counters_of_publishers_are_shown_per_second(self):
         self.assertEqual(
             "groupByNodes(scale(ceilometer.$hypervisor.graphite_publisher.*."
             'lines_sent,0.05),"sum",1)', self.query(
                 "publisher", "Lines sent", self_metrics_interval=20.0))
 
-    def test_what_may_not_be_there_is_0_otherwise(self):
+    def test_a_missing_series_is_shown_as_0(self):
         self.assertEqual(
             "fallbackSeries(groupByNodes(ceilometer.$hypervisor."
             'graphite_publisher.*.lines_dropped.*,"sum",1,-1),'
@@ -163,7 +163,7 @@ class QueryTest(base.BaseTestCase):
             'graphite_publisher.*.lines_sent),0),"none was ever lost"))',
             self.query("publisher", "Lines lost, by reason"))
 
-    def test_cpus_in_use_are_worked_out_machine_by_machine(self):
+    def test_cpus_in_use_are_computed_per_instance(self):
         self.assertEqual(
             'alias(sumSeries(scale(groupByNodes(keepLastValue(group('
             "ceilometer.*.$project.*.cpu_util,"
@@ -183,14 +183,14 @@ class GrafanaTest(base.BaseTestCase):
             "templating"]["list"]}
 
     @unittest.skipUnless(schema, "needs Grafana's Foundation SDK")
-    def test_grafanas_schema_allows_all_of_it(self):
+    def test_all_dashboards_fit_grafanas_schema(self):
         for changed in ({}, {"naming": "tags"}):
             for name, document in made(
                     grafana, {"hypervisor": "h"}, **changed).items():
                 self.assertEqual([], schema.problems(saved(document)), name)
 
     @unittest.skipUnless(schema, "needs Grafana's Foundation SDK")
-    def test_grafanas_schema_allows_not_just_anything(self):
+    def test_grafanas_schema_refuses_a_wrong_dashboard(self):
         wrong = saved(copy.deepcopy(self.dashboards["hypervisor"]))
         wrong["graphTooltip"] = "1"
         wrong["templating"]["list"][0]["type"] = "quarry"
@@ -205,7 +205,7 @@ class GrafanaTest(base.BaseTestCase):
         self.assertEqual({"suffix: lines/s"},
                          set(grafana.UNITS.values()) - schema.UNITS)
 
-    def test_all_queries_ask_the_data_source_that_is_chosen(self):
+    def test_all_queries_use_the_selected_data_source(self):
         for name, document in self.dashboards.items():
             self.assertEqual([("DS_GRAPHITE", "datasource", "graphite")], [
                 (each["name"], each["type"], each["pluginId"])
@@ -214,13 +214,13 @@ class GrafanaTest(base.BaseTestCase):
                 {"${DS_GRAPHITE}"},
                 set(re.findall(r'"uid": "(\$.*?)"', json.dumps(document))))
 
-    def test_all_variables_that_are_used_are_there(self):
+    def test_all_used_variables_exist(self):
         for name, document in self.dashboards.items():
             used = set(re.findall(r"\$\{?([a-z_]+)", json.dumps(
                 document["panels"])))
             self.assertEqual(set(), used - set(self.variables(name)), name)
 
-    def test_all_machines_of_a_project_can_be_chosen_but_not_all_as_one(self):
+    def test_all_projects_can_be_selected_at_once_but_not_all_instances(self):
         found = self.variables("instance")
         self.assertEqual([True, True, False], [
             found[name]["includeAll"]
@@ -229,7 +229,7 @@ class GrafanaTest(base.BaseTestCase):
             self.variables("instance", naming=name)["project"]["allValue"]
             for name in ("path", "tags")])
 
-    def test_what_is_chosen_is_shown_at_first(self):
+    def test_the_selected_values_are_shown_at_first(self):
         self.assertEqual({"text": "h", "value": "h"}, self.variables(
             "hypervisor", chosen={"hypervisor": "h"})["hypervisor"][
                 "current"])
@@ -248,7 +248,7 @@ class GrafanaTest(base.BaseTestCase):
 
 class GraphiteWebTest(base.BaseTestCase):
 
-    def test_a_template_has_its_value_in_all_targets_but_constants(self):
+    def test_all_targets_but_constants_contain_the_template(self):
         for name in ("hypervisor", "instance", "project"):
             for _, graph, _ in made(graphite_web)[name]["graphs"]:
                 self.assertNotIn("__VALUE__", graph["title"])
@@ -256,18 +256,18 @@ class GraphiteWebTest(base.BaseTestCase):
                     if "constantLine" not in target:
                         self.assertIn("__VALUE__", target)
 
-    def test_a_dashboard_of_one_hypervisor_is_no_template(self):
+    def test_a_dashboard_of_one_hypervisor_is_not_a_template(self):
         document = made(graphite_web, {"hypervisor": "h"})["hypervisor"]
         self.assertEqual("ceilometer-hypervisor-h", document["name"])
         self.assertNotIn("__VALUE__", json.dumps(document))
         self.assertIn("ceilometer.h.*", json.dumps(document))
 
-    def test_the_publishers_of_all_hypervisors_are_no_template(self):
+    def test_the_dashboard_of_publishers_is_not_a_template(self):
         document = made(graphite_web)["publisher"]
         self.assertEqual("ceilometer-publisher", document["name"])
         self.assertNotIn("__VALUE__", json.dumps(document))
 
-    def test_it_shows_the_minutes_that_were_asked_for(self):
+    def test_it_shows_the_requested_minutes(self):
         document = made(graphite_web)["hypervisor"]
         self.assertEqual("-90minutes",
                          document["defaultGraphParams"]["from"])

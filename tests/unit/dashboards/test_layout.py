@@ -50,7 +50,7 @@ def a_sample(meter):
 
 @strategies.composite
 def templates(draw):
-    """Templates that have all that is needed, in any order."""
+    """Draw templates with all required fields, in any order."""
     of = [draw(strategies.sampled_from(pair)) for pair in (
         ("{hostname}", "{host}"), ("{project_id}", "{project_name}"),
         ("{instance}", "{instance_id}", "vm-{instance_name}"))]
@@ -66,7 +66,7 @@ class PathTest(base.BaseTestCase):
 
     @hypothesis.given(templates(), strategies.sampled_from(METERS),
                       strategies.sampled_from(["", "a.", "a.b-c.d"]))
-    def test_what_a_sample_is_named_is_found_where_it_stands(
+    def test_each_field_is_found_at_its_position_in_a_name(
             self, texts, meter, prefix):
         hypothesis.assume(prefix or "{device}" != next(
             text for text in texts if text != "{prefix}"))
@@ -86,32 +86,32 @@ class PathTest(base.BaseTestCase):
             self.assertEqual(EXPECTED[text],
                              name[int(found.node(role, meter))], role)
 
-    def test_what_is_chosen_stands_in_its_place(self):
+    def test_the_selected_values_are_at_their_positions(self):
         self.assertEqual(
             "ceilometer.h.*.i.disk.device.read.bytes.rate.*",
             layout.of_machines(settings()).series(
                 METERS[1], {"hypervisor": "h", "instance": "i"}))
 
-    def test_a_variable_does_not_offer_what_publishers_report(self):
+    def test_a_variable_does_not_offer_the_publishers_own_series(self):
         self.assertEqual(
             ("expand(ceilometer.$h.*)", r"/^(?!.*\.graphite_publisher"
              r"(?:\.|$))(?:[^.]+\.){2}([^.]+)/"),
             layout.of_machines(settings()).variable(
                 "project", {"hypervisor": "$h"}))
 
-    def test_a_variable_looks_for_machines_where_hosts_come_later(self):
+    def test_a_variable_finds_projects_before_hosts(self):
         found = layout.of_machines(settings(
             template="{project_id}.{hostname}.{instance_id}.{meter}.{device}"))
         self.assertEqual(("expand(*.*.*.cpu_util)", "/^(?:[^.]+\\.){0}"
                           "([^.]+)/"), found.variable("project", {}))
 
-    def test_devices_before_projects_are_not_taken_for_them(self):
+    def test_devices_before_projects_are_not_mistaken_for_projects(self):
         found = layout.of_machines(settings(
             template="{hostname}.{device}.{project_id}.{instance}.{meter}"))
         self.assertEqual("expand(*.*.*.cpu_util)",
                          found.variable("project", {}).query)
 
-    def test_machines_are_told_apart_by_what_does_so(self):
+    def test_instances_are_distinguished_by_their_identifying_field(self):
         head = "{prefix}.{hostname}.{project_id}."
         for middle, roles in (
                 ("{instance}", ["instance"]), ("{instance_id}", ["instance"]),
@@ -155,7 +155,7 @@ class RefusedTest(base.BaseTestCase):
         return str(self.assertRaises(layout.LayoutError, make,
                                      settings(**changed)))
 
-    def test_a_template_is_refused_with_all_that_it_lacks(self):
+    def test_a_template_is_refused_with_all_missing_fields(self):
         self.assertEqual(
             "the template x.{meter} lacks a component of its own for "
             "{hostname} or {host}, {project_id} or {project_name}, "
@@ -169,7 +169,7 @@ class RefusedTest(base.BaseTestCase):
                 template=naming.DEFAULT_TEMPLATE.replace(
                     text, text + "-{unit}")))
 
-    def test_a_meter_with_more_around_it_is_refused(self):
+    def test_a_meter_with_other_text_in_its_component_is_refused(self):
         self.assertIn(" for {meter}", self.refused(
             template=naming.DEFAULT_TEMPLATE.replace("{meter}", "x{meter}")))
 
