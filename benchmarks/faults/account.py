@@ -13,7 +13,7 @@
 
 """Published and read lines, in shared memory that survives SIGKILL.
 
-Create both classes before the fork of the processes that write to them.
+Create both objects before the fork of the processes that write to them.
 """
 
 import threading

@@ -68,6 +68,10 @@ class RateTest(RatesTestCase):
         self.rate(100, 10.0, monotonic=1000.0)
         self.assertEqual(75.0, self.rate(250, 15.0, monotonic=1002.0))
 
+    def test_a_monotonic_time_may_be_an_integer_from_zero_on(self):
+        self.rate(100, 10.0, monotonic=0)
+        self.assertEqual(75.0, self.rate(250, 15.0, monotonic=2))
+
     def test_timestamps_count_where_one_lacks_the_monotonic_time(self):
         self.rate(100, 10.0, monotonic=1000.0)
         self.assertEqual(30.0, self.rate(250, 15.0))
@@ -202,6 +206,13 @@ class DistanceTest(RatesTestCase):
         self.polled((0.0, 10), seconds=60)
         found = self.polled((80.0, 30), seconds=600)
         self.assertEqual([100.0] * 19, [rate for _, rate in found][:19])
+
+    def test_the_usual_interval_grows_by_a_quarter_of_the_difference(self):
+        for second in 0, 10, 40:
+            self.rate(second, float(second))
+        # It is 15 seconds now, and less than half of it is too early.
+        self.assertIsNone(self.rate(47, 47.4))
+        self.assertEqual(1.0, self.rate(47.5, 47.5))
 
     def test_a_poll_that_failed_makes_a_rate_over_both_intervals(self):
         self.polled((0.0, 10), seconds=60)
