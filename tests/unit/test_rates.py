@@ -224,6 +224,40 @@ class DistanceTest(RatesTestCase):
         self.assertEqual(100.0, self.rate(101000, 110.0))
 
 
+class PolledTest(base.BaseTestCase):
+    """How long a gauge or rate gives way to a polled meter."""
+
+    def setUp(self):
+        super().setUp()
+        self.polled = rates.Polled()
+
+    def poll(self, *others):
+        """Poll the meter after each number of samples of the other one."""
+        for number in others:
+            for _ in range(number):
+                self.polled.is_polled()
+            self.polled.come()
+
+    def assert_gives_way_to(self, number):
+        self.assertEqual([True] * number + [False], [
+            self.polled.is_polled() for _ in range(number + 1)])
+
+    def test_four_samples_give_way_at_first(self):
+        self.assert_gives_way_to(4)
+
+    def test_four_samples_give_way_after_each_polled_one(self):
+        self.poll(0, 1, 1)
+        self.assert_gives_way_to(4)
+
+    def test_more_samples_give_way_if_more_come_between_polled_ones(self):
+        self.poll(0, 3, 3)
+        self.assert_gives_way_to(8)
+
+    def test_one_longer_interval_changes_nothing(self):
+        self.poll(0, 1, 3)
+        self.assert_gives_way_to(4)
+
+
 class BoundsTest(RatesTestCase):
 
     def test_a_counter_within_the_expiry_is_remembered(self):
