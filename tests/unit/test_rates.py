@@ -312,6 +312,23 @@ class BoundsTest(RatesTestCase):
             self.deliver(1, 1.0, table, resource_id=str(number))
         self.assertEqual({"0", "1"}, set(table))
 
+    def test_a_full_table_keeps_space_for_resources_that_may_return(self):
+        table = self.make(max_counters=2)
+        for resource_id in "a", "b":
+            self.rate(1, 1.0, table, resource_id=resource_id)
+        self.now += 100
+        self.deliver(1, 1.0, table, resource_id="c")
+        self.assertEqual(set(), set(table))
+        self.assertEqual(2.0, self.rate(3, 2.0, table, resource_id="a"))
+
+    def test_a_resource_forgets_only_the_counters_that_expired(self):
+        self.rate(1, 1.0, name="a")
+        self.now += 90
+        self.rate(1, 1.0, name="b")
+        self.now += 20
+        self.assertEqual(2.0, self.rate(3, 2.0, name="b"))
+        self.assertEqual(1, self.resources.count)
+
     def test_the_maximum_is_of_all_meters_together(self):
         table = self.make(max_counters=30)
         left_out = [self.deliver(1, 1.0, table, resource_id=str(number),
