@@ -128,6 +128,9 @@ class OwnDefinitionsTest(DefinitionsTestCase):
                 made = self.load(RATE % ("scale: " + scale))
                 self.assertEqual(1e-7, factor(made.rate("m", ""), {}))
 
+    def test_a_maximum_may_be_below_one(self):
+        self.assertEqual(0.5, self.load(RATE % "max: 0.5").rate("m", "").max)
+
     def test_keys_of_nested_metadata_have_dots(self):
         made = self.load(RATE % "per: [flavor.vcpus]")
         self.assertEqual(
