@@ -29,7 +29,6 @@ from ceilometer_graphite.cli.check import endpoints
 from ceilometer_graphite.cli.check import files
 from ceilometer_graphite.cli.check import hypervisor
 from ceilometer_graphite.cli.check import results as check_results
-from ceilometer_graphite.cli.check import send
 from ceilometer_graphite.cli.check import settings
 from ceilometer_graphite.cli.check import spool
 
@@ -63,8 +62,8 @@ _GROUPS = (
      ("spool", spool.spools, "publishers"),
      ("endpoints", endpoints.endpoints, "publishers")),
 )
-_SEND = ("send", send.send, "reached")
-_READ = ("read", send.read, "sent")
+_SEND = ("send", endpoints.send, "reached")
+_READ = ("read", endpoints.read, "sent")
 
 
 def groups(arguments: argparse.Namespace) -> list[list[check_results.Check]]:

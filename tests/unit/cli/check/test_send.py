@@ -20,7 +20,7 @@ import threading
 import time
 import urllib.parse
 
-from ceilometer_graphite.cli.check import send
+from ceilometer_graphite.cli.check import endpoints
 from lab import process
 from tests.unit.cli import checks
 
@@ -139,7 +139,7 @@ class ReadTest(checks.CheckTestCase):
         self.arguments.render_url = (
             "http://127.0.0.1:%d/" % self.server.server_port)
         self.useFixture(checks.fixtures.MonkeyPatch(
-            "ceilometer_graphite.cli.check.send._POLL_SECONDS", 0.01))
+            "ceilometer_graphite.cli.check.endpoints._READ_SECONDS", 0.01))
 
     def found(self, status=200, body=None, earlier_answers=0):
         """The findings, when the answers are so.
@@ -227,4 +227,4 @@ class ReadTest(checks.CheckTestCase):
     def test_a_tagged_series_is_asked_for_by_its_tags(self):
         self.assertEqual(
             "seriesByTag('name=a.b','host=c','endpoint=d')",
-            send._target("a.b;host=c;endpoint=d"))
+            endpoints._target("a.b;host=c;endpoint=d"))
