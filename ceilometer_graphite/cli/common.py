@@ -38,8 +38,7 @@ AGENT = "ceilometer-polling"
 # What a dashboard can show one of.
 ROLES = ("hypervisor", "project", "instance")
 SCHEME = "graphite://"
-# The agent's log is the agent's: made by another user, it would lock the
-# agent out of its own file.
+# A log that another user makes would lock the agent out of its own file.
 _WITHOUT_LOGS = {"log_config_append": None, "log_file": None,
                  "log_dir": None, "use_syslog": False, "use_journal": False,
                  "publish_errors": False}
@@ -70,7 +69,7 @@ class CommandError(Exception):
 
 
 def one_line(error: Exception) -> str:
-    """An error in words, on one line, without what Python adds to it."""
+    """An error on one plain line, without Python's own words."""
     if isinstance(error, UnicodeDecodeError):
         return "line %d is not UTF-8" % (
             error.object[:error.start].count(b"\n") + 1)
@@ -97,11 +96,7 @@ def note(text: str) -> None:
 
 
 def library(name: str, option: str) -> types.ModuleType:
-    """Import a library that only the extra ``[cli]`` installs.
-
-    :param option: what needs it
-    :raises CommandError: where it is not installed
-    """
+    """Import a library of the extra ``[cli]``, which an option needs."""
     try:
         return importlib.import_module(name)
     except ImportError as e:
@@ -111,11 +106,7 @@ def library(name: str, option: str) -> types.ModuleType:
 
 
 def load_plugin(namespace: str, name: str, hint: str) -> None:
-    """Load an entry point, as stevedore does for the agent.
-
-    :param hint: what to do when that fails
-    :raises CommandError: when it does
-    """
+    """Load an entry point as the agent does, or raise a CommandError."""
     try:
         stevedore_driver.DriverManager(namespace, name)
     except Exception as e:
@@ -135,8 +126,8 @@ def within(seconds: float, call: typing.Callable[[], _T]) -> _T:
     """Call a function that may hang and may block Ctrl-C.
 
     :returns: what it returns
-    :raises TimeoutError: when it does not in time; it goes on in its thread,
-        which the command's end does not wait for
+    :raises TimeoutError: when it does not in time; it goes on in a thread
+        that does not keep the process alive
     """
     answer: futures.Future[_T] = futures.Future()
 
@@ -156,13 +147,10 @@ def load_conf(arguments: argparse.Namespace,
               needed: bool = True) -> cfg.ConfigOpts:
     """Load the configuration as the agent does.
 
-    The names of its YAML files are paths, where there are such files beside
-    it. Those in the folder that a command is run in are not looked at.
+    The names of YAML files become paths if such files exist beside it, and
+    only there: files in the current folder do not count.
 
-    :param arguments: config_file and config_dir, of the command line, and
-        debug
     :param needed: whether it is an error that there is no file
-    :returns: a ``ConfigOpts`` of its own, with our options registered
     :raises CommandError: when a file cannot be read or used
     """
     files = [
@@ -192,7 +180,7 @@ def default_conf(arguments: argparse.Namespace) -> cfg.ConfigOpts:
 
 
 def _prepare(conf, files):
-    """Read configuration files, and find the files that they name."""
+    """Read configuration files, and find the YAML files that they name."""
     # Imported here because it takes seconds, which --help need not wait.
     from ceilometer import service
     try:
@@ -223,10 +211,7 @@ def set_up_logs(debug: bool) -> None:
 
 
 def load_settings(conf: cfg.ConfigOpts, url: str) -> settings.Settings:
-    """The settings of one of the agent's publishers.
-
-    :raises CommandError: names each bad option, its value and what is allowed
-    """
+    """The settings of one of the agent's publishers, or a CommandError."""
     try:
         return settings.load_settings(conf, netutils.urlsplit(url))
     except settings.ConfigError as e:

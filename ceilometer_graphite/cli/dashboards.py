@@ -46,57 +46,51 @@ def run(arguments: argparse.Namespace) -> int:
     :raises common.CommandError: for names that no dashboards can be made
         for, and for files that cannot be written
     """
-    module = FORMATS[arguments.format]
+    module, with_alerts = FORMATS[arguments.format], (
+        arguments.format == "grafana")
     settings = _settings(arguments)
-    chosen = {role: getattr(arguments, role) for role in common.ROLES
-              if getattr(arguments, role)}
-    _check_chosen(chosen, settings)
+    chosen = _chosen(arguments, settings)
     pages = list(_pages(settings))
     publishers = next((its_layout for page, its_layout in pages
                        if page.of_publishers), None)
     if arguments.output is None:
-        _list(pages, module is grafana)
+        for page, _ in pages:
+            print("%s.json  %s" % (page.name, page.description))
+        if with_alerts:
+            print("%s  Alerts for Grafana to provision." % ALERTS)
+        print("--output DIR writes them.")
         return 0
-    texts = {
-        arguments.output / (page.name + ".json"): json.dumps(
-            module.dashboard(page, its_layout, chosen, settings,
-                             arguments.minutes, publishers),
-            indent=2) + "\n"
-        for page, its_layout in pages}
-    paths = list(texts)
-    if module is grafana:
-        texts[arguments.output / ALERTS] = _alerts(settings, publishers)
+    texts, hints = {}, []
+    for page, its_layout in pages:
+        path = arguments.output / (page.name + ".json")
+        texts[path] = json.dumps(module.dashboard(
+            page, its_layout, chosen, settings, arguments.minutes,
+            publishers), indent=2) + "\n"
+        hints.append(module.how_to_load(path, page, chosen))
+    if with_alerts:
+        path = arguments.output / ALERTS
+        texts[path] = _alerts(settings, publishers)
+        hints.append(HOW_TO_LOAD_ALERTS % path)
     _write(texts, arguments.force)
-    for path, (page, _) in zip(paths, pages, strict=True):
-        print(module.how_to_load(path, page, chosen))
-    if module is grafana:
-        print(HOW_TO_LOAD_ALERTS % (arguments.output / ALERTS))
+    print("\n".join(hints))
     return 0
 
 
-def _check_chosen(chosen, settings):
-    """Refuse what no component of a path is; a tag may be of more."""
+def _chosen(arguments, settings):
+    """What to show, by role: components of a path, or any text of a tag."""
+    chosen = {role: getattr(arguments, role) for role in common.ROLES
+              if getattr(arguments, role)}
     for role, text in chosen.items():
         if settings.naming != "tags" and sanitize.UNSAFE.search(text):
             raise common.CommandError(
                 "--%s has to be one component of the series' paths, of %s, "
-                "and not %r" % (role, sanitize.SAFE, text),
+                "not %r" % (role, sanitize.SAFE, text),
                 "ceilometer-graphite preview shows the paths")
-
-
-def _list(pages, with_alerts):
-    for page, _ in pages:
-        print("%s.json  %s" % (page.name, page.description))
-    if with_alerts:
-        print("%s  Alerts for Grafana to provision." % ALERTS)
-    print("--output DIR writes them.")
+    return chosen
 
 
 def _alerts(settings, publishers):
-    """The text of the file of alerts.
-
-    Without publishers it has no alerts about them.
-    """
+    """The text of the file of alerts, without publishers' where none are."""
     of_machines = layout.of_machines(settings)
     return alerts.provisioned([
         (alert, alerts.query(alert, publishers if alert.of_publishers

@@ -11,7 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Computes what ``pipeline.yaml`` would send, and sends nothing."""
+"""What ``pipeline.yaml`` would send. Nothing is sent."""
 
 import typing
 
@@ -43,7 +43,6 @@ class _Manager(sample_pipeline.SamplePipelineManager):
 def load(conf: cfg.ConfigOpts) -> list:
     """Ceilometer's pipelines of ``pipeline.yaml``, with URLs as publishers.
 
-    :param conf: the agent's ``ConfigOpts``
     :raises common.CommandError: when there is no file that can be used
     """
     return yamlfiles.load(conf.pipeline_cfg_file, yamlfiles.PIPELINE,
@@ -71,11 +70,7 @@ def graphite_urls(conf: cfg.ConfigOpts) -> list[str]:
 
 
 class Sent(typing.NamedTuple):
-    """The lines and problems of one publisher.
-
-    :ivar samples: those that its sinks gave it
-    :ivar lines: of the plaintext protocol, in their order
-    """
+    """What one publisher makes of the samples that its sinks pass to it."""
 
     url: str
     settings: publisher_settings.Settings
@@ -94,35 +89,33 @@ def meaning(problem: conversion.Problem) -> str:
 class Pipelines:
     """The agent's pipelines; they remember counters for their next rates.
 
-    As in the driver, each graphite:// publisher gets a sample once, whatever
-    number of sources lead it there.
+    As in the driver, each graphite:// publisher gets a sample once, even if
+    several sources lead it there.
 
-    :param conf: the agent's ``ConfigOpts``
     :raises common.CommandError: when ``pipeline.yaml`` cannot be used, or
         one of its graphite:// URLs
     """
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         self._pipelines = load(conf)
-        self._publishers = {}
+        self._publishers = []
         for url in graphite_urls(conf):
             settings = common.load_settings(conf, url)
-            self._publishers[url] = (
-                settings, conversion.Converter(settings),
-                [each for each in self._pipelines if url in each.publishers])
+            self._publishers.append((
+                url, settings, conversion.Converter(settings),
+                [each for each in self._pipelines if url in each.publishers]))
 
     def send(self, batches: list[list[ceilometer_sample.Sample]]) -> tuple[
             list[Sent], list[tuple[ceilometer_sample.Sample, str]]]:
         """Convert samples for each publisher.
 
-        :param batches: lists of samples, published together each
-        :returns: what each publisher would send, and pairs (sample, why) of
-            those that no graphite:// publisher gets
+        :returns: what each would send, and pairs (sample, reason) of those
+            that no graphite:// publisher gets
         """
-        sent = [Sent(url, settings, [], [], [])
-                for url, (settings, _, _) in self._publishers.items()]
-        for each in sent:
-            _, converter, pipelines = self._publishers[each.url]
+        sent: list[Sent] = []
+        published: set[int] = set()
+        for url, settings, converter, pipelines in self._publishers:
+            each = Sent(url, settings, [], [], [])
             for batch in batches:
                 wanted = [sample for sample in batch
                           if _takes(pipelines, sample)]
@@ -130,7 +123,8 @@ class Pipelines:
                 each.samples.extend(wanted)
                 each.lines.extend(lines)
                 each.problems.extend(problems)
-        published = {id(sample) for each in sent for sample in each.samples}
+            sent.append(each)
+            published.update(map(id, each.samples))
         return sent, [
             (sample, NO_GRAPHITE if _takes(self._pipelines, sample)
              else NO_SOURCE) for batch in batches for sample in batch
