@@ -122,10 +122,12 @@ def _gauges(samples, name):
 
     Gauges that a polled meter must suppress are left out.
     """
-    since = {}
+    since, polled = {}, collections.Counter()
     for sample in samples:
         if sample["name"] in truth.FLAVOR_GAUGES:
-            since[sample["resource_id"], sample["name"], _host(sample)] = 0
+            place = sample["resource_id"], sample["name"], _host(sample)
+            since[place] = 0
+            polled[place] += 1
         if sample["name"] != "cpu" or not _is_available(sample):
             continue
         for gauge, key in truth.FLAVOR_GAUGES.items():
@@ -134,8 +136,9 @@ def _gauges(samples, name):
             if passed is not None:
                 since[place] = passed = passed + 1
             value = sample["resource_metadata"].get(key)
-            if value is not None and (passed is None or passed > KEPT_AWAY):
-                # The order may differ in the first poll of a meter.
+            # The order may differ in the first poll of a meter.
+            if value is not None and (passed is None or passed > KEPT_AWAY
+                                      or polled[place] == 1):
                 yield (gauge == "memory" and (
                     passed is None or passed <= BACK_AGAIN),
                     _point(sample, name(sample, gauge), value))
