@@ -14,8 +14,8 @@
 
 """Prints the table of ``doc/source/metrics.rst``.
 
-What there is to poll, its type and its unit come from the installed
-Ceilometer's own pollsters, what becomes of it from the packaged definitions::
+Meters, their types and units come from the pollsters of the installed
+Ceilometer, and the series from the packaged definitions::
 
     python -m tools.metrics > doc/source/tables/metrics.inc
 """
@@ -27,53 +27,55 @@ from ceilometer import sample
 from ceilometer_graphite import definitions
 
 NAMESPACE = "ceilometer.poll.compute"
-# Where a meter's samples are of a disk or a NIC, its name ends the series.
+# Prefixes of meters of disks and NICs, and how their series end.
 DEVICES = (("disk.device.", ".DISK"), ("network.", ".NIC"))
+_RATE = "rate from the inspector itself; libvirt's has none"
+_PERF = "perf event, if it is enabled for the domain"
 MEANINGS = {
-    "cpu": "CPU used, of all vCPUs of the instance; 100 is all of them busy",
-    "disk.device.allocation": "what the disk takes on the host's storage",
-    "disk.device.capacity": "size of the disk, as the guest sees it",
-    "disk.device.read.bytes": "read by the guest",
-    "disk.device.read.latency": "time that reads took, summed up",
-    "disk.device.read.requests": "reads",
-    "disk.device.usage": "size of the image file or volume on the host",
-    "disk.device.write.bytes": "written by the guest",
-    "disk.device.write.latency": "time that writes took, summed up",
-    "disk.device.write.requests": "writes",
+    "cpu": "CPU usage in percent of all vCPUs of the instance",
+    "disk.device.allocation": "space that the disk takes on the storage",
+    "disk.device.capacity": "size of the disk in the guest",
+    "disk.device.read.bytes": "bytes that the guest read",
+    "disk.device.read.latency": "total time of read requests",
+    "disk.device.read.requests": "read requests",
+    "disk.device.usage": "size of the image file or volume",
+    "disk.device.write.bytes": "bytes that the guest wrote",
+    "disk.device.write.latency": "total time of write requests",
+    "disk.device.write.requests": "write requests",
     "disk.ephemeral.size": "ephemeral disk of the flavor",
     "disk.root.size": "root disk of the flavor",
-    "memory": "what the balloon leaves to the guest; where it is polled it "
-              "takes the place of the flavor's",
-    "memory.available": "memory that the guest's kernel sees; of its balloon "
-                        "driver",
-    "memory.resident": "memory that the guest takes on the host",
-    "memory.swap.in": "swapped in by the guest; of its balloon driver",
-    "memory.swap.out": "swapped out by the guest; of its balloon driver",
-    "memory.usage": "memory used in the guest; of its balloon driver",
-    "network.incoming.bytes": "received by the guest",
-    "network.incoming.bytes.delta": "received since the poll before",
-    "network.incoming.bytes.rate": "the inspector's own rate; libvirt's has "
-                                   "none",
+    "memory": "memory that the balloon leaves to the guest; replaces the "
+              "memory of the flavor if it is polled",
+    "memory.available": "memory that the guest's kernel sees (from the "
+                        "balloon driver)",
+    "memory.resident": "memory that the guest uses on the hypervisor",
+    "memory.swap.in": "memory that the guest swapped in (from the balloon "
+                      "driver)",
+    "memory.swap.out": "memory that the guest swapped out (from the balloon "
+                       "driver)",
+    "memory.usage": "memory used in the guest (from the balloon driver)",
+    "network.incoming.bytes": "bytes that the guest received",
+    "network.incoming.bytes.delta": "bytes received since the last poll",
+    "network.incoming.bytes.rate": _RATE,
     "network.incoming.packets": "packets received",
-    "network.incoming.packets.drop": "packets dropped on their way in",
-    "network.incoming.packets.error": "packets received with an error",
-    "network.outgoing.bytes": "sent by the guest",
-    "network.outgoing.bytes.delta": "sent since the poll before",
-    "network.outgoing.bytes.rate": "the inspector's own rate; libvirt's has "
-                                   "none",
+    "network.incoming.packets.drop": "incoming packets dropped",
+    "network.incoming.packets.error": "incoming packets with an error",
+    "network.outgoing.bytes": "bytes that the guest sent",
+    "network.outgoing.bytes.delta": "bytes sent since the last poll",
+    "network.outgoing.bytes.rate": _RATE,
     "network.outgoing.packets": "packets sent",
-    "network.outgoing.packets.drop": "packets dropped on their way out",
-    "network.outgoing.packets.error": "packets that could not be sent",
-    "perf.cache.misses": "a perf event of libvirt, if the domain has it",
-    "perf.cache.references": "a perf event of libvirt, if the domain has it",
-    "perf.cpu.cycles": "a perf event of libvirt, if the domain has it",
-    "perf.instructions": "a perf event of libvirt, if the domain has it",
-    "power.state": "libvirt's state: 1 running, 3 paused, 5 shut off",
-    "vcpus": "vCPUs that the instance has now",
+    "network.outgoing.packets.drop": "outgoing packets dropped",
+    "network.outgoing.packets.error": "outgoing packets with an error",
+    "perf.cache.misses": _PERF,
+    "perf.cache.references": _PERF,
+    "perf.cpu.cycles": _PERF,
+    "perf.instructions": _PERF,
+    "power.state": "state in libvirt: 1 running, 3 paused, 5 shut off",
+    "vcpus": "number of vCPUs now",
 }
 GAUGES = {
     "memory": "memory of the flavor",
-    "cpu_count": "vCPUs of the flavor",
+    "cpu_count": "number of vCPUs of the flavor",
     "disk_space": "root and ephemeral disk of the flavor",
 }
 HEAD = """\
@@ -83,19 +85,19 @@ HEAD = """\
 
    * - Series
      - Unit
-     - What it is
-     - Made of
+     - Meaning
+     - Meter, type and unit
 """
 
 
 def pollsters():
-    """The compute agent's pollsters, as pairs of meter and class."""
+    """Return (meter, class) of each pollster of the compute agent."""
     return [(point.name, point.load()) for point in sorted(
         metadata.entry_points(group=NAMESPACE), key=lambda each: each.name)]
 
 
 def series(meter, pollster, packaged):
-    """The name and the unit of what is published of a meter by default."""
+    """Return the name and unit of a meter's series, by default options."""
     device = next((device for prefix, device in DEVICES
                    if meter.startswith(prefix)), "")
     if pollster.sample_type == sample.TYPE_CUMULATIVE:
@@ -105,23 +107,23 @@ def series(meter, pollster, packaged):
 
 
 def rows(packaged):
-    """Yield (series, unit, meaning, what it is made of)."""
+    """Yield (series, unit, meaning, source)."""
     for meter, pollster in pollsters():
-        made_of = "``%s``, %s" % (meter, pollster.sample_type)
+        source = "``%s``, %s" % (meter, pollster.sample_type)
         if pollster.sample_unit:
-            made_of += ", %s" % pollster.sample_unit
-        yield (*series(meter, pollster, packaged), MEANINGS[meter], made_of)
+            source += ", %s" % pollster.sample_unit
+        yield (*series(meter, pollster, packaged), MEANINGS[meter], source)
         for gauge in packaged.gauges(meter):
             yield (gauge.name, gauge.unit, GAUGES[gauge.name],
-                   "``%s``, its metadata ``%s``" % (meter, gauge.metadata))
+                   "``%s``, metadata ``%s``" % (meter, gauge.metadata))
 
 
 def table():
-    """The table, in reStructuredText."""
+    """Return the table in reStructuredText."""
     return HEAD + "".join(
         "   * - ``%s``\n     -%s\n     - %s\n     - %s\n" % (
-            name, " " + unit if unit else "", meaning, made_of)
-        for name, unit, meaning, made_of in rows(definitions.load()))
+            name, " " + unit if unit else "", meaning, source)
+        for name, unit, meaning, source in rows(definitions.load()))
 
 
 if __name__ == "__main__":
