@@ -46,10 +46,10 @@ _SHOWN_NAMES = 5
 _PYTHONS_WORDS = [(re.compile(pattern), words) for pattern, words in (
     (r" from LocationInfo\(.*detail='([^']*)'\)", r" in \1"),
     (r"(?:invalid literal|could not convert string)[^:]*: (.*)",
-     r"\1 is no number"),
+     r"\1 is not a number"),
     (r"No '[\w.]+' driver found, looking for (.*)", r"there is no driver \1"),
     (r"No ':' or '=' found in assignment: '\\ufeff.*",
-     "it begins with a byte order mark, which has to go"))]
+     "it begins with a byte order mark; remove it"))]
 _FILES = (("pipeline_cfg_file", None), ("cfg_file", "polling"))
 _T = typing.TypeVar("_T")
 

@@ -130,7 +130,7 @@ def _settings(arguments):
     except common.CommandError as e:
         if arguments.config_file or arguments.config_dir:
             raise
-        common.note("%s; going by %s" % (
+        common.note("%s; using %s" % (
             e, "[graphite] of ceilometer.conf"
             if conf and (conf.config_file or conf.config_dir)
             else "the options' defaults"))

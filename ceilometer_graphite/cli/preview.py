@@ -89,8 +89,8 @@ def _poll(arguments, conf, pipes):
     if not batches:
         raise common.CommandError(
             ": ".join(["the hypervisor has no samples", *notes[:1]]),
-            "ceilometer-graphite check tells more, and ceilometer-graphite "
-            "top shows the instances on it")
+            "ceilometer-graphite check finds the reason, and "
+            "ceilometer-graphite top shows the instances")
     return batches, notes
 
 
@@ -256,7 +256,7 @@ def _lines(meter):
         meter["unit"] or "", meter["type"], meter["timestamp"],
         meter["samples"])
     if not meter["series"]:
-        yield "  nothing is sent of it, as no entry of rates fits"
+        yield "  nothing is sent, because no entry of rates matches"
     for series in meter["series"]:
         yield ""
         yield "%s, %s" % (series["name"], _OF[series["what"]] % meter["meter"])

@@ -62,7 +62,7 @@ PIPELINE = Shape("pipeline.yaml", opts.Problem(
      "sinks": {"name": "write name: NAME", "publishers":
                'write publishers: ["graphite://graphite.example.com:2003"]'}})
 POLLING = Shape("polling.yaml", opts.Problem(
-    "and the agent ends at its start",
+    "and the agent does not start",
     "copy %s there" % example("polling.yaml")),
     {"sources": {"name": "write name: NAME", "interval": "write interval: 60",
                  "meters": "copy those of " + example("polling.yaml")}},
@@ -154,7 +154,7 @@ def _entry(name, number, entry):
 def _faults(data, shape):
     """Yield what is wrong with each part of a file by itself."""
     if data is None:
-        yield opts.Problem("is empty", "fill it as %s is" % example(
+        yield opts.Problem("is empty", "copy %s there" % example(
             shape.name))
     elif not isinstance(data, dict):
         yield opts.Problem(
@@ -223,7 +223,7 @@ def _value_faults(key, value, what, hint):
         if key == "meters" and mixed and any(
                 text[0] not in "!*" for text in value):
             yield opts.Problem(
-                "%s has names beside %s" % (what, mixed[0]),
+                "%s mixes names with %s" % (what, mixed[0]),
                 'write names alone, or "*" and what to leave out, such as '
                 '"!cpu"')
 
@@ -282,7 +282,7 @@ def doubts(path: str, shape: Shape) -> list[opts.Problem]:
     loader = _Loader(_text(path))
     data = loader.get_single_data()
     found = [opts.Problem(
-        "line %d: %s is there a second time, so the first is not read" % each,
+        "line %d: %s is repeated, so only the last one is read" % each,
         "merge the two") for each in sorted(loader.repeated)]
     for find in (_unread_keys, _odd_entries):
         found += find(data, shape)
@@ -312,8 +312,8 @@ def _odd_entries(data, shape):
             seconds = _seconds(source["interval"])
             if float(source["interval"]) != seconds:
                 yield opts.Problem(
-                    "interval of source %s is %s, of which Ceilometer uses %d"
-                    % (source["name"], source["interval"], seconds),
+                    "interval of source %s is %s, but Ceilometer uses %d" % (
+                        source["name"], source["interval"], seconds),
                     "write interval: %d" % seconds)
         return
     used = [sink for source in data["sources"] for sink in source["sinks"]]

@@ -203,7 +203,7 @@ class CheckTest(commands.CommandTestCase):
         self.assertIn("its certificate is refused: IP address mismatch",
                       found["127.0.0.1:%d" % other])
         self.assertRegex(found["127.0.0.1:%d" % plain],
-                         "does not (speak TLS|answer in TLS)|ends it")
+                         "does not (speak TLS|answer in TLS)|closes it")
         self.assert_read_back(1)
 
     def test_plaintext_to_a_port_for_pickle_or_tls_is_an_error(self):
@@ -215,7 +215,7 @@ class CheckTest(commands.CommandTestCase):
             self.publish_to(self.url_of(port))
             self.assertEqual(
                 (2, {"127.0.0.1:%d" % port:
-                     "it takes the connection and ends it"}), self.check())
+                     "it accepts the connection and closes it"}), self.check())
 
     def make_authority(self):
         missing = [name for name in ("openssl", relay.COMMAND)

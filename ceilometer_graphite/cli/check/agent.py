@@ -151,14 +151,14 @@ def telemetry_driver(state: results.State) -> results.Results:
             "is %s, %s" % (found or "not set", (
                 "so samples leave the agent for the message bus, and it runs "
                 "no pipeline") if points else
-                "which no package has, so nothing is sent at all"),
+                "which no package provides, so nothing is sent at all"),
             "set telemetry_driver = %s in [publisher_notifier] of "
             "ceilometer.conf" % driver.NAME)
     yield found
 
 
 def logs(state: results.State) -> results.Results:
-    """Check the agent's log; the agent ends at its start without one."""
+    """Check the agent's log, without which it does not start."""
     texts = opts.written(state.conf).get("DEFAULT", {})
     setup, folder, name = (
         texts.get(option, texts.get(old, "")) for option, old in (
@@ -186,12 +186,12 @@ def logs(state: results.State) -> results.Results:
         problem, hint = "%s is no folder" % folder, "correct log_dir"
     else:
         problem = "there is no folder %s" % folder
-    raise common.CommandError(problem + ", and the agent ends at its start",
+    raise common.CommandError(problem + ", and the agent does not start",
                               hint + " in [DEFAULT] of ceilometer.conf")
 
 
 def cache(state: results.State) -> results.Results:
-    """Check the cache; the agent ends at its start when it cannot load it."""
+    """Check the cache, without which the agent does not start."""
     try:
         # Not every release has it.
         module = importlib.import_module("ceilometer.cache_utils")
@@ -205,7 +205,7 @@ def cache(state: results.State) -> results.Results:
     if not found:
         state.starts = False
         raise common.CommandError(
-            "the backend %s cannot be loaded, and the agent ends at its start"
+            "the backend %s cannot be loaded, and the agent does not start"
             % opts.written(state.conf).get("cache", {}).get("backend"),
             "install its library into the Python of the agent, or set "
             "enabled = false in [cache] of ceilometer.conf")
@@ -224,7 +224,7 @@ def notifications(state: results.State) -> results.Results:
 
 
 def transport(state: results.State) -> results.Results:
-    """Check transport_url; the agent ends at its start with a bad one."""
+    """Check transport_url; with a bad one the agent does not start."""
     try:
         messaging.get_transport(state.conf, cache=False).cleanup()
     except Exception as e:
@@ -235,7 +235,7 @@ def transport(state: results.State) -> results.Results:
                     "transport_url", "").partition("://")[0],
             "correct or remove transport_url in [DEFAULT] of "
             "ceilometer.conf; nothing is sent there") from e
-    yield "is understood"
+    yield "can be used"
 
 
 def forward_drivers(state: results.State) -> results.Results:
@@ -277,7 +277,7 @@ def secret(state: results.State) -> results.Results:
             "none leaves the agent", "set telemetry_secret = (nothing) in "
             "[publisher] of ceilometer.conf")
     else:
-        yield "signs nothing in vain"
+        yield "signs nothing needlessly"
 
 
 def threads(state: results.State) -> results.Results:

@@ -13,8 +13,9 @@
 
 """Find what keeps samples from Graphite, before the agent is restarted.
 
-It reads the agent's configuration, connects to libvirt and to each endpoint,
-and changes nothing. With ``--send`` it publishes one datapoint.
+It reads the agent's configuration, connects to libvirt, and sends a blank
+line to each endpoint. It changes nothing. With ``--send`` it also sends one
+datapoint to each endpoint.
 """
 
 import argparse

@@ -37,10 +37,10 @@ _POLL_SECONDS = 0.05
 _NETWORK = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EACCES, errno.EPERM)
 # OpenSSL's X509_V_ERR_* (openssl/x509_vfy.h)
 _BY_VERIFY_CODE = {
-    9: "compare the clocks of this node and of its signer",
+    9: "compare the clocks of this node and of its issuer",
     10: "renew it",
-    **dict.fromkeys((62, 64), "take the name that the certificate has, or "
-                    "have one for this name"),
+    **dict.fromkeys((62, 64), "use a name that the certificate has, or "
+                    "have one issued for this name"),
 }
 _NO_TLS = ("WRONG_VERSION_NUMBER", "UNEXPECTED_EOF_WHILE_READING",
            "RECORD_LAYER_FAILURE")
@@ -52,13 +52,13 @@ _WHYS = (
      "start what listens there, or correct the port; a firewall may refuse "
      "too"),
     (TimeoutError, "no answer within {1:g} seconds",
-     "look at routes and firewalls, which drop packets in silence"),
+     "check routes, and firewalls, which drop packets silently"),
 )
 # By whether TLS is spoken.
 _WRONG_PORT = (
     "set protocol = tls if that port speaks TLS, or format = pickle if it "
     "reads pickle; look for a load balancer with no server behind it",
-    "take its port for TLS, or set protocol = tcp; set certfile if it wants "
+    "use its port for TLS, or set protocol = tcp; set certfile if it wants "
     "one; look for a load balancer with no server behind it")
 # Receivers of lines ignore it. As five bytes it is a header to TLS and to
 # Carbon's pickle receiver, which end the connection because it is a bad one.
@@ -150,14 +150,14 @@ def _why(error, settings):
     if isinstance(error, (transports.PeerClosedError,
                           transports.PeerResetError)):
         # What it answered may have said which.
-        return ("it takes the connection and ends it",
+        return ("it accepts the connection and closes it",
                 error.hint if error.hint.startswith("it ")
                 else _WRONG_PORT[settings.protocol == "tls"])
     if isinstance(cause, ssl.SSLError):
         return _why_not_tls(cause, settings)
     if cause is None:
         return str(error), error.hint
-    return text, ("look at routes and firewalls" if getattr(
+    return text, ("check routes and firewalls" if getattr(
         cause, "errno", None) in _NETWORK else
         "correct the endpoint in pipeline.yaml")
 
@@ -171,7 +171,7 @@ def _why_not_tls(cause, settings):
                         settings.cafile or "the system's authorities")))
     if cause.reason in _NO_TLS:
         return ("it does not speak TLS",
-                "take its port for TLS, or set protocol = tcp in "
+                "use its port for TLS, or set protocol = tcp in "
                 "[graphite] of ceilometer.conf")
     return ("TLS fails: " + (
         cause.reason or str(cause)).replace("_", " ").lower(),
@@ -242,14 +242,14 @@ def _why_no_answer(requests, error):
     if getattr(error, "response", None) is not None:
         return "%d %s" % (error.response.status_code, error.response.reason)
     for kind, words in (
-            (requests.Timeout, "nothing came in time"),
+            (requests.Timeout, "it took too long"),
             (requests.exceptions.SSLError, "its certificate is refused, or "
              "it does not speak TLS"),
-            (requests.exceptions.JSONDecodeError, "what it says is no JSON"),
+            (requests.exceptions.JSONDecodeError, "its answer is not JSON"),
             (requests.ConnectionError, "it cannot be connected to")):
         if isinstance(error, kind):
             return words
-    return "it is no address such as http://graphite.example.com"
+    return "the address has to be like http://graphite.example.com"
 
 
 def _read(name, sent, answer, timeout):
@@ -257,7 +257,7 @@ def _read(name, sent, answer, timeout):
         return results.error(
             name, "Graphite does not have it after %g seconds" % timeout,
             "look into Carbon's logs, among them creates.log; raise "
-            "MAX_CREATES_PER_MINUTE; take the graphite-web of this Carbon")
+            "MAX_CREATES_PER_MINUTE; use the graphite-web of this Carbon")
     date = email.utils.parsedate_tz(answer.headers.get("Date"))
     ahead = time.time() - email.utils.mktime_tz(date) if date else 0
     if abs(ahead) > _CLOCKS_SECONDS:

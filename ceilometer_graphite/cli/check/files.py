@@ -51,7 +51,7 @@ def meters(state: results.State) -> results.Results:
         dynamic = _dynamic_pollsters(state.conf)
     except common.CommandError as e:
         raise common.CommandError(
-            "the agent ends at its start, as pollsters in %s" % e,
+            "the agent does not start, because of the pollsters in %s" % e,
             "repair or remove that file") from e
     names = {point.name for point in importlib.metadata.entry_points(
         group=POLLSTERS + NAMESPACE)} | dynamic.get(NAMESPACE, set())
@@ -64,7 +64,7 @@ def meters(state: results.State) -> results.Results:
             "name some, as %s does" % yamlfiles.example("polling.yaml"))
     if unknown - NEWER:
         yield opts.Problem(
-            "no pollster of this Ceilometer gives " + ", ".join(
+            "this Ceilometer has no pollster for " + ", ".join(
                 sorted(unknown - NEWER)), "correct or remove them in "
             "polling.yaml; rates and cpu_util are made of the counters, such "
             "as cpu")
@@ -97,8 +97,8 @@ def _odd_sources(state):
     for source in state.sources:
         if source.resources and any(map(source.support_meter, state.polled)):
             yield opts.Problem(
-                "the source %s names resources, of which the compute agent "
-                "polls nothing" % source.name,
+                "the source %s names resources, which the compute agent does "
+                "not poll" % source.name,
                 "remove resources from it in polling.yaml; the agent finds "
                 "the instances itself")
 
@@ -136,7 +136,7 @@ def publishers(state: results.State) -> results.Results:
         yield ", ".join(state.urls)
     elif all(isinstance(each, str) for each in others):
         yield common.CommandError(
-            "none is a graphite:// one: " + ", ".join(urls),
+            "there is no graphite:// among " + ", ".join(urls),
             "add one to a sink in pipeline.yaml, such as "
             "graphite://graphite.example.com:2003")
     yield from others
@@ -146,8 +146,8 @@ def _other_publisher(url):
     scheme = url.partition("://")[0]
     if scheme == "notifier":
         return common.CommandError(
-            "%s is not used, as it would give the driver its own samples "
-            "again" % url, "remove it from pipeline.yaml, and set "
+            "%s is not used, because it would give the driver its own "
+            "samples again" % url, "remove it from pipeline.yaml, and set "
             "forward_drivers = messagingv2 in [%s] of ceilometer.conf"
             % opts.PIPELINE_GROUP)
     try:

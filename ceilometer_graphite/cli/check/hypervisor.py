@@ -31,15 +31,15 @@ LOG = logging.getLogger(__name__)
 INSPECTORS = "ceilometer.compute.virt"
 LIBVIRT_METADATA = "libvirt_metadata"
 _ASKS_NOVA = (
-    "set [service_credentials]: what Nova before 2025.2 does not write into "
-    "libvirt, what Ceilometer before 25.0.0 does not read there, and what "
-    "[compute] fetch_extra_metadata wants, which is on by default before "
-    "27.0.0, is asked of Nova's API")
+    "set [service_credentials] in ceilometer.conf: Ceilometer asks Nova's API "
+    "for what libvirt lacks (Nova before 2025.2, Ceilometer before 25.0.0), "
+    "and for extra metadata ([compute] fetch_extra_metadata, which is on by "
+    "default before 27.0.0)")
 _NEEDS_NOVA = (
     "correct [service_credentials], and host in [DEFAULT] as Nova has it; or "
     "set instance_discovery_method = libvirt_metadata in [compute] of "
-    "ceilometer.conf, which needs no Nova from Ceilometer 25.0.0 on, there "
-    "and in 26.0.0 with fetch_extra_metadata = false")
+    "ceilometer.conf, which needs no Nova since Ceilometer 25.0.0; 25 and 26 "
+    "need fetch_extra_metadata = false as well")
 _NOT_NOVAS = (
     "they were not made by Nova; correct libvirt_uri in [DEFAULT] of "
     "ceilometer.conf if others were")

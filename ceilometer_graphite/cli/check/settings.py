@@ -115,12 +115,12 @@ def _odd_transport(state, found):
         if port == settings.PORTS[other]:
             yield ("%s:%d is usually the port for %s, and format is %s"
                    % (host, port, other, found.format),
-                   "take port %d, or set format = %s" % (
+                   "use port %d, or set format = %s" % (
                        settings.PORTS[found.format], other))
     names = [name for name in transports.TLS_OPTIONS
              if name != "tls_verify" and getattr(found, name)]
     if found.protocol == "tls" and not found.tls_verify:
-        yield ("nobody verifies who takes the lines",
+        yield ("the server's certificate is not verified",
                "set tls_verify = true, and cafile")
     elif found.protocol != "tls" and names:
         yield ("%s is set, but nothing is encrypted" % " and ".join(names),
@@ -140,7 +140,7 @@ def _odd_names(state, found):
         yield ("template = %s has {project_name}, which is none without "
                "identity_name_discovery" % found.template,
                "set identity_name_discovery = true in [polling] of "
-               "ceilometer.conf (Ceilometer 20 or newer), or take "
+               "ceilometer.conf (Ceilometer 20 or newer), or use "
                "{project_id}")
 
 

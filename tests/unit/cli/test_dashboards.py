@@ -166,7 +166,7 @@ class DashboardsTest(commands.CommandTestCase):
             self.assertEqual(0, main.main(
                 ["dashboards", "--output", str(self.output)]))
         self.assertIn("nowhere.yaml", err.getvalue())
-        self.assertIn("going by [graphite] of ceilometer.conf",
+        self.assertIn("using [graphite] of ceilometer.conf",
                       err.getvalue())
         self.assertIn("(mine.$hypervisor", self.text())
 

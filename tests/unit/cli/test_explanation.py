@@ -257,7 +257,7 @@ gauges:
         self.configure(definitions_file=path)
         ended = self.run_command("preview", "--explain", "cpu", RECORDING)
         self.assertEqual(0, ended.status)
-        self.assertIn("nothing is sent of it", ended.out)
+        self.assertIn("nothing is sent, because no entry", ended.out)
 
 
 class MeaningTest(ExplainTest):

@@ -20,9 +20,9 @@ SINKS = "sinks: [{name: b, publishers: ['graphite://g']}]\n"
 POLLED = "sources: [{name: a, interval: 60, meters: [cpu]}]\n"
 # A file, what is in it, and what each finding about it says.
 ERRORS = (
-    ("pipeline.yaml", "", ("is empty; fill it as /",)),
+    ("pipeline.yaml", "", ("is empty; copy /",)),
     ("pipeline.yaml", "# nothing\n", ("is empty",)),
-    ("polling.yaml", "", ("is empty; fill it as /",)),
+    ("polling.yaml", "", ("is empty; copy /",)),
     ("pipeline.yaml", "- sources\n", ("is a list, not a mapping",)),
     ("polling.yaml", "sources\n", ("is a text, not a mapping",)),
     ("pipeline.yaml", SINKS + "sources:\n  name: a\n  meters: ['*']\n",
@@ -66,7 +66,7 @@ MORE_ERRORS = (
     ("pipeline.yaml", SOURCES.replace("'*'", "['*']") + SINKS,
      ('has to be a list of texts, and has ["*"]',)),
     ("pipeline.yaml", SOURCES.replace("'*'", "cpu, '!disk.*'") + SINKS,
-     ("meters of source a has names beside !disk.*",)),
+     ("meters of source a mixes names with !disk.*",)),
     ("pipeline.yaml", SOURCES + SINKS + "---\n" + SINKS,
      ("line 3 is not YAML: expected a single document",)),
     ("pipeline.yaml", SOURCES + SINKS + "\0", ("has the character 0x0",)),
@@ -89,14 +89,14 @@ WARNINGS = (
         "}]", "}, {name: a, interval: 60, meters: [memory]}]"),
      ("2 sources are named a; give each a name of its own",)),
     ("polling.yaml", POLLED.replace("60", "60.5"),
-     ("interval of source a is 60.5, of which Ceilometer uses 60; write "
+     ("interval of source a is 60.5, but Ceilometer uses 60; write "
       "interval: 60",)),
     ("pipeline.yaml", SOURCES + SINKS + SOURCES,
-     ("line 3: sources is there a second time, so the first is not read; "
+     ("line 3: sources is repeated, so only the last one is read; "
       "merge the two",)),
     ("polling.yaml", "sources:\n- name: a\n  interval: 60\n"
      "  meters: [disk.*]\n  meters: [cpu]\n",
-     ("line 5: meters is there a second time",)),
+     ("line 5: meters is repeated",)),
     ("pipeline.yaml", SOURCES + "sinks: [{name: b, publishers: "
      "['graphite://g'], transformers: }]\n",
      ("nothing reads transformers of sink b; remove it",)),

@@ -194,7 +194,7 @@ class OptionsTest(checks.CheckTestCase):
             "telemetry_driver": "ceilometer_pipelin"}})
         self.assert_found(
             "error", self.find(CONF, "telemetry_driver"),
-            "is ceilometer_pipelin, which no package has, so nothing is sent",
+            "is ceilometer_pipelin, which no package provides, so nothing",
             "set telemetry_driver = ceilometer_pipeline")
 
     def log_to(self, **options):
@@ -213,7 +213,7 @@ class OptionsTest(checks.CheckTestCase):
                         {"log_dir": "/", "log_file": "no/such/a.log"}):
             self.assert_found(
                 "error", self.log_to(**options), "there is no folder /no/such",
-                "the agent ends at its start", "install -d -o ceilometer /no")
+                "the agent does not start", "install -d -o ceilometer /no")
 
     def test_a_setup_of_logs_that_cannot_be_read_is_an_error(self):
         for path in "/no/such.conf", self.directory:
@@ -248,5 +248,5 @@ class OptionsTest(checks.CheckTestCase):
             self.write_conf({"cache": {"enabled": True, "backend": name}})
             self.assert_found("error", self.find(CONF, "cache"),
                               name + " cannot be loaded",
-                              "the agent ends at its start",
+                              "the agent does not start",
                               "enabled = false")

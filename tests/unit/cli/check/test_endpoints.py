@@ -73,12 +73,12 @@ class EndpointsTest(EndpointsTestCase):
     def test_no_route_is_an_error(self):
         # TCP has no way to reach a group.
         self.assert_found("error", self.found(("224.0.0.1", 2003)),
-                          "Network is unreachable", "look at routes")
+                          "Network is unreachable", "check routes")
 
     def test_a_connection_that_is_ended_at_once_is_an_error(self):
         endpoint = self.serve(lambda connection: connection.close())
         self.assert_found("error", self.found(endpoint),
-                          "it takes the connection and ends it",
+                          "it accepts the connection and closes it",
                           "load balancer")
 
     def test_one_of_two_that_is_away_is_a_warning(self):
@@ -110,7 +110,7 @@ class EndpointsTest(EndpointsTestCase):
             if int.from_bytes(connection.recv(4), "big") > 2 ** 20:
                 connection.close()
         self.assert_found("error", self.found(self.serve(read)),
-                          "it takes the connection and ends it",
+                          "it accepts the connection and closes it",
                           "set protocol = tls", "or format = pickle")
 
     def test_pickle_is_not_said_to_be_read(self):
@@ -203,7 +203,7 @@ class TlsTest(EndpointsTestCase):
         endpoint = self.serve_tls(self.authority.certificate(
             "other", "DNS:graphite.example.org,IP:127.0.0.2"))
         self.assert_found("error", self.found(endpoint), "mismatch",
-                          "take the name that the certificate has")
+                          "use a name that the certificate has")
 
     def test_an_expired_certificate_is_an_error(self):
         endpoint = self.serve_tls(self.dated_certificate(
@@ -220,7 +220,7 @@ class TlsTest(EndpointsTestCase):
         self.assert_found(
             "error", EndpointsTestCase.found(
                 self, self.serve_tls(self.certificate)),
-            "it takes the connection and ends it", "set protocol = tls")
+            "it accepts the connection and closes it", "set protocol = tls")
 
     def test_a_far_end_without_tls_is_an_error(self):
         def answer(connection):

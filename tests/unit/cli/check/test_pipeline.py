@@ -112,7 +112,7 @@ class PublishersTest(checks.CheckTestCase):
 
     def test_no_graphite_publisher_is_an_error(self):
         self.assert_found("error", self.found("gnocchi://"),
-                          "none is a graphite:// one: gnocchi://")
+                          "there is no graphite:// among gnocchi://")
 
     def test_a_misspelt_scheme_is_one_error_beside_ours_and_alone(self):
         for urls in (self.url, "grafite://g:2003"), ("grafite://g:2003",):

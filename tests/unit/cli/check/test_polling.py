@@ -56,7 +56,7 @@ class PollingTest(checks.CheckTestCase):
 
     def test_an_empty_file_is_an_error(self):
         self.assert_found("error", self.found(""), "polling.yaml: is empty",
-                          "fill it as /")
+                          "copy /")
 
     def test_a_file_without_sources_is_an_error(self):
         self.assert_found("error", self.found("a: b"),
@@ -88,8 +88,8 @@ class MetersTest(checks.CheckTestCase):
 
     def test_a_meter_that_nothing_gives_is_a_warning(self):
         self.assert_found("warning", self.found("[cpu, cpu_util, cpu.x]"),
-                          "gives cpu.x" if releases.HAS_CPU_UTIL
-                          else "gives cpu.x, cpu_util")
+                          "pollster for cpu.x" if releases.HAS_CPU_UTIL
+                          else "pollster for cpu.x, cpu_util")
 
     def test_a_meter_that_this_ceilometer_is_too_old_for_is_fine(self):
         self.patch(files, "NEWER", {"cpu.hardness"})

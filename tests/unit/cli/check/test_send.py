@@ -87,7 +87,7 @@ class SendTest(checks.CheckTestCase):
         results = self.find(*SEND)
         self.assert_found("ok", results[-2:], "accepts connections")
         self.assert_found("error", results, "send to 127.0.0.1",
-                          "it takes the connection and ends it",
+                          "it accepts the connection and closes it",
                           "set protocol = tls", "format = pickle")
 
     def test_a_far_end_that_speaks_tls_is_an_error(self):

@@ -161,13 +161,13 @@ class DoubtsTest(SettingsTestCase):
     def test_plaintext_to_the_port_of_pickle_is_a_warning(self):
         self.assert_found("warning", self.found(urls=["graphite://g:2004"]),
                           "g:2004 is usually the port for pickle",
-                          "take port 2003, or set format = pickle")
+                          "use port 2003, or set format = pickle")
 
     def test_pickle_to_the_port_of_plaintext_is_a_warning(self):
         self.assert_found(
             "warning", self.found(urls=["graphite://g:2003?format=pickle"]),
             "g:2003 is usually the port for plaintext",
-            "take port 2004, or set format = plaintext")
+            "use port 2004, or set format = plaintext")
 
     def test_certificates_without_tls_are_a_warning(self):
         self.assert_found("warning", self.found(cafile="/etc/ca.pem"),
@@ -176,7 +176,7 @@ class DoubtsTest(SettingsTestCase):
     def test_tls_that_is_not_verified_is_a_warning(self):
         self.assert_found(
             "warning", self.found("?protocol=tls&tls_verify=false"),
-            "nobody verifies")
+            "certificate is not verified")
 
     def test_a_template_in_which_instances_collide_is_a_warning(self):
         self.assert_found(
