@@ -431,7 +431,7 @@ class Spool:
 
     def unlock(self) -> None:
         """Let go of files that remain, for the next process."""
-        if not self._files:
+        if self._lock_fd >= 0 and not self._files:
             self._folder.delete_lock(self._owner)
         self.abandon()
 

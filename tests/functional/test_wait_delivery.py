@@ -29,6 +29,11 @@ from lab import receiver
 from lab import relay
 from tests.functional import faults
 
+# How many lines a slow reader gets, and how many bytes it reads in a second.
+# An agent of some size publishes 10,000 lines in 20 s.
+SLOW_LINES = int(os.environ.get("SLOW_LINES", 4000))
+SLOW_BYTES = int(os.environ.get("SLOW_BYTES", 12000))
+
 
 class DeliveryTestCase(faults.FaultsTestCase):
 
@@ -51,15 +56,16 @@ class SlowReaderTest(DeliveryTestCase):
     def test_a_slow_reader_gets_all_lines_at_most_twice(self):
         """Loses nothing."""
         reader = self.start_receiver(
-            receiver.READS_SLOWLY, bytes_per_second=12000)
+            receiver.READS_SLOWLY, bytes_per_second=SLOW_BYTES)
         publisher = self.make_publisher(reader.port)
         load = faults.Load()
-        load.publish(publisher, 4000)
-        self.assert_all_arrive(load.lines, reader, timeout_seconds=90)
+        load.publish(publisher, SLOW_LINES)
+        self.assert_all_arrive(load.lines, reader,
+                               timeout_seconds=90 * 12000 / SLOW_BYTES)
         self.wait_until_delivered(publisher)
         read, unique = self.read(reader)
-        self.assertEqual(4000, unique)
-        self.assertLessEqual(read, 2 * 4000)
+        self.assertEqual(SLOW_LINES, unique)
+        self.assertLessEqual(read, 2 * SLOW_LINES)
 
     def test_a_reader_that_pauses_gets_all_lines(self):
         """Pauses like a Carbon with flow control. Loses nothing."""

@@ -534,6 +534,11 @@ class DiskTest(SpoolTestCase):
         self.wait(made)
         self.assertEqual(1, len(list(self.root.glob("spool/*/*.lock"))))
 
+    def test_a_spool_that_was_never_used_has_nothing_to_unlock(self):
+        made, _ = self.make()
+        made.unlock()
+        self.assertFalse((self.root / "spool").exists())
+
     def test_its_end_keeps_what_waits_and_deletes_its_lock(self):
         made, box = self.make()
         box.fail()
