@@ -40,14 +40,9 @@ FORMATS = {"grafana": grafana, "graphite": graphite_web}
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write or list dashboards and alerts.
-
-    :returns: the exit status
-    :raises common.CommandError: for names that no dashboards can be made
-        for, and for files that cannot be written
-    """
-    module, with_alerts = FORMATS[arguments.format], (
-        arguments.format == "grafana")
+    """Write or list dashboards and alerts."""
+    module = FORMATS[arguments.format]
+    with_alerts = arguments.format == "grafana"
     settings = _settings(arguments)
     chosen = _chosen(arguments, settings)
     pages = list(_pages(settings))

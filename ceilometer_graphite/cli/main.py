@@ -13,8 +13,9 @@
 
 """The command ``ceilometer-graphite``: its parser, and its errors.
 
-It imports a command only to run it: what the commands import of Ceilometer
-takes seconds, for which --help need not wait.
+A command is a module. Its run() returns the exit status, or raises a
+CommandError. It is imported only to be run, because that takes seconds, for
+which --help need not wait.
 """
 
 import argparse
@@ -123,7 +124,6 @@ def _run(argv, debug):
     try:
         common.set_up_logs(debug)
         arguments = make_parser().parse_args(argv)
-        # Not at the top, as it takes seconds and gives warnings.
         command = importlib.import_module(
             "ceilometer_graphite.cli." + arguments.module)
         return command.run(arguments)
@@ -234,7 +234,7 @@ def _add_check(add):
     add("--render-url", metavar="URL",
         help="with --send: read the datapoint back from graphite-web at "
              "this address")
-    add("--timeout", metavar="SECONDS", type=float, default=30.0,
+    add("--timeout", metavar="SECONDS", type=_above_0(float), default=30.0,
         help="with --render-url: how long to wait for the datapoint "
              "(default: %(default)g)")
 
@@ -290,7 +290,7 @@ def _add_dashboards(add):
         help="the time range to show at first (default: %(default)s)")
     for role in common.ROLES:
         add("--" + role, metavar="NAME", help="the %s to show%s" % (
-            role, ", as it stands in the series' names; Grafana can show "
+            role, ", as the series' names have it; Grafana can show "
             "others, graphite-web cannot" if role == common.ROLES[0] else ""))
     add("--prefix", help="use this prefix instead of the agent's")
     add("--template", help="use this template instead of the agent's")
@@ -324,7 +324,7 @@ _COMMANDS = (
      "Find what keeps samples from Graphite, before the agent is restarted",
      _CHECK_EPILOG, _add_check),
     ("preview", "preview",
-     "Show the lines that would be sent, of a poll or of a recording",
+     "Show the lines that the agent would send, from a poll or a recording",
      _PREVIEW_EPILOG, _add_preview),
     ("top", "top",
      "Show the instances on this hypervisor, live",

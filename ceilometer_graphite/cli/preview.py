@@ -12,7 +12,7 @@
 # under the License.
 
 
-"""Show the lines that would be sent, of a poll or of a recording.
+"""Show the lines that the agent would send, from a poll or a recording.
 
 The lines go to stdout, and notes on them to stderr. Nothing is sent.
 """
@@ -51,11 +51,7 @@ _WHY_NONE = {
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print lines, or how they came about.
-
-    :returns: the exit status
-    :raises common.CommandError: when there are no samples
-    """
+    """Print lines, or how they came about."""
     conf = common.load_conf(arguments)
     pipes = pipelines.Pipelines(conf)
     batches, notes = (

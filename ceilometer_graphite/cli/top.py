@@ -56,11 +56,7 @@ _ESCAPE_MILLISECONDS = 50
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Show instances, live or once.
-
-    :returns: the exit status
-    :raises common.CommandError: when they cannot be polled
-    """
+    """Show instances, live or once."""
     conf = _load_conf(arguments)
     poll = _poller(conf)
     if arguments.json:
@@ -155,12 +151,7 @@ def _is_terminal():
 
 
 class Screen:
-    """What is on the screen, and what keys change of it.
-
-    :param title: of the header
-    :param sort: what instances are sorted by at first
-    :param pattern: what they are filtered by at first
-    """
+    """What is on the screen, and what keys change of it."""
 
     def __init__(self, title: str, sort: str, pattern: str) -> None:
         self.instances: list[instances.Instance] = []
@@ -245,10 +236,7 @@ class Screen:
 
 
 def _run_live(screen, poll, interval_seconds):
-    """Show instances until a key or a signal ends it.
-
-    The terminal is left as it was, however this ends.
-    """
+    """Show instances until a key or a signal; then restore the terminal."""
     # What raises now ends the command, and later on is shown.
     screen.take(poll())
     results: queue.SimpleQueue = queue.SimpleQueue()

@@ -79,7 +79,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Check everything.
 
     :returns: 2 when there is an error, 1 when there are warnings, else 0
-    :raises common.CommandError: when it cannot be as that user
     """
     if arguments.render_url and not arguments.send:
         raise common.CommandError("--render-url needs --send",

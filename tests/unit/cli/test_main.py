@@ -58,6 +58,11 @@ class MainTest(commands.CommandTestCase):
         self.assert_fails(ended, "--timeout", "'soon'")
         self.assertIn("hint: see ceilometer-graphite check --help", ended.err)
 
+    def test_no_command_waits_for_no_time(self):
+        for command in "check", "spool":
+            self.assert_fails(self.run_command(command, "--timeout", "0"),
+                              "--timeout: it has to be above 0")
+
     def test_a_missing_configuration_is_one_line_and_a_hint(self):
         (self.directory / "ceilometer.conf").unlink()
         ended = self.run_command("preview")
