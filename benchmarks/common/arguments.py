@@ -44,4 +44,5 @@ def add_names(made: argparse.ArgumentParser, option: str,
               default: abc.Sequence | None) -> None:
     """Add an option that takes some of the known names."""
     made.add_argument(option, nargs="+", choices=list(known), default=default,
-                      metavar="NAME", help="of " + ", ".join(known))
+                      metavar="NAME", help="one or more of "
+                      + ", ".join(known))
