@@ -11,6 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+import errno
 import gzip
 import os
 import pathlib
@@ -477,6 +478,50 @@ class DiskTest(SpoolTestCase):
         for _ in range(3):
             self.assertRaises(OSError, made.step)
         self.assertEqual([], self.files())
+
+    def test_what_was_written_in_part_is_cut_off(self):
+        made, box = self.make()
+        box.fail()
+        self.put(box, 0)
+        self.wait(made)
+
+        def write_half(fd, data):
+            write(fd, data[:len(data) // 2])
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write = os.write
+        self.put(box, 50)
+        with fixtures.MonkeyPatch("os.write", write_half):
+            self.clock.advance(1)
+            self.assertRaises(OSError, made.step)
+        self.wait(made)
+        self.assertEqual(lines(0, 100), self.on_disk())
+        self.assertEqual(made.bytes(), sum(
+            path.stat().st_size for path in self.files()))
+
+    def test_a_file_that_cannot_be_read_holds_up_no_other(self):
+        made, box = self.make(buffer_size=65536)
+        box.fail()
+        for first in range(0, 20000, 500):
+            self.put(box, first, 500)
+            self.wait(made)
+        first = self.files()[0]
+        first.unlink()
+        first.mkdir()
+        self.link.is_connected = True
+        self.sent(box)
+        self.assertRaises(OSError, made.step)
+        made.step()
+        self.assertIn(1000, self.sent(box))
+
+    def test_a_lock_that_was_deleted_meanwhile_is_none(self):
+        self.left_behind(0)
+        folder = spool.Folder(str(self.folder))
+        owner, = folder.owners()
+
+        def lock(fd, operation):
+            (self.folder / (owner + ".lock")).unlink()
+        self.patch(spool.fcntl, "flock", lock)
+        self.assertIsNone(folder.lock(owner))
 
     def test_those_of_a_process_that_lives_are_not(self):
         other, others = self.make()
