@@ -26,6 +26,8 @@ import yaml
 from ceilometer_graphite.dashboards import layout as layouts
 
 PER_SECOND = "per second"
+# Colors of limits and of others, which are no colors of instances.
+LIMIT, OTHERS = "555555", "bbbbbb"
 # An instance's id behind its name: its first eight digits tell enough.
 _SHORT = ',"_([0-9a-f]{8})-[0-9a-f-]{27}$"," \\1"'
 
@@ -73,8 +75,8 @@ class Panel:
     """A graph or a number.
 
     :ivar unit: one that the writers know
-    :ivar kind: ``lines``, ``areas`` on top of each other, ``bars`` of what
-        is highest first, or the latest ``number``
+    :ivar kind: ``lines``, ``areas`` on top of each other, or the latest
+        ``number``
     :ivar width: in Grafana, whose pages are 24 wide
     :ivar description: what the title cannot say
     """
@@ -154,7 +156,7 @@ class Writer(typing.NamedTuple):
         written = ("constantLine(%.9g)" % target.constant if target.constant
                    else self._lines(target))
         if target.limit:
-            written = "dashed(%s)" % written
+            written = 'color(dashed(%s),"%s")' % (written, LIMIT)
         if target.legend:
             written = ('aliasSub(%s,"$"," %s")' if target.by
                        else 'alias(%s,"%s")') % (written, target.legend)
@@ -177,8 +179,9 @@ class Writer(typing.NamedTuple):
         if not target.others:
             return named
         # Sums differ in their last digits; that is no other line.
-        return ('group(%s,alias(maximumAbove(diffSeries(sumSeries(%s),'
-                'sumSeries(%s)),0.001),"others"))' % (named, written, top))
+        return ('group(%s,color(alias(maximumAbove(diffSeries(sumSeries(%s),'
+                'sumSeries(%s)),0.001),"others"),"%s"))' % (
+                    named, written, top, OTHERS))
 
     def _values(self, target, meters):
         """What is added up."""

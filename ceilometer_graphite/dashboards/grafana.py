@@ -28,7 +28,9 @@ TAG = "ceilometer-graphite"
 DATA_SOURCE = "DS_GRAPHITE"
 _SOURCE = {"type": "graphite", "uid": "${%s}" % DATA_SOURCE}
 _ALL = {"text": "All", "value": "$__all"}
-_PAGE_WIDTH, _HEIGHT = 24, 8
+# Two rows of panels fit where a browser leaves 625 pixels of 768 to a page,
+# and Grafana some 150 less: a row of height 6 takes 228.
+_PAGE_WIDTH, _HEIGHT = 24, 6
 # A missed poll is bridged, so many milliseconds at most; an absence is not.
 _BRIDGED = 180000
 
@@ -47,8 +49,7 @@ UNITS = {
     "seconds": "s",
     "vCPUs": "short",
 }
-_TYPES = {"lines": "timeseries", "areas": "timeseries", "bars": "bargauge",
-          "number": "stat"}
+_TYPES = {"lines": "timeseries", "areas": "timeseries", "number": "stat"}
 
 
 def dashboard(page: description.Dashboard, layout: layouts.Layout,
@@ -139,8 +140,7 @@ def _panels(page, writer):
                 for index, target in enumerate(writer.targets(panel))],
             "fieldConfig": {
                 "defaults": _field(panel, writer.of_reports or _BRIDGED),
-                "overrides": [_dashed(target.legend)
-                              for target in panel.targets if target.limit]},
+                "overrides": list(_overrides(panel))},
             "options": _options(panel),
         }
         x += panel.width
@@ -150,9 +150,7 @@ def _field(panel, bridged):
     field = {"unit": UNITS[panel.unit], "min": 0}
     if panel.unit == "percent":
         field["max"] = 105 if panel.kind == "lines" else 100
-    if panel.kind == "bars":
-        field["color"] = {"mode": "continuous-GrYlRd"}
-    elif panel.kind != "number":
+    if panel.kind != "number":
         stacked = panel.kind == "areas"
         field["custom"] = {
             "lineWidth": 1, "fillOpacity": 40 if stacked else 5,
@@ -162,27 +160,34 @@ def _field(panel, bridged):
     return field
 
 
-def _dashed(name):
-    """What makes a line a limit."""
+def _overrides(panel):
+    """What makes limits dashed, and others of no instance's color."""
+    for target in panel.targets:
+        if target.limit:
+            yield _override(target.legend, description.LIMIT, {
+                "lineStyle": {"fill": "dash", "dash": [10, 10]},
+                "fillOpacity": 0})
+        if target.others:
+            yield _override("others", description.OTHERS, {})
+
+
+def _override(name, color, custom):
     return {"matcher": {"id": "byName", "options": name}, "properties": [
-        {"id": "custom.lineStyle", "value": {"fill": "dash",
-                                             "dash": [10, 10]}},
-        {"id": "custom.fillOpacity", "value": 0}]}
+        {"id": "color", "value": {"mode": "fixed",
+                                  "fixedColor": "#" + color}},
+        *({"id": "custom." + key, "value": value}
+          for key, value in custom.items())]}
 
 
 def _options(panel):
-    if _TYPES[panel.kind] == "timeseries":
-        return {"tooltip": {"mode": "multi", "sort": "desc"},
-                "legend": {"showLegend": True, "displayMode": "table",
-                           "placement": "bottom",
-                           "calcs": ["mean", "max", "lastNotNull"]}}
-    # The highest are those of the highest average.
-    options = {"reduceOptions": {
-        "values": False, "fields": "",
-        "calcs": ["mean" if panel.kind == "bars" else "lastNotNull"]}}
-    if panel.kind == "bars":
-        options.update(orientation="horizontal", displayMode="gradient",
-                       valueMode="color", showUnfilled=True)
-    else:
-        options.update(graphMode="area", colorMode="value", textMode="value")
-    return options
+    if panel.kind == "number":
+        return {"graphMode": "area", "colorMode": "value",
+                "textMode": "value", "reduceOptions": {
+                    "values": False, "fields": "", "calcs": ["lastNotNull"]}}
+    # A legend has a third of the height at most, which is three lines: the
+    # names of the ten largest, or a few lines with their values.
+    many = any(target.top for target in panel.targets)
+    return {"tooltip": {"mode": "multi", "sort": "desc"},
+            "legend": {"showLegend": True, "displayMode": "list",
+                       "placement": "bottom",
+                       "calcs": [] if many else ["max", "lastNotNull"]}}

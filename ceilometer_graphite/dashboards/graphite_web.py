@@ -19,6 +19,7 @@ stands for the one: ``/dashboard#NAME/VALUE`` shows it. Others are saved by
 ``POST /dashboard/save/NAME``. Both take the state as the field ``state``.
 """
 
+import dataclasses
 import pathlib
 import urllib.parse
 
@@ -119,13 +120,21 @@ def how_to_load(path: pathlib.Path, page: description.Dashboard,
         "    to see it: http://GRAPHITE/dashboard#%s" % (path, save, see))
 
 
-def _headroom(targets):
+def _headroom(panel, writer, targets):
     """A line without a color or a name, a little above all others.
 
     A graph ends at its largest value, and would cut the line there in half.
+    Areas have a thin one on top of all others instead.
     """
-    return 'alias(alpha(scale(maxSeries(group(%s)),1.05),0.001),"")' % (
-        ",".join(targets))
+    if panel.kind == "areas":
+        # Their sum is quicker than that of the largest and the others.
+        targets = [writer.expression(dataclasses.replace(
+            target, by=(), top=0, others=False)) for target in panel.targets]
+        highest, factor = "sumSeries", 0.05
+    else:
+        highest, factor = "maxSeries", 1.05
+    return 'alias(alpha(scale(%s(%s),%.9g),0.001),"")' % (
+        highest, ",".join(targets), factor)
 
 
 def _graph(panel, writer):
@@ -137,8 +146,8 @@ def _graph(panel, writer):
     if panel.unit == "percent":
         # A line at 100 has room above it.
         parameters.update(yMax="120", yStep="20")
-    elif panel.kind != "areas":
-        targets.append(_headroom(targets))
+    else:
+        targets.append(_headroom(panel, writer, targets))
     parameters["target"] = targets
     # The first is what tells graphs apart, the last is made anew on loading.
     return [urllib.parse.urlencode({"target": targets}, doseq=True),

@@ -247,6 +247,28 @@ class QueriesTest(DashboardsTestCase):
             self.answers([target for graph in state["graphs"]
                           for target in graph[1]["target"]])
 
+    def test_graphite_web_leaves_room_above_all_lines_and_areas(self):
+        text = self.written(self.lab, "graphite")["hypervisor"]
+        address = self.lab.web.save_dashboard(text) + "compute-1"
+        modes = set()
+        for _, graph, _ in self.lab.web.load_dashboard(address)["graphs"]:
+            mode = graph.get("areaMode", "yMax" in graph)
+            modes.add(mode)
+            if mode is True:
+                continue
+            lines = self.lab.points(graph["target"])
+            room = lines.pop("")
+            self.assertTrue(room, graph["title"])
+            for second, value in room.items():
+                drawn = [points[second] for points in lines.values()
+                         if second in points]
+                # What is on top of areas is added to them.
+                highest = (sum(drawn) if mode == "stacked" else max(drawn))
+                self.assertAlmostEqual(
+                    highest * (0.05 if mode == "stacked" else 1.05), value,
+                    delta=highest / 1000, msg=graph["title"])
+        self.assertEqual({True, False, "stacked"}, modes)
+
 
 class BrowserTest(DashboardsTestCase):
     """Opens a dashboard of graphite-web in a real browser."""

@@ -39,7 +39,8 @@ PAGES = description.load()
 REPORTED = (
     stats.LINES_SENT, stats.LINES_REPLAYED, stats.FAILURES,
     stats.DROPPED + "*", stats.SKIPPED + "*", "buffer_bytes",
-    "buffer_lines", "spool_bytes", "connected", "lag_seconds")
+    "buffer_lines", "spool_bytes", "connected", "lag_seconds",
+    "sample_age_seconds", "forward_dropped.*")
 SHORT = ',"_([0-9a-f]{8})-[0-9a-f-]{27}$"," \\1")'
 
 
@@ -127,17 +128,18 @@ class QueryTest(base.BaseTestCase):
                                   "{instance_name}.{meter}.{device}"))
 
     def test_limits_are_dashed(self):
-        self.assertEqual('alias(dashed(constantLine(100)),"all vCPUs")',
-                         self.query("instance", "CPU usage")[1])
+        self.assertEqual(
+            'alias(color(dashed(constantLine(100)),"555555"),"all vCPUs")',
+            self.query("instance", "CPU usage")[1])
 
     def test_the_other_instances_are_summed(self):
         written = self.query("fleet", "Memory used on each hypervisor")
         each = ("groupByNodes(scale(keepLastValue(ceilometer.$hypervisor.*.*."
                 'memory.resident,1),1048576),"sum",1)')
         self.assertEqual(
-            f"group(highestAverage({each},10),alias(maximumAbove(diffSeries("
-            f"sumSeries({each}),sumSeries(highestAverage({each},10))),0.001),"
-            '"others"))', written)
+            f"group(highestAverage({each},10),color(alias(maximumAbove("
+            f"diffSeries(sumSeries({each}),sumSeries(highestAverage({each},"
+            '10))),0.001),"others"),"bbbbbb"))', written)
 
     def test_the_page_of_instances_needs_no_publisher_series(self):
         settings = test_layout.settings()
@@ -151,14 +153,16 @@ class QueryTest(base.BaseTestCase):
 
     def test_counters_of_publishers_are_shown_per_second(self):
         self.assertEqual(
-            "groupByNodes(scale(ceilometer.$hypervisor.graphite_publisher.*."
-            'lines_sent,0.05),"sum",1)', self.query(
-                "publisher", "Lines sent", self_metrics_interval=20.0))
+            "highestAverage(groupByNodes(scale(ceilometer.$hypervisor."
+            'graphite_publisher.*.lines_replayed,0.05),"sum",1),10)',
+            self.query("publisher",
+                       "Lines sent again after a broken connection",
+                       self_metrics_interval=20.0))
 
     def test_a_missing_series_is_shown_as_0(self):
         self.assertEqual(
-            "fallbackSeries(groupByNodes(ceilometer.$hypervisor."
-            'graphite_publisher.*.lines_dropped.*,"sum",1,-1),'
+            "fallbackSeries(highestAverage(groupByNodes(ceilometer."
+            '$hypervisor.graphite_publisher.*.lines_dropped.*,"sum",1,-1),10),'
             "alias(scale(sumSeries(ceilometer.$hypervisor."
             'graphite_publisher.*.lines_sent),0),"none was ever lost"))',
             self.query("publisher", "Lines lost, by reason"))
@@ -245,8 +249,65 @@ class GrafanaTest(base.BaseTestCase):
             self.assertEqual(len(taken), len(set(taken)))
             self.assertLess(max(taken)[0], 24)
 
+    def test_four_graphs_are_seen_at_first_on_a_screen_of_768(self):
+        # A browser takes 143 pixels of that, Grafana 80 and the choices 56.
+        for name, document in self.dashboards.items():
+            for panel in document["panels"][:4]:
+                self.assertEqual("timeseries", panel["type"], name)
+                position = panel["gridPos"]
+                # Of Grafana's grid, with its margins.
+                ends_at = (position["y"] + position["h"]) * (30 + 8)
+                self.assertLessEqual(ends_at, 768 - 143 - 80 - 56, name)
+
+    def test_a_legend_of_the_ten_largest_has_names_alone(self):
+        calculated = {panel["title"]: panel["options"]["legend"]["calcs"]
+                      for panel in self.dashboards["hypervisor"]["panels"]
+                      if panel["type"] == "timeseries"}
+        self.assertEqual([], calculated["Memory used in the guests"])
+        self.assertEqual(["max", "lastNotNull"],
+                         calculated["vCPUs, allocated and used"])
+
+    def test_limits_and_others_have_colors_of_their_own(self):
+        colors = {
+            override["matcher"]["options"]:
+            override["properties"][0]["value"]["fixedColor"]
+            for panel in self.dashboards["hypervisor"]["panels"]
+            for override in panel["fieldConfig"]["overrides"]}
+        self.assertEqual("#bbbbbb", colors["others"])
+        self.assertEqual("#555555", colors["all vCPUs"])
+
 
 class GraphiteWebTest(base.BaseTestCase):
+
+    def graph(self, page, title):
+        """The parameters of a graph, whose title begins so."""
+        graph, = (graph for _, graph, _ in made(graphite_web)[page]["graphs"]
+                  if graph["title"].startswith(title))
+        return graph
+
+    def test_an_invisible_line_leaves_room_above_lines(self):
+        *targets, room = self.graph("hypervisor", "vCPUs")["target"]
+        self.assertEqual('alias(alpha(scale(maxSeries(%s),1.05),0.001),"")'
+                         % ",".join(targets), room)
+
+    def test_an_invisible_area_leaves_room_above_areas(self):
+        graph = self.graph("hypervisor", "Memory used in the guests")
+        self.assertEqual("stacked", graph["areaMode"])
+        self.assertEqual(
+            'alias(alpha(scale(sumSeries(sumSeries(scale(keepLastValue('
+            "ceilometer.__VALUE__.*.*.memory.usage,1),1048576))),0.05),"
+            '0.001),"")', graph["target"][-1])
+
+    def test_each_page_fills_rows_of_three_graphs_and_of_four(self):
+        for name, document in made(graphite_web).items():
+            self.assertEqual(12, len(document["graphs"]), name)
+
+    def test_the_ten_largest_and_a_limit_have_colors_of_their_own(self):
+        colors = made(graphite_web)["fleet"]["defaultGraphParams"][
+            "colorList"].split(",")
+        self.assertEqual(20, len(set(colors)))
+        self.assertFalse({description.LIMIT, description.OTHERS}
+                         & set(colors))
 
     def test_all_targets_but_constants_contain_the_template(self):
         for name in ("hypervisor", "instance", "project"):
