@@ -11,7 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The queue: every line between the agent and its confirmation."""
+"""The queue of all lines that the receiver has not confirmed yet."""
 
 import collections
 from collections.abc import Callable
@@ -23,20 +23,20 @@ import typing
 
 from ceilometer_graphite import wire
 
-# Lines that come in a larger piece are cut: a slow peer takes one at least.
+# Larger batches are split, because a slow peer has to take a whole one.
 BATCH_BYTES = 16384
-# Python's own memory for a batch, beside its lines (measured: 190 to 210).
+# Memory of a batch besides its lines (measured: 190 to 210 bytes).
 BATCH_OVERHEAD = 256
-# Batches below this are merged, so that they share the overhead.
+# Smaller batches are merged, to share the overhead.
 _SMALL_BYTES = 4096
 
 
 class File(typing.Protocol):
-    """A file of the spool, as far as the queue needs to know it.
+    """What the queue knows of a file of the spool.
 
-    :ivar left: how many of its lines are not confirmed
-    :ivar in_memory: how many of these a batch in memory has, too
-    :ivar done: the places of its batches that need not be sent any more
+    :ivar left: number of its lines that are not confirmed
+    :ivar in_memory: number of these that are also in memory
+    :ivar done: places of its batches that are confirmed
     """
 
     left: int
@@ -45,14 +45,14 @@ class File(typing.Protocol):
 
 
 class Batch:
-    """Whole lines that travel together.
+    """Whole lines that are sent and confirmed together.
 
-    :ivar lines: bytes of them
-    :ivar count: how many
-    :ivar since: when the oldest came, in monotonic seconds
-    :ivar file: of the spool, that has a copy of them, or None
-    :ivar place: how many lines that file has before them
-    :ivar confirmed_at: when they were confirmed first, or None
+    :ivar lines: the lines, as bytes
+    :ivar count: number of lines
+    :ivar since: monotonic seconds when the oldest line came
+    :ivar file: the file of the spool that has a copy, or None
+    :ivar place: number of lines before them in that file
+    :ivar confirmed_at: monotonic seconds of the first confirmation, or None
     """
 
     __slots__ = ("confirmed_at", "count", "file", "lines", "place", "since")
@@ -73,26 +73,26 @@ class Batch:
 
 
 class Outbox:
-    """Lines that wait, are in flight, or were confirmed lately.
+    """Lines that wait, are in flight, or were confirmed recently.
 
-    Safe for concurrent callers, and the only one that uses its lock; no
-    call waits for anything else. Lines go through these places:
+    Safe for concurrent callers. No call waits for anything but the lock,
+    which only this class uses. A line is in one of four places:
 
-    * live: they wait, and the receiver is well as far as is known;
-    * backlog: they wait since before the last failure, and are sent after
-      the live ones, slowly;
-    * in flight: sent, or being sent, and not confirmed;
-    * recent: confirmed, and kept for ``replay_seconds``, because a receiver
-      that dies then may not have stored them.
+    * live: it waits, and came after the last failure;
+    * backlog: it waits, and came before the last failure. The backlog is
+      sent slowly, after the live lines;
+    * in flight: it is being sent, or was sent, and is not confirmed;
+    * recent: it was confirmed, and is kept for ``replay_seconds``, because
+      a receiver that dies in that time may not have stored it.
 
-    All of them share ``size`` bytes. When they need more, the recent ones
-    go first, then waiting ones that a file of the spool holds too, then the
-    oldest waiting ones, which are lost and counted.
+    All of them share ``size`` bytes. When that is exceeded, recent lines
+    are dropped first, then waiting lines that are also on disk, then the
+    oldest waiting lines, which are counted as lost.
 
-    :param size: bytes of memory at most
+    :param size: maximum bytes of memory
     :param replay_seconds: how long confirmed lines are kept
-    :param dropped: called with a number of lines that were lost
-    :param clock: monotonic seconds
+    :param dropped: called with the number of lines that were lost
+    :param clock: returns monotonic seconds
     """
 
     def __init__(self, size: int, replay_seconds: float,
@@ -114,10 +114,10 @@ class Outbox:
         self._healthy = True
 
     def put(self, lines: bytes, count: int) -> None:
-        """Add the newest lines.
+        """Add new lines.
 
-        They are never lost at once while the receiver is well, even if
-        they alone are larger than the queue.
+        While the receiver is well, they are not dropped at once, even if
+        they alone exceed the size of the queue.
         """
         batches = list(_pieces(lines, count, self._clock()))
         with self._lock:
@@ -129,18 +129,20 @@ class Outbox:
         self._tell(lost)
 
     def take_live(self, size: int) -> list[Batch]:
-        """Take the oldest live batches; they are in flight then.
+        """Take the oldest live batches, which are in flight from then on.
 
-        :param size: bytes of lines, which one batch alone may exceed
+        :param size: maximum bytes of lines; a single batch may exceed it
         """
         with self._lock:
             return self._take_locked(self._live, size, float("inf"))
 
     def take_backlog(self, size: int, count: float) -> list[Batch]:
-        """Take the oldest of the backlog; they are in flight then.
+        """Take the oldest batches of the backlog.
 
-        :param size: bytes of lines, which one batch alone may exceed
-        :param count: how many lines, likewise
+        They are in flight from then on.
+
+        :param size: maximum bytes of lines; a single batch may exceed it
+        :param count: maximum number of lines; a single batch may exceed it
         """
         with self._lock:
             return self._take_locked(self._backlog, size, count)
@@ -158,9 +160,9 @@ class Outbox:
         return taken
 
     def confirm(self) -> int:
-        """What is in flight was delivered.
+        """Note that the lines in flight were delivered.
 
-        :returns: how many lines that were
+        :returns: the number of lines
         """
         now = self._clock()
         with self._lock:
@@ -175,17 +177,17 @@ class Outbox:
         return sum(batch.count for batch in confirmed)
 
     def retry(self) -> None:
-        """What is in flight is live again, because nothing has failed."""
+        """Make the lines in flight live again; nothing has failed."""
         with self._lock:
             self._live.extendleft(reversed(self._in_flight))
             self._in_flight = []
 
     def fail(self) -> int:
-        """What is in flight was not delivered, and the recent may be lost.
+        """Send the lines in flight and the recent lines again.
 
-        All that waits is backlog then.
+        They and all waiting lines become backlog.
 
-        :returns: how many lines will be sent again
+        :returns: the number of lines that will be sent again
         """
         now = self._clock()
         with self._lock:
@@ -208,9 +210,9 @@ class Outbox:
             return bool(self._recent)
 
     def unsaved(self, since: float, stalled: bool) -> list[Batch]:
-        """The batches that came before ``since`` and are in no file.
+        """Return the batches that came before ``since`` and are not on disk.
 
-        :param stalled: those in flight too, and not only those that wait
+        :param stalled: whether to include batches in flight
         """
         with self._lock:
             self._open = None
@@ -220,7 +222,7 @@ class Outbox:
                 if batch.file is None and batch.since <= since]
 
     def saved(self, batches: Iterable[Batch], file: File) -> None:
-        """Note that a file holds a copy of batches that :meth:`unsaved` gave.
+        """Note that batches from :meth:`unsaved` were copied to a file.
 
         Some may have been delivered or dropped in the meantime.
         """
@@ -234,7 +236,7 @@ class Outbox:
                     file.done.add(batch.place)
 
     def load(self, batches: Iterable[Batch], file: File) -> None:
-        """Add what was read from a file, before all that is backlog."""
+        """Put batches that were read from a file before the backlog."""
         with self._lock:
             loaded = list(batches)
             for batch in loaded:
@@ -244,9 +246,9 @@ class Outbox:
             self._trim_recent_locked()
 
     def drop(self, file: File) -> int:
-        """Drop what waits of a file that has to go.
+        """Drop the waiting lines of a file that will be deleted.
 
-        :returns: how many of its lines are in flight, and have no copy then
+        :returns: the number of its lines that are in flight
         """
         with self._lock:
             for waiting in (self._backlog, self._live):
@@ -264,17 +266,17 @@ class Outbox:
         return sum(batch.count for batch in sent)
 
     def room(self) -> int:
-        """How many bytes may be loaded from files; half is for new lines."""
+        """Bytes that may be loaded from files; half is for new lines."""
         with self._lock:
             self._forget_locked(self._clock())
             recent = sum(batch.size for batch in self._recent)
             return self._size // 2 - (self._bytes - recent)
 
     def waiting(self) -> tuple[int, int, float]:
-        """What is not confirmed.
+        """Describe the lines that are not confirmed.
 
-        :returns: how many lines and bytes wait or are in flight, and for
-            how many seconds the oldest does
+        :returns: their number, their bytes, and the age of the oldest in
+            seconds
         """
         with self._lock:
             batches = [*self._unconfirmed_locked()]
@@ -284,18 +286,18 @@ class Outbox:
                 max((now - batch.since for batch in batches), default=0.0))
 
     def bytes(self) -> int:
-        """How many bytes of memory all lines take."""
+        """Bytes of memory that all lines take."""
         return self._bytes
 
     def is_empty(self) -> bool:
-        """Whether no line waits; some may be in flight."""
+        """Whether no line waits. Lines may be in flight."""
         return not self._live and not self._backlog
 
     def is_done(self, lock_seconds: float = -1) -> bool:
-        """Whether each line was confirmed or is in a file.
+        """Whether each line is confirmed or on disk.
 
-        :param lock_seconds: how long to wait for the lock. A signal handler
-            may have interrupted its holder; then the answer is no
+        :param lock_seconds: how long to wait for the lock. If a signal
+            handler has interrupted the holder of the lock, the answer is no
         """
         if not self._lock.acquire(timeout=lock_seconds):
             return False
@@ -305,13 +307,13 @@ class Outbox:
             self._lock.release()
 
     def unsaved_lines(self) -> int:
-        """How many lines are neither confirmed nor in a file."""
+        """Number of lines that are neither confirmed nor on disk."""
         with self._lock:
             return sum(batch.count for batch in self._unconfirmed_locked()
                        if batch.file is None)
 
     def _merge_locked(self, batch: Batch) -> bool:
-        """Add a batch to the newest one, if both are small."""
+        """Append a batch to the newest one, if both are small."""
         last = self._live[-1] if self._live else None
         if last is None or last is not self._open or (
                 len(last.lines) + len(batch.lines) > _SMALL_BYTES):
@@ -325,7 +327,7 @@ class Outbox:
         return itertools.chain(self._in_flight, self._backlog, self._live)
 
     def _forget_locked(self, now: float) -> None:
-        """Let go of what was first confirmed long enough ago."""
+        """Forget lines that were confirmed before replay_seconds."""
         kept: collections.deque[Batch] = collections.deque()
         for batch in self._recent:
             if now - (batch.confirmed_at or 0.0) < self._replay_seconds:
@@ -335,9 +337,10 @@ class Outbox:
         self._recent = kept
 
     def _trim_locked(self, keep: int = 0) -> int:
-        """Make room, and say how many lines were lost by it.
+        """Make room.
 
-        :param keep: how many of the newest live batches have to stay
+        :param keep: number of the newest live batches that must stay
+        :returns: the number of lines that were lost
         """
         self._trim_recent_locked()
         if self._bytes > self._size and self._saved:
@@ -359,8 +362,8 @@ class Outbox:
             self._bytes -= self._recent.popleft().size
 
     def _drop_saved_locked(self) -> None:
-        """Drop the oldest waiting batches that are in a file, too."""
-        # More than is needed now, so that this is not done for each put.
+        """Drop the oldest waiting batches that are also on disk."""
+        # Drop more than needed, or each put would come here.
         enough = self._size * 7 // 8
         for waiting in (self._backlog, self._live):
             kept = []
@@ -393,7 +396,7 @@ class Outbox:
 
 
 def _pieces(lines: bytes, count: int, now: float) -> Iterable[Batch]:
-    """Lines as batches of a size that can be sent at once."""
+    """Split lines into batches of at most BATCH_BYTES."""
     if len(lines) <= BATCH_BYTES:
         yield Batch(lines, count, now)
         return

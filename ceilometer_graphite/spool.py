@@ -11,13 +11,13 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The spool: copies on disk of lines that wait. The only user of the disk.
+"""The spool: copies of waiting lines on disk. Only this module uses the disk.
 
-A folder has one subfolder for each set of endpoints, with gzip files of plain
-lines, so that ``zcat *.lines.gz | nc graphite 2003`` sends them by hand. Each
-batch is one gzip member, whose header says how long it is, how many lines it
-has, and how many are before it in the file. So a damaged member costs its own
-lines only, and they can be counted.
+The spool has a folder for each set of endpoints, with gzip files of plain
+lines, so ``zcat *.lines.gz | nc graphite 2003`` sends them by hand. Each batch
+is a gzip member. Its header has its length, the number of its lines, and the
+number of lines before it in the file, so a damaged member loses its own lines
+only, and these can be counted.
 """
 
 from collections.abc import Callable
@@ -45,20 +45,20 @@ from ceilometer_graphite import transports
 
 LOG = log.getLogger(__name__)
 
-# A line that waits for so long goes to disk, too.
+# Lines that wait longer than this are copied to disk.
 WAITED_SECONDS = 0.5
-# After a disk that took nothing.
+# Pause after an error of the disk.
 RETRY_SECONDS = 5.0
-# A file is closed at so many bytes of lines.
+# Bytes of lines after which a new file is begun.
 FILE_BYTES = 1024 * 1024
 _ENDPOINTS = "endpoints"
-# When it was made, in nanoseconds since 1970, and by which process.
+# Nanoseconds since 1970 when the file was made, and its process.
 _NAME = re.compile(r"\d{20}\.(?P<owner>[0-9a-f]+)\.lines\.gz")
 _LOCK_NAME = re.compile(r"(?P<owner>[0-9a-f]+)\.lock")
 
-# RFC 1952, 2.3: magic, deflate, FEXTRA, no time, fastest, Unix; the length of
-# the extra field; our subfield: the bytes and the lines of the member, and the
-# lines before it. A checksum of all this ends the subfield.
+# RFC 1952, 2.3: magic, deflate, FEXTRA, no time, fastest, Unix; length of the
+# extra field; our subfield: bytes of the member, number of its lines, number
+# of lines before it. The subfield ends with a checksum of all this.
 _HEADER = struct.Struct("<4s6sH2sHIII")
 _CHECKSUM = struct.Struct("<H")
 _MAGIC = b"\x1f\x8b\x08\x04"
@@ -68,10 +68,10 @@ _TRAILER = struct.Struct("<II")
 
 
 def pack(lines: bytes, count: int, before: int) -> bytes:
-    """Lines as one gzip member.
+    """Compress lines to one gzip member.
 
-    :param count: how many they are
-    :param before: how many lines are before them in their file
+    :param count: number of the lines
+    :param before: number of lines before them in the file
     """
     deflate = zlib.compressobj(1, wbits=-zlib.MAX_WBITS)
     body = deflate.compress(lines) + deflate.flush()
@@ -84,9 +84,9 @@ def pack(lines: bytes, count: int, before: int) -> bytes:
 
 
 def unpack(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """The members of a file that are whole.
+    """Read the undamaged members of a file.
 
-    :returns: of each, how many lines are before it in the file, and its own
+    :returns: pairs of the number of lines before a member, and its lines
     """
     start = data.find(_MAGIC)
     while start >= 0:
@@ -103,7 +103,7 @@ def unpack(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def count_lines(data: bytes) -> int:
-    """How many lines a file has, by the last header in it."""
+    """Number of lines in a file, by the last header in it."""
     start = len(data)
     while (start := data.rfind(_MAGIC, 0, start)) >= 0:
         header = _header(data, start)
@@ -113,7 +113,7 @@ def count_lines(data: bytes) -> int:
 
 
 def _header(data: bytes, start: int) -> tuple[int, int, int] | None:
-    """The bytes and the lines of a member, and the lines before it."""
+    """Return a member's bytes and number of lines, and the lines before."""
     end = start + _HEADER.size
     header, checksum = data[start:end], data[end:start + _HEADER_BYTES]
     if checksum != _CHECKSUM.pack(zlib.crc32(header) & 0xffff):
@@ -122,12 +122,13 @@ def _header(data: bytes, start: int) -> tuple[int, int, int] | None:
 
 
 class SpoolFile:
-    """A file of the spool; as :class:`~ceilometer_graphite.outbox.File`.
+    """A file of the spool, with the attributes of ``outbox.File``.
 
-    A new file can be appended to until it is closed.
-
+    :param is_new: whether to create it; it can be appended to until it is
+        closed
     :ivar size: bytes on disk
     :ivar raw_bytes: bytes of the lines that were appended
+    :raises OSError: if the file cannot be created or read
     """
 
     def __init__(self, path: str, is_new: bool = False) -> None:
@@ -143,10 +144,10 @@ class SpoolFile:
             self.size, self.left = len(data), count_lines(data)
 
     def append(self, batches: list[outbox.Batch]) -> None:
-        """Write batches, each as one member, and note their places.
+        """Write each batch as a member, and set its place.
 
-        :raises OSError: when not all was written; the file is as before, and
-            closed
+        :raises OSError: if not everything was written; the file is
+            unchanged and closed then
         """
         members, count = [], self._lines
         for batch in batches:
@@ -167,7 +168,7 @@ class SpoolFile:
         self._lines = count
 
     def close(self) -> None:
-        """Append nothing any more."""
+        """End appending."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
@@ -177,10 +178,10 @@ class SpoolFile:
         return self._fd >= 0
 
     def batches(self, now: float) -> list[outbox.Batch]:
-        """What can be read of it, but for what is done.
+        """Read the batches that are not confirmed.
 
-        :param now: in monotonic seconds
-        :raises OSError: when it cannot be read
+        :param now: monotonic seconds
+        :raises OSError: if the file cannot be read
         """
         self.close()
         made_at = int(os.path.basename(self.path)[:20]) / 1e9
@@ -194,11 +195,11 @@ class SpoolFile:
 
 
 class Spool:
-    """Copies what waits to files, and brings back what left memory.
+    """Copies waiting lines to files, and loads those that left memory.
 
-    A thread of its own does all of it, and nobody waits for it. A file is
-    deleted when its lines are confirmed. What a process leaves behind is
-    taken over by the next one that sends to one of its endpoints.
+    It works in a thread of its own, which no other thread waits for. A file
+    is deleted when its lines are confirmed. The files of a process that is
+    gone are taken over by the next process with one of its endpoints.
 
     :param settings: of :mod:`~ceilometer_graphite.settings`
     :param box: the :class:`~ceilometer_graphite.outbox.Outbox`
@@ -234,22 +235,22 @@ class Spool:
     def start(self) -> None:
         """Start the thread.
 
-        :raises RuntimeError: when the system gives none
+        :raises RuntimeError: if the system cannot start a thread
         """
         self._thread.start()
 
     def wake(self) -> None:
-        """Say that lines came."""
+        """Wake the thread, because new lines wait."""
         if not self._wake.is_set():
             self._wake.set()
 
     def hurry(self) -> None:
-        """Save all at once from now on; takes no lock."""
+        """Save lines without delay from now on; takes no lock."""
         self._is_ending = True
         self._wake.set()
 
     def close(self) -> None:
-        """After :meth:`hurry`: end when nothing is left to save."""
+        """End the thread when everything is saved; after :meth:`hurry`."""
         self._is_closing = True
         self._wake.set()
 
@@ -259,7 +260,7 @@ class Spool:
             self._thread.join(max(0.0, seconds))
 
     def abandon(self) -> None:
-        """Let go of lock and files, as a forked child of its parent's."""
+        """Close the lock and the files; a forked child has to."""
         for file in self._files:
             file.close()
         if self._lock_fd >= 0:
@@ -267,7 +268,7 @@ class Spool:
             self._lock_fd = -1
 
     def bytes(self) -> int:
-        """How much of the disk is in use."""
+        """Bytes on disk."""
         return sum(file.size for file in tuple(self._files))
 
     # The thread
@@ -310,9 +311,9 @@ class Spool:
             LOG.info("The spool in %s can be used again", self._root)
 
     def step(self) -> None:
-        """Save, delete and read what it is time for.
+        """Save, delete and load what is due.
 
-        :raises OSError: when the disk does not take or give it
+        :raises OSError: if the disk fails
         """
         if self._lock_fd >= 0 and not os.path.isdir(self._folder.path):
             self.abandon()  # somebody has deleted the folder
@@ -388,7 +389,7 @@ class Spool:
                 file.close()
 
     def _clean(self) -> None:
-        """Delete what is delivered, and the oldest of what is too much."""
+        """Delete delivered files, and the oldest ones above spool_size."""
         for file in list(self._files):
             if not file.left:
                 self._delete(file)
@@ -409,7 +410,7 @@ class Spool:
         self._files.remove(file)
 
     def _read(self) -> None:
-        """Bring lines back that are in no memory, when they can be sent."""
+        """Load a file that is not in memory, if it can be sent."""
         file = next((each for each in self._files if not each.in_memory), None)
         if (file is None or not self._link.is_connected
                 or self._box.room() < self._file_bytes):
@@ -417,7 +418,7 @@ class Spool:
         try:
             batches = file.batches(self._clock())
         except OSError:
-            # It is not tried again, and no other file waits for it.
+            # Do not try again, so that the other files are read.
             self._files.remove(file)
             raise
         lost = file.left - sum(batch.count for batch in batches)
@@ -430,25 +431,26 @@ class Spool:
                 "%d lines were dropped: %s is damaged", lost, file.path)
 
     def unlock(self) -> None:
-        """Let go of files that remain, for the next process."""
+        """Leave the remaining files to the next process."""
         if self._lock_fd >= 0 and not self._files:
             self._folder.delete_lock(self._owner)
         self.abandon()
 
 
 class Folder:
-    """The files for one set of endpoints, each of a process.
+    """The files for one set of endpoints.
 
-    A process that lives has a lock on a file of its own, ``OWNER.lock``.
+    Each file belongs to a process, its owner. A running process holds a lock
+    on ``OWNER.lock``.
     """
 
     def __init__(self, path: str) -> None:
         self.path = path
 
     def make(self, endpoints: str) -> None:
-        """Make the folder, if need be, for nobody but this user.
+        """Make the folder, if it is missing, with access for this user only.
 
-        :raises OSError: when it cannot be, or is somebody else's
+        :raises OSError: if that fails, or it belongs to another user
         """
         os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
         with contextlib.suppress(FileExistsError):
@@ -471,61 +473,68 @@ class Folder:
             file.write(endpoints + "\n")
 
     def endpoints(self) -> list[str]:
-        """Each ``host:port`` that its lines are for."""
+        """The endpoints of its lines, each as ``host:port``."""
         return read(os.path.join(self.path, _ENDPOINTS)).decode(
             "utf-8", "replace").strip().split(",")
 
     def owners(self) -> set[str]:
-        """The processes that have a file or a lock."""
+        """All owners of a file or of a lock."""
         found = (_NAME.fullmatch(name) or _LOCK_NAME.fullmatch(name)
                  for name in os.listdir(self.path))
         return {match["owner"] for match in found if match}
 
     def files(self, *owners: str) -> list[str]:
-        """The paths of the files of these processes, or of all.
+        """The paths of the files of these owners, or of all.
 
-        :returns: the oldest first
+        :returns: the paths, the oldest file first
         """
         found = map(_NAME.fullmatch, sorted(os.listdir(self.path)))
         return [os.path.join(self.path, match.string) for match in found
                 if match and (not owners or match["owner"] in owners)]
 
     def path_of(self, owner: str, made_at: int) -> str:
-        """The path of a file of a process, made at these nanoseconds."""
+        """The path of a file that was made at these nanoseconds."""
         return os.path.join(self.path, "%020d.%s.lines.gz" % (made_at, owner))
 
     def bytes(self) -> int:
-        """How much of the disk they take."""
+        """Bytes on disk."""
         return sum(map(os.path.getsize, self.files()))
 
     def count_lines(self) -> int:
-        """How many lines it has."""
+        """Number of lines in the folder."""
         return sum(count_lines(read(path)) for path in self.files())
 
     def count_left(self) -> int:
-        """How many of them no process that lives is to send."""
+        """Number of lines that no running process will send."""
         count = 0
         for owner in self.owners():
+            is_new = not os.path.exists(self._lock_path(owner))
             fd = self.lock(owner)
             if fd is not None:
+                if is_new:
+                    self.delete_lock(owner)
                 os.close(fd)
                 count += sum(count_lines(read(path))
                              for path in self.files(owner))
         return count
 
     def lock_new(self) -> tuple[str, int]:
-        """A new owner, and the descriptor that holds its lock."""
+        """Make and lock a new owner.
+
+        :returns: the owner, and a descriptor that holds its lock
+        """
         while True:
             owner = secrets.token_hex(8)
             fd = self.lock(owner)
-            # Another process may have deleted it before it was locked.
+            # Another process may have deleted the file in between.
             if fd is not None:
                 return owner, fd
 
     def lock(self, owner: str) -> int | None:
-        """Lock the files of a process; None when that lives.
+        """Lock the files of an owner.
 
-        :returns: a descriptor that holds the lock until it is closed
+        :returns: a descriptor that holds the lock until it is closed, or
+            None if the owner is a running process
         """
         path = self._lock_path(owner)
         fd = _open(path, os.O_RDWR | os.O_CREAT)
@@ -539,18 +548,18 @@ class Folder:
         return None
 
     def delete_lock(self, owner: str) -> None:
-        """Delete the lock of a process, which the caller holds."""
+        """Delete the lock of an owner; the caller has to hold it."""
         os.unlink(self._lock_path(owner))
 
     def _lock_path(self, owner: str) -> str:
         return os.path.join(self.path, owner + ".lock")
 
     def adopt(self, owner: str, other: "Folder", mine: str) -> Iterator[str]:
-        """Give the files of a process that is gone to one that lives.
+        """Rename the files of a process that is gone to those of another.
 
-        :param other: where the files of that one are
-        :param mine: the owner that it is
-        :returns: their new paths; none when the first lives
+        :param other: the folder of the other process
+        :param mine: the owner of the other process
+        :returns: the new paths; none if the first process is running
         """
         fd = self.lock(owner)
         if fd is None:
@@ -568,14 +577,14 @@ class Folder:
 
 
 def folder_of(root: str, endpoints: str) -> Folder:
-    """The folder of a set of endpoints below a spool_dir."""
+    """The folder of a set of endpoints in a spool_dir."""
     return Folder(os.path.join(root, sanitize.component(endpoints)))
 
 
 def folders(root: str) -> list[Folder]:
-    """All sets of endpoints below a spool_dir.
+    """The folders of all sets of endpoints in a spool_dir.
 
-    :raises OSError: when it cannot be read
+    :raises OSError: if it cannot be read
     """
     return [Folder(entry.path)
             for entry in sorted(os.scandir(root), key=lambda each: each.name)
@@ -584,16 +593,16 @@ def folders(root: str) -> list[Folder]:
 
 
 def endpoints_text(endpoints: tuple) -> str:
-    """A set of endpoints as a text."""
+    """The name of a set of endpoints, ``host:port,host:port``."""
     return ",".join(map(transports.endpoint_text, endpoints))
 
 
 def read(path: str) -> bytes:
-    """All that a file has.
+    """Read a whole file.
 
-    :raises OSError: when it cannot be read, or is no regular file
+    :raises OSError: if it cannot be read, or is not a regular file
     """
-    # Which nothing that is no file can make wait.
+    # O_NONBLOCK, because opening a FIFO would wait.
     with open(_open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "it is no file", path)
