@@ -10,5 +10,4 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Parts of a real deployment, as processes that a `with` starts and ends.
-"""
+"""Parts of a real deployment, as processes that `with` starts and ends."""

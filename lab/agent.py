@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The real compute agent: ceilometer-polling with a directory of its own."""
+"""Ceilometer's real agents, each with a directory of its own."""
 
 import os
 import pathlib
@@ -49,9 +49,9 @@ sources:
 
 
 def simulator_env(instances=12, **settings):
-    """Return the environment that puts the simulated hypervisor in place.
+    """Return the environment in which an agent polls the simulated hypervisor.
 
-    :param settings: seed, start, day, events: see the simulator's docstring.
+    :param settings: seed, start, day, events; see the simulator's docstring.
     """
     path = [str(SIMULATOR), os.environ.get("PYTHONPATH")]
     return {"PYTHONPATH": os.pathsep.join(filter(None, path)),
@@ -63,14 +63,16 @@ def simulator_env(instances=12, **settings):
 class Ceilometer(process.Process):
     """A command of Ceilometer, with its configuration in one folder.
 
-    :param name: of the command; its last part is the name of its log.
-    :param directory: its configuration files and its log.
-    :param options: {section: {option: value}} over `default_options()`; a
-        list of values gives an option several times, None leaves it out.
-    :param env: more environment.
-    :param command: another than that of this environment, as a list.
-    :param arguments: of the command, beside --config-file.
-    :param texts: of YAML files, by name, such as pipeline.
+    :param name: name of the command. Its last part is the name of the log.
+    :param directory: folder for the configuration files and the log.
+    :param options: {section: {option: value}}, which override
+        `default_options()`. A list of values writes an option several times,
+        and None leaves it out.
+    :param env: additional environment.
+    :param command: the command as a list, if it is not the one of this
+        environment.
+    :param arguments: arguments of the command, in addition to --config-file.
+    :param texts: {name: text} of YAML files, such as pipeline.
     """
 
     def __init__(self, name, directory, options=None, env=None, command=None,
@@ -86,12 +88,12 @@ class Ceilometer(process.Process):
             cwd=self.directory)
 
     def write(self, **texts):
-        """Replace YAML files, such as pipeline.yaml (`pipeline`)."""
+        """Write YAML files, such as pipeline.yaml (`pipeline`)."""
         for name, text in texts.items():
             (self.directory / f"{name}.yaml").write_text(text)
 
     def write_conf(self, options):
-        """Write ceilometer.conf: the defaults, and `options` over them."""
+        """Write ceilometer.conf: the defaults, overridden by `options`."""
         merged = self.default_options()
         for section, values in options.items():
             merged[section] = {**merged.get(section, {}), **values}
@@ -118,7 +120,7 @@ class Ceilometer(process.Process):
         return [self.pid, *self.worker_pids()]
 
     def worker_pids(self):
-        """Return the pids of the workers that the master forked."""
+        """Return the pids of the master's forked workers."""
         tasks = pathlib.Path(f"/proc/{self.pid}/task").glob("*/children")
         return [int(pid) for task in tasks
                 for pid in task.read_text().split()]
@@ -127,9 +129,9 @@ class Ceilometer(process.Process):
 class Agent(Ceilometer):
     """`ceilometer-polling --polling-namespaces compute`.
 
-    :param pipeline: the text of pipeline.yaml.
-    :param polling: the text of polling.yaml.
-    :param env: more environment, such as simulator_env(); the other
+    :param pipeline: text of pipeline.yaml.
+    :param polling: text of polling.yaml.
+    :param env: additional environment, such as simulator_env(). The other
         parameters are those of `Ceilometer`.
     """
 
@@ -152,9 +154,9 @@ class Agent(Ceilometer):
 class NotificationAgent(Ceilometer):
     """`ceilometer-agent-notification`, for samples only.
 
-    :param pipeline: the text of pipeline.yaml.
-    :param transport_url: the bus that it listens to; the other parameters
-        are those of `Ceilometer`.
+    :param pipeline: text of pipeline.yaml.
+    :param transport_url: URL of its message bus. The other parameters are
+        those of `Ceilometer`.
     """
 
     def __init__(self, directory, pipeline, transport_url, options=None,

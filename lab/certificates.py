@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""An authority and certificates that it signed, by the openssl command."""
+"""A certificate authority, made by the openssl command."""
 
 from lab import command
 from lab import process
@@ -20,10 +20,10 @@ subjectAltName = {names}
 
 
 class Authority:
-    """Signs certificates; all its files are in one directory.
+    """Signs certificates.
 
-    :param directory: of this authority alone.
-    :ivar cafile: its own certificate.
+    :param directory: folder for all its files, and for nothing else.
+    :ivar cafile: path of its own certificate.
     """
 
     def __init__(self, directory):
@@ -36,10 +36,10 @@ class Authority:
             "-addext", "keyUsage=critical,keyCertSign,cRLSign")
 
     def certificate(self, name, alternatives="IP:127.0.0.1"):
-        """Return the path of a new certificate, with its key in one file.
+        """Make a certificate; return the path of a file with it and its key.
 
-        :param name: of the file, and the subject's.
-        :param alternatives: the subjectAltName.
+        :param name: name of the file and of the subject.
+        :param alternatives: its subjectAltName.
         """
         paths = {ending: self._directory / f"{name}.{ending}"
                  for ending in ("key", "csr", "crt", "ext", "pem")}

@@ -11,7 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Forked processes that say when they are ready."""
+"""Forked processes that report when they are ready."""
 
 import multiprocessing
 import os
@@ -24,16 +24,16 @@ _FORK = multiprocessing.get_context("fork")
 
 
 class ChildError(Exception):
-    """A child ended, or did not get ready in time."""
+    """A child ended, or was not ready in time."""
 
 
 class Child:
-    """A forked process that ends with this one at the latest.
+    """A forked process that ends when this one ends.
 
-    A subclass says in ``_run`` what it does. It can be started again.
+    A subclass implements ``_run``. A child can be started again.
 
-    :ivar log_path: file that gets what the process prints; None leaves its
-        output alone
+    :ivar log_path: file for the output of the process; None does not redirect
+        it
     """
 
     log_path: str | None = None
@@ -44,9 +44,9 @@ class Child:
         return self._process.pid
 
     def start(self, *arguments: typing.Any) -> None:
-        """Return when ``_run(ready, *arguments)`` has called ``ready()``.
+        """Run ``_run(ready, *arguments)``; return when it calls ``ready()``.
 
-        :raises ChildError: if it does not do so in time
+        :raises ChildError: if it does not call it in time
         """
         receiver, sender = _FORK.Pipe(duplex=False)
         self._process = _FORK.Process(
@@ -60,10 +60,10 @@ class Child:
         except EOFError:
             pass
         self.kill()
-        raise ChildError("%s did not get ready" % type(self).__qualname__)
+        raise ChildError("%s was not ready in time" % type(self).__qualname__)
 
     def kill(self) -> None:
-        """End the process by SIGKILL, if there is one."""
+        """Kill the process, if there is one."""
         if self._process is not None:
             self._process.kill()
             self._process.join()
@@ -86,22 +86,22 @@ class Child:
 
 
 def end_with_us() -> None:
-    """Let SIGTERM of this process end its children as well."""
+    """Make SIGTERM of this process end its children too."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 
 
 def print_to(path: str) -> None:
-    """Append what this process prints from now on to a file."""
+    """Append all further output of this process to a file."""
     output = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(output, 1)
     os.dup2(output, 2)
 
 
 def shared_doubles(count: int) -> typing.Any:
-    """Return an array of zeros that this process and its children share."""
+    """Return an array of zeros, shared with the children of this process."""
     return _FORK.RawArray("d", count)
 
 
 def shared_bytes(count: int) -> typing.Any:
-    """Return an array of zero bytes that this process and children share."""
+    """Return an array of zero bytes, shared with the children."""
     return _FORK.RawArray("B", count)

@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Commands that are run to their end."""
+"""Runs commands and waits for them."""
 
 import subprocess
 
@@ -17,7 +17,10 @@ from lab import process
 
 
 def run(*command, cwd=None):
-    """Return what a command prints; a LabError is what it complains of."""
+    """Run a command and return its output.
+
+    :raises LabError: if it fails, with its error output.
+    """
     done = subprocess.run(command, capture_output=True, text=True, cwd=cwd,
                           stdin=subprocess.DEVNULL)
     if done.returncode:

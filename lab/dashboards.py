@@ -12,7 +12,7 @@
 # under the License.
 
 
-"""graphite-web with its dashboards' pages, and a browser to look at them."""
+"""graphite-web with its dashboards, and a browser that shows them."""
 
 import json
 import pathlib
@@ -23,7 +23,7 @@ import sys
 from lab import graphite
 from lab import process
 
-# Where pip puts what the pages consist of.
+# pip installs the files of the pages there.
 SETTINGS = """
 import sys
 WEBAPP_DIR = sys.prefix + "/webapp"
@@ -37,7 +37,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 class DashboardWeb(graphite.GraphiteWeb):
-    """A GraphiteWeb that shows dashboards, too."""
+    """A GraphiteWeb that also shows dashboards."""
 
     def __init__(self, directory, carbon):
         super().__init__(directory, carbon)
@@ -48,10 +48,10 @@ class DashboardWeb(graphite.GraphiteWeb):
         self.command[-1] = "graphite_lab_wsgi.application"
 
     def save_dashboard(self, state):
-        """Save a dashboard, or a template that has __VALUE__ in it.
+        """Save a dashboard, or a template, which contains __VALUE__.
 
-        :param state: the text that `ceilometer-graphite dashboards` writes
-        :return: the address to see it at, up to the template's value
+        :param state: a text that `ceilometer-graphite dashboards` writes.
+        :returns: its address. That of a template ends before the value.
         """
         name = json.loads(state)["name"]
         is_template = "__VALUE__" in state
@@ -63,12 +63,12 @@ class DashboardWeb(graphite.GraphiteWeb):
         return f"{self.url}/dashboard#{name}" + "/" * is_template
 
     def save_dashboards(self, conf, minutes, **values):
-        """Save all that `ceilometer-graphite dashboards` writes.
+        """Save all dashboards of `ceilometer-graphite dashboards`.
 
-        :param conf: the agent's configuration file.
-        :param minutes: how much they show at first.
-        :param values: by name, of those that are templates.
-        :return: the addresses to see them at
+        :param conf: path of the agent's configuration file.
+        :param minutes: time range that they show at first.
+        :param values: {name: value} for the templates.
+        :returns: their addresses.
         """
         folder = self.directory / "dashboards"
         subprocess.run(
@@ -81,22 +81,22 @@ class DashboardWeb(graphite.GraphiteWeb):
                 for path in sorted(folder.iterdir())]
 
     def load_dashboard(self, address):
-        """Return the state that the page at an address gets."""
+        """Return the state that a page loads from an address."""
         name = address.partition("#")[2]
         kind = "load_template" if "/" in name else "load"
         return json.loads(self.get(f"/dashboard/{kind}/{name}"))["state"]
 
 
 def browser():
-    """Return the path of a Chromium, or None."""
+    """Return the path of Chromium, or None if it is not installed."""
     return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 def look(url, directory, png, size=(1400, 1000), wait_ms=20000):
-    """Write what a browser shows of a page to a PNG.
+    """Save a screenshot of a page as a PNG.
 
-    :param directory: for the browser's own files.
-    :param wait_ms: of the page's own time, which passes more quickly.
+    :param directory: folder for the browser's own files.
+    :param wait_ms: milliseconds of the page's virtual time to wait.
     """
     subprocess.run(
         [browser(), "--headless=new", "--no-sandbox", "--disable-gpu",

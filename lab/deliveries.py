@@ -12,7 +12,7 @@
 # under the License.
 
 
-"""Recorded samples, published to a receiver and read back from it."""
+"""Publishes recorded samples to a receiver, and reads them back."""
 
 import contextlib
 import copy
@@ -38,9 +38,9 @@ from lab import process
 RECORDING = (pathlib.Path(__file__).absolute().parent.parent
              / "tests/fixtures/polling-27.0.0.json")
 INSTANCE = "084fce35-db18-5086-9b08-7723a5368aa3"
-# The options of a publisher, by the way that its lines take.
+# Options of a publisher for each way of delivery.
 WAYS = {
-    # First, because Carbon has graphite-web remember series in this order.
+    # First, because Carbon registers series with graphite-web in this order.
     "tags": {"naming": "tags"},
     "tcp": {"self_metrics_interval": 1},
     "udp": {"protocol": "udp"},
@@ -61,7 +61,7 @@ def _later(timestamp, delta):
 
 
 def _odd(recorded):
-    """Yield samples as one recorded, with names and volumes of no machine."""
+    """Yield copies of a sample with odd names and volumes."""
     for number, name in enumerate(NAMES):
         for field, key in (("name", None), ("project_id", None),
                            ("metadata", "disk_name"),
@@ -83,9 +83,9 @@ def _odd(recorded):
 
 
 def batches(conf, host):
-    """Return lists of samples: recorded as if it were now, and odd ones.
+    """Return lists of samples: recorded ones with current times, and odd ones.
 
-    :param host: of all of them.
+    :param host: host of all samples.
     """
     found = [[sample for sample in batch if INSTANCE in sample.resource_id]
              for batch in sampling.read(RECORDING, conf)]
@@ -104,19 +104,19 @@ def batches(conf, host):
 
 
 def series_name(name):
-    """Return a series' name with its tags sorted."""
+    """Return the name of a series with its tags sorted."""
     name, *tags = name.split(";")
     return ";".join([name, *sorted(tags)])
 
 
 class Outcome(typing.NamedTuple):
-    """What became of a delivery.
+    """The result of a delivery.
 
-    :ivar sent: how many points.
-    :ivar arrived: how many of them are there, whatever their value is.
-    :ivar changed: [(series, sent, read), ...] of those with another value.
-    :ivar strangers: names of series that are there, and were not sent.
-    :ivar reports: names of series of the publisher about itself.
+    :ivar sent: number of points sent.
+    :ivar arrived: how many of these the receiver has, with any value.
+    :ivar changed: [(series, sent, read), ...] of points whose value differs.
+    :ivar strangers: names of series that the receiver has but nobody sent.
+    :ivar reports: names of the publisher's series about itself.
     """
 
     sent: int
@@ -127,12 +127,12 @@ class Outcome(typing.NamedTuple):
 
     @property
     def is_complete(self):
-        """Whether all points are there, and none else."""
+        """Whether all points arrived, and no others."""
         return self.arrived == self.sent and not self.strangers
 
     @property
     def largest_change(self):
-        """The largest relative difference of two values; 0 for none."""
+        """The largest relative difference of two values, or 0."""
         return max((abs(read - sent) / max(abs(sent), abs(read))
                     for _, sent, read in self.changed), default=0)
 
@@ -154,7 +154,7 @@ class Delivery:
     """One publisher, and all that it sends.
 
     :param receiver: a started receivers.Receiver.
-    :param way: of `WAYS`; also the name of the host that samples come from.
+    :param way: a key of `WAYS`, and the name of the samples' host.
     """
 
     def __init__(self, receiver, way):
@@ -168,14 +168,14 @@ class Delivery:
         self.points = self._expected(settings.load_settings(conf, url))
 
     def _expected(self, settings):
-        """{series: {second: value}} of the same conversion."""
+        """Return the expected {series: {second: value}}."""
         converter, points = conversion.Converter(settings), {}
         for batch in self._sent:
             for line in converter.convert(batch)[0]:
                 name, value, second = line.split(" ")
                 of_series = points.setdefault(series_name(name), {})
                 if int(second) in of_series:
-                    raise process.LabError(f"{name} twice at {second}")
+                    raise process.LabError(f"{name}: two points at {second}")
                 of_series[int(second)] = float(value)
         return points
 
@@ -187,14 +187,14 @@ class Delivery:
         self._publisher.close(1)
 
     def has_arrived(self, found):
-        """Whether there is nothing to wait for any more."""
+        """Whether all points and the publisher's own series have arrived."""
         outcome = self.outcome(found)
         return outcome.is_complete and (
             bool(outcome.reports) or "self_metrics_interval" not in
             WAYS[self.way])
 
     def outcome(self, found):
-        """Compare with what a receiver has, as its `points()` gives it."""
+        """Compare the sent points with `points()` of a receiver."""
         mine = {name: points for name, points in found.items()
                 if f".{self.way}." in name or f"host={self.way}" in name
                 or f".{self.way}_example_org." in name}
@@ -232,9 +232,10 @@ def confirmation_seconds(receiver):
 def run(receiver):
     """Deliver in each way that a receiver has a port for.
 
-    :param receiver: a started receivers.Receiver. It is waited for what
-        comes in those of the ways that it knows.
-    :returns: {way: Outcome} of all.
+    Waits for the points of those ways that the receiver supports.
+
+    :param receiver: a started receivers.Receiver.
+    :returns: {way: Outcome} for all ways.
     """
     first, *others = [way for way in WAYS
                       if way != "pickle" or way in receiver.ports]

@@ -12,7 +12,7 @@
 # under the License.
 
 
-"""Configuration that the documentation shows, made to fit the lab."""
+"""Configuration from the documentation, adapted to the lab."""
 
 import pathlib
 import shlex
@@ -26,8 +26,8 @@ FOLDER = (pathlib.Path(__file__).absolute().parent.parent
 def text(name, replacements=None):
     """Return a file of the documentation, with folders and ports replaced.
 
-    :param replacements: {text that it has: text in its place}.
-    :raises LabError: when it lacks one of those texts.
+    :param replacements: {text of the file: replacement}.
+    :raises LabError: if the file lacks one of these texts.
     """
     shown = (FOLDER / name).read_text()
     for old, new in (replacements or {}).items():
@@ -38,6 +38,6 @@ def text(name, replacements=None):
 
 
 def arguments(name, replacements):
-    """Return the arguments that a file of /etc/default gives a command."""
+    """Return the arguments for a command from its file in /etc/default."""
     _, _, value = text(name, replacements).partition("=")
     return shlex.split(*shlex.split(value))

@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""The guests, and what libvirt has to know of each, as Nova tells it."""
+"""The guests and their libvirt domains, defined as Nova does it."""
 
 import dataclasses
 import shutil
@@ -17,7 +17,7 @@ import uuid
 
 from lab import linux_guest
 
-# cli; jmp to itself: the vCPU never rests. sti; hlt; jmp to the hlt: it does.
+# Busy: cli; jmp to itself. Idle: sti; hlt; jmp to the hlt.
 _BOOT_CODE = {"busy": b"\xfa\xeb\xfe", "idle": b"\xfb\xf4\xeb\xfd"}
 
 _DOMAIN = """\
@@ -79,8 +79,8 @@ _LINUX_BOOT = """
 class Guest:
     """One instance; `kind` is "busy", "idle" or "linux".
 
-    `name` is libvirt's name of it, `uuid` Nova's id, `tap` its NIC as the
-    hypervisor sees it, `disk_gb` what its flavor says.
+    `name` is its name in libvirt, `uuid` its id in Nova, `tap` the device of
+    its NIC on the hypervisor, and `disk_gb` the disk size of its flavor.
     """
 
     name: str
@@ -117,9 +117,9 @@ GUESTS = (
 
 
 def write_definition(guest, directory):
-    """Write a guest's disks and its definition; return the latter's path.
+    """Write a guest's disks and definition; return the definition's path.
 
-    Its console's log will be `directory`/KIND.log.
+    The log of its console will be `directory`/KIND.log.
     """
     disks = [_DISK.format(path=_write_disk(guest, directory, device),
                           device=device) for device in guest.disks]
@@ -133,7 +133,7 @@ def write_definition(guest, directory):
 
 
 def _write_disk(guest, directory, device):
-    """Return the path of a new 4 MiB disk, with its guest's boot code."""
+    """Write a 4 MiB disk with the guest's boot code; return its path."""
     path = directory / f"disks/{guest.name}-{device}"
     code = _BOOT_CODE.get(guest.kind)
     sector = code.ljust(510, b"\0") + b"\x55\xaa" if code else b""

@@ -77,7 +77,7 @@ DATABASES = {{"default": {{
 
 
 def missing_for_png():
-    """Return what graphite-web's pictures need and this machine lacks."""
+    """Return what this machine lacks for graphite-web to draw pictures."""
     missing = []
     try:
         importlib.import_module("cairocffi")
@@ -91,13 +91,13 @@ def missing_for_png():
 class Carbon(process.Process):
     """carbon-cache, with its configuration and data in `directory`.
 
-    It keeps its ports and its data when it is started again.
+    It keeps its ports and its data if it is started again.
 
-    :param retentions: as in storage-schemas.conf, for every series.
+    :param retentions: retentions of every series, as in storage-schemas.conf.
     :param tags: register tagged series with the GraphiteWeb of this Carbon.
     :param metric_interval: seconds between points about itself; 0 for none.
-    :param settings: the text of another carbon.conf, which says more than
-        the two above; its folders and ports are replaced.
+    :param settings: text of a carbon.conf, used instead of `tags` and
+        `metric_interval`. Its folders and ports are replaced.
     :param command: another carbon-cache, such as DEBIANS_CARBON.
     """
 
@@ -127,14 +127,14 @@ class Carbon(process.Process):
             "[all]\npattern = .*\nxFilesFactor = 0\n"
             "aggregationMethod = average\n")
         configuration = configparser.ConfigParser(interpolation=None)
-        configuration.optionxform = str  # Carbon's are in capitals.
+        configuration.optionxform = str  # Carbon's options are upper case.
         configuration.read_string(settings)
         configuration.read_string(_CARBON_PLACES.format(**vars(self)))
         with (self.directory / "carbon.conf").open("w") as file:
             configuration.write(file)
 
     def start(self):
-        """Return when it takes lines, datagrams and queries."""
+        """Start it; return when it accepts lines, frames and queries."""
         super().start()
         for port in (self.line_port, self.pickle_port, self.query_port):
             self.wait_until(lambda port=port: process.is_listening(port),
@@ -142,9 +142,9 @@ class Carbon(process.Process):
 
 
 class GraphiteWeb(process.Process):
-    """graphite-web over a Carbon's files and its cache.
+    """graphite-web that reads the files and the cache of a Carbon.
 
-    :param directory: for its settings, its database and its log.
+    :param directory: folder for its settings, its database and its log.
     """
 
     def __init__(self, directory, carbon):
@@ -157,7 +157,7 @@ class GraphiteWeb(process.Process):
                 database=str(self.directory / "graphite.db"),
                 query_port=carbon.query_port))
         if "libcairo2" in missing_for_png():
-            # graphite-web imports it before it answers with JSON, too.
+            # graphite-web imports it even if it only answers with JSON.
             (self.directory / "cairocffi.py").touch()
         super().__init__(
             "graphite-web",
@@ -173,7 +173,7 @@ class GraphiteWeb(process.Process):
                                    os.environ.get("PYTHONPATH")]))})
 
     def start(self):
-        """Return when it answers. Its database is made on the first start."""
+        """Start it, with a new database at first; return when it answers."""
         if not (self.directory / "graphite.db").exists():
             self._make_database()
         super().start()
@@ -196,12 +196,12 @@ class GraphiteWeb(process.Process):
         return True
 
     def get(self, path, **parameters):
-        """Return the body of an answer; a list gives a parameter repeatedly.
+        """Return the body of a response; a list repeats a parameter.
 
-        A file that Carbon is just making cannot be read, and the answer is
-        500: it is asked for again, for some seconds.
+        While Carbon creates a file, graphite-web cannot read it and responds
+        with 500. Such a request is repeated for some seconds.
 
-        :raises LabError: on an error status, with the answer's first lines.
+        :raises LabError: on an error status, with the start of the response.
         """
         query = urllib.parse.urlencode(parameters, doseq=True)
         deadline = time.monotonic() + _FILES_COME_SECONDS
@@ -219,14 +219,14 @@ class GraphiteWeb(process.Process):
             time.sleep(process.POLL_SECONDS)
 
     def short_url(self, path, **parameters):
-        """Return a short address of an answer, by graphite-web's own."""
+        """Return a short URL from graphite-web for a path and parameters."""
         query = urllib.parse.urlencode(parameters, doseq=True)
         with urllib.request.urlopen(f"{self.url}/s{path}?{query}",
                                     timeout=30) as answer:
             return self.url + answer.read().decode()
 
     def find(self, query):
-        """Return /metrics/find's nodes: dicts with `id`, `leaf` and more."""
+        """Return nodes of /metrics/find: dicts with `id`, `leaf` and more."""
         return json.loads(self.get("/metrics/find", query=query))
 
     def series_paths(self):
@@ -236,20 +236,21 @@ class GraphiteWeb(process.Process):
     def render_json(self, targets, since="-1h", until="now"):
         """Return the render API's series: [{"target", "datapoints"}, ...].
 
-        :param targets: one target or a list of them.
-        :param since: and `until`: as Graphite has them, or epoch seconds.
+        :param targets: one target or a list of targets.
+        :param since: start of the range, as in Graphite or epoch seconds.
+        :param until: its end.
         """
         return json.loads(self.get("/render", **{
             "target": targets, "from": since, "until": until,
             "format": "json", "noCache": "true"}))
 
     def points(self, target, since="-1h", until="now"):
-        """Return {series: {epoch second: value}}, without the empty ones."""
+        """Return {series: {epoch second: value}}, without empty points."""
         return {row["target"]: {second: value for value, second
                                 in row["datapoints"] if value is not None}
                 for row in self.render_json(target, since, until)}
 
     def render_png(self, target, **parameters):
-        """Return a PNG of a target, or of a list; see the render API."""
+        """Return a PNG of a target or a list; see the render API."""
         return self.get("/render", target=target, format="png",
                         noCache="true", **parameters)

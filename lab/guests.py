@@ -11,11 +11,11 @@
 # under the License.
 """Real QEMU guests under a libvirtd of their own, defined as Nova does it.
 
-Everything runs in private mount, network and process namespaces, whose first
-process ends when the pipe to its owner does. So the machine's own libvirtd,
-bridges and /etc/libvirt are neither seen nor touched, several hypervisors can
-stand side by side, and however the owner ends, the kernel takes the guests,
-their bridge and their taps away.
+Everything runs in private mount, network and process namespaces. So several
+hypervisors can run at once, and none touches the machine's own libvirtd,
+bridges and /etc/libvirt. The first process of the namespaces ends when the
+pipe to its owner closes. So the kernel removes the guests, their bridge and
+their taps, even if the owner is killed.
 """
 
 import importlib.util
@@ -51,8 +51,8 @@ stdio_handler = "file"
 _TREES = ("etc/libvirt", "var/lib/libvirt", "var/log/libvirt",
           "var/cache/libvirt")
 
-# It ends with its owner, or with libvirtd. bash, because the first process of
-# a namespace has to reap what is left to it, and bash does so while it waits.
+# Ends when its owner or libvirtd ends. The first process of a namespace must
+# reap orphans, and bash does so while it waits.
 _INIT = """\
 set -e
 directory=$1
@@ -75,7 +75,7 @@ GUESTS = domains.GUESTS
 
 
 def missing():
-    """Return what a machine lacks to run guests, in words, or ""."""
+    """Return a text of what this machine lacks to run guests, or ""."""
     lacks = [name for name in _COMMANDS if not shutil.which(name)]
     if importlib.util.find_spec("libvirt") is None:
         lacks.append("the Python module libvirt")
@@ -88,12 +88,13 @@ def missing():
 
 
 class Hypervisor:
-    """A libvirtd and its running guests, from entering to leaving it.
+    """A context manager with a libvirtd and running guests.
 
-    directory: an empty folder of the caller's that it fills with disks and
-    logs and leaves behind; at most 80 characters, because a socket lies in
-    it. uri: what `[DEFAULT] libvirt_uri` has to be; the agent needs nothing
-    else, in particular no environment.
+    :param directory: an empty folder for disks and logs, which are not
+        removed. Its path has at most 80 characters, because it contains a
+        socket.
+    :ivar uri: the value for `[DEFAULT] libvirt_uri`. The agent needs nothing
+        else.
     """
 
     guests = GUESTS
@@ -113,8 +114,8 @@ class Hypervisor:
     def __enter__(self):
         """Return when the Linux guest writes to its disks.
 
-        :raises LabError: with the end of the log that says why not; nothing
-            is left running then either.
+        :raises LabError: with the end of a log, if it does not. Nothing is
+            left running then.
         """
         try:
             self._start_libvirtd()
@@ -139,20 +140,20 @@ class Hypervisor:
         self._virsh("suspend", guest.name)
 
     def resume(self, guest):
-        """Let a paused guest go on."""
+        """Resume a paused guest."""
         self._virsh("resume", guest.name)
 
     def destroy(self, guest):
-        """Switch a guest off; it stays defined, and can be started again."""
+        """Switch a guest off. It stays defined and can be started again."""
         self._virsh("destroy", guest.name)
 
     def waited_seconds(self, guest):
-        """Return how long its first vCPU could run but had no CPU so far."""
+        """Return how long its first vCPU has waited for a CPU."""
         stats = self._virsh("domstats", "--vcpu", guest.name)
         return int(re.search(r"vcpu\.0\.delay=(\d+)", stats)[1]) / 1e9
 
     def close(self):
-        """End the namespaces and with them everything that runs inside."""
+        """End the namespaces and everything that runs in them."""
         if self._lifeline is None:
             return
         os.close(self._lifeline)

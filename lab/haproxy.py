@@ -11,7 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""HAProxy, in front of whatever takes lines."""
+"""HAProxy in front of a receiver."""
 
 import pathlib
 
@@ -22,12 +22,12 @@ COMMAND = "haproxy"
 
 
 class HAProxy(process.Process):
-    """Takes lines at ``port``, and closes connections that are idle.
+    """Accepts lines on ``port``, and closes idle connections.
 
-    :param directory: for its configuration and its log
-    :param target_port: of what takes the lines, on loopback
-    :param idle_seconds: after which a connection is closed
-    :param certificate: a file with a certificate and its key, for TLS
+    :param directory: folder for its configuration and its log
+    :param target_port: loopback port of the receiver
+    :param idle_seconds: seconds after which it closes an idle connection
+    :param certificate: path of a file with a certificate and its key, for TLS
     """
 
     def __init__(self, directory: pathlib.Path, target_port: int,
@@ -45,7 +45,7 @@ class HAProxy(process.Process):
                          directory / "haproxy.log")
 
     def start(self) -> None:
-        """Return when it listens."""
+        """Start it; return when it listens."""
         super().start()
         self.wait_until(lambda: process.is_listening(self.port), 10,
                         f"HAProxy on port {self.port}")

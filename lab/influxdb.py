@@ -12,7 +12,7 @@
 # under the License.
 
 
-"""InfluxDB 1: Debian's package as a process on loopback."""
+"""InfluxDB 1 from Debian, as a process on loopback."""
 
 import json
 import urllib.parse
@@ -24,16 +24,16 @@ from lab import process
 COMMAND = "influxd"
 CONFIGURATION = "influxdb.conf"
 DATABASE = "ceilometer"
-# Of the paths that its templates take apart.
+# The template of paths that its templates can parse.
 OUR_TEMPLATE = documented.text("influxdb-ceilometer.conf").partition(
     "template = ")[2].strip()
 
 
 class InfluxDB(process.Process):
-    """A server with the configuration that the documentation shows.
+    """A server with the configuration from the documentation.
 
-    :param directory: its configuration, its data and its log.
-    :ivar line_port: where it takes lines, over TCP and over UDP.
+    :param directory: folder for its configuration, its data and its log.
+    :ivar line_port: port for lines, TCP and UDP.
     """
 
     def __init__(self, directory):
@@ -50,7 +50,7 @@ class InfluxDB(process.Process):
                          directory / "influxdb.log", cwd=directory)
 
     def start(self):
-        """Return when it takes lines and answers."""
+        """Start it; return when it accepts lines and queries."""
         offset = len(self.log_text())
         super().start()
         self.wait_for_log("Listening for signals", start=offset)
@@ -60,7 +60,7 @@ class InfluxDB(process.Process):
             self._port, path, urllib.parse.urlencode(parameters)), timeout=60)
 
     def version(self):
-        """Return what it says of itself, such as 1.6.7."""
+        """Return its version, such as 1.6.7."""
         with self._get("/ping") as answer:
             return answer.headers["X-Influxdb-Version"]
 
@@ -69,13 +69,13 @@ class InfluxDB(process.Process):
         with self._get("/query", db=DATABASE, q=text, epoch="s") as answer:
             result, = json.load(answer)["results"]
         error = result.get("error", "")
-        # Its first points make it.
+        # The first points create the database.
         if error and not error.startswith("database not found"):
             raise process.LabError(f"{COMMAND}: {text}: {error}")
         return result.get("series", [])
 
     def series(self):
-        """Return all that can be read by now.
+        """Return all points that can be read now.
 
         :returns: a list of (measurement, tags, {epoch second: [values]}).
         """

@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""The Linux guest: Debian's own kernel, and an initrd that makes load."""
+"""The Linux guest: Debian's kernel, and an initrd that makes load."""
 
 import os
 import pathlib
@@ -19,7 +19,7 @@ import tempfile
 
 from lab import command
 
-# Each after those that it needs.
+# Each follows the modules that it depends on.
 _MODULES = (
     "drivers/virtio/virtio_ring.ko", "drivers/virtio/virtio.ko",
     "drivers/virtio/virtio_pci_legacy_dev.ko",
@@ -28,8 +28,8 @@ _MODULES = (
     "net/core/failover.ko", "drivers/net/net_failover.ko",
     "drivers/net/virtio_net.ko")
 
-# Five pings of 1 kB a second to the bridge, which answers; and each second
-# 1 MiB written to, and read from, each disk itself, not the page cache.
+# Each second, the guest sends five pings of 1 kB to the bridge, which answers,
+# and writes and reads 1 MiB on each disk, bypassing the page cache.
 _INIT = """\
 #!/busybox sh
 set -e
@@ -54,7 +54,7 @@ done
 
 
 def write_initrd(path):
-    """Write an initrd, and return the path of the kernel that it fits."""
+    """Write an initrd; return the path of its kernel."""
     tree = _kernel_tree()
     path.write_bytes(_initrd(tree))
     kernel, = tree.glob("boot/vmlinuz-*")
@@ -62,7 +62,7 @@ def write_initrd(path):
 
 
 def _kernel_tree():
-    """Return the folder of Debian's cloud kernel, fetched once for a user."""
+    """Return the folder of Debian's cloud kernel, downloaded once a user."""
     cache = pathlib.Path(
         os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache",
         "ceilometer-graphite")
@@ -80,7 +80,7 @@ def _kernel_tree():
 
 
 def _initrd(tree):
-    """Return busybox, the virtio modules and a load as a cpio archive."""
+    """Return a cpio archive with busybox, virtio modules and an init."""
     kernel, = tree.glob("lib/modules/*/kernel")
     busybox = pathlib.Path(shutil.which("busybox"))
     files = {"busybox": busybox.read_bytes(),

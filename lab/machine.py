@@ -12,11 +12,11 @@
 # under the License.
 
 
-"""A copy of this machine to install things on, which leaves nothing behind.
+"""A disposable copy of this machine, to install things on.
 
-Its files are this machine's until they are changed; changes are kept in
-memory, in a mount namespace that ends with the copy. Processes, users' ids and
-the network are this machine's. It takes root, and a kernel with overlayfs.
+The copy shows the files of this machine. Its changes are kept in memory, in a
+mount namespace that ends with the copy. It shares processes, user ids and the
+network with this machine. It needs root and a kernel with overlayfs.
 """
 
 import os
@@ -25,7 +25,7 @@ import subprocess
 
 from lab import process
 
-# A mount that is only here, below which everything may change.
+# An overlay of the root, visible in this namespace only.
 _MOUNTS = """\
 mount -t tmpfs tmpfs {directory}
 mkdir {directory}/upper {directory}/work {directory}/merged
@@ -48,9 +48,8 @@ exec sleep infinity
 class Machine(process.Process):
     """A copy of this machine.
 
-    :param directory: an empty one, for its mounts and its log.
-    :param shown: more folders that it has of this machine, to be read, for
-        those that are mounted on their own.
+    :param directory: an empty folder for its mounts and its log.
+    :param shown: further mount points of this machine that the copy can read.
     """
 
     def __init__(self, directory, shown=()):
@@ -65,20 +64,20 @@ class Machine(process.Process):
             self.directory / "machine.log")
 
     def start(self):
-        """Return when commands can be run on it."""
+        """Start it; return when it can run commands."""
         super().start()
         self.wait_for_log("ready", 20)
 
     def inside(self, *command):
-        """Return what runs a command on the copy, as its root."""
+        """Return the command line that runs a command on the copy, as root."""
         return ["nsenter", f"--target={self.pid}", "--mount", "chroot",
                 str(self._root), *command]
 
     def run(self, script, env=None, cwd="/srv"):
-        """Run the text of a script, whose first failure ends it.
+        """Run a script, which ends at the first command that fails.
 
-        :returns: what it printed, errors too.
-        :raises LabError: with that, when it failed.
+        :returns: its output, including errors.
+        :raises LabError: with the output, if it fails.
         """
         script = f"cd {shlex.quote(cwd)}\n{script}"
         done = subprocess.run(
@@ -91,7 +90,7 @@ class Machine(process.Process):
         return done.stdout
 
     def write(self, path, text):
-        """Write a file that all may read."""
+        """Write a file that everybody can read."""
         subprocess.run(
             self.inside("bash", "-ec", 'mkdir -p "${0%/*}"; cat > "$0"',
                         str(path)),

@@ -10,12 +10,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""A Nova that knows no flavor: all that an old agent wants of one.
+"""A Nova without flavors, which is enough for old agents.
 
-libvirt_metadata discovery of Ceilometer before 25 asks Nova for the id of each
-flavor, or for the server, which newer ones read from libvirt. Where Nova does
-not know it the flavor's name takes its place, and no sample that we publish
-has either.
+Before Ceilometer 25, libvirt_metadata discovery asks Nova for the id of each
+flavor, or for the server. Newer releases read them from libvirt. If Nova does
+not know a flavor, its name is used instead. No published line contains either.
 """
 
 import http.server
@@ -36,11 +35,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *args):
-        """Keep each request out of the tests' output."""
+        """Do not print requests."""
 
 
 class Nova:
-    """Answers at `endpoint` from entering to leaving it."""
+    """A context manager; answers at `endpoint`."""
 
     def __init__(self):
         self._server = http.server.ThreadingHTTPServer(

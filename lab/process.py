@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Child processes that are waited for, and end with whoever started them."""
+"""Child processes that end with their parent."""
 
 import os
 import pathlib
@@ -22,26 +22,27 @@ import subprocess
 import sysconfig
 import time
 
-# The checkout, for PYTHONPATH of what runs the lab's or the tests' modules.
+# The checkout: PYTHONPATH for processes that run modules of lab or tests.
 ROOT = pathlib.Path(__file__).absolute().parent.parent
 POLL_SECONDS = 0.05
 TAIL_LINES = 30
 _PATIENCE = 3
-# Below the kernel's ephemeral range: no outgoing connection takes the port
-# of a server that is down for a moment.
+# Below the kernel's ephemeral range, so that no outgoing connection takes the
+# port of a server that is down for a moment.
 PORTS = range(10240, 32768)
 
 
 class LabError(Exception):
-    """A part of the lab did not do what it has to; says which, and why."""
+    """A part of the lab failed; the message names it and the reason."""
 
 
 def wait_for(predicate, timeout_seconds, what):
-    """Return the first true value of `predicate()`, asked 20 times a second.
+    """Return the first true value of `predicate()`, called 20 times a second.
 
-    :param timeout_seconds: on a machine that nobody shares; another may stand
-        still for seconds, so it is waited longer than that.
-    :raises LabError: naming `what`, when there was none in time.
+    :param timeout_seconds: timeout on an idle machine. A shared machine can
+        stop for seconds, so the real timeout is longer.
+    :param what: what is waited for, for the error message.
+    :raises LabError: if there was no true value in time.
     """
     timeout_seconds *= _PATIENCE
     deadline = time.monotonic() + timeout_seconds
@@ -55,14 +56,14 @@ def wait_for(predicate, timeout_seconds, what):
 
 
 def folder(path):
-    """Return a folder as an absolute path; it is made if it is not there."""
+    """Create a folder if necessary; return its absolute path."""
     path = pathlib.Path(path).absolute()
     path.mkdir(parents=True, exist_ok=True)
     return path
 
 
 def is_free(port):
-    """Tell whether `port` can be bound on loopback, for TCP and for UDP."""
+    """Whether `port` can be bound on loopback, for TCP and UDP."""
     for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
         with socket.socket(socket.AF_INET, kind) as probe:
             try:
@@ -73,14 +74,14 @@ def is_free(port):
 
 
 def free_ports(count):
-    """Return `count` different loopback ports that nobody uses now."""
+    """Return `count` different loopback ports that are free now."""
     candidates = random.sample(PORTS, len(PORTS))
     free = filter(is_free, candidates)
     return [next(free) for _ in range(count)]
 
 
 def is_listening(port):
-    """Tell whether something accepts TCP connections on loopback `port`."""
+    """Whether a process accepts TCP connections on loopback `port`."""
     try:
         socket.create_connection(("127.0.0.1", port), 1).close()
     except OSError:
@@ -94,9 +95,10 @@ def script(name):
 
 
 class Process:
-    """A child in a session of its own; all its output goes to one file.
+    """A child in a session of its own.
 
-    It can be started again after it ended. `log_path` is appended to.
+    It appends all its output to `log_path`. It can be started again after it
+    has ended.
     """
 
     def __init__(self, name, command, log_path, env=None, cwd=None):
@@ -120,14 +122,17 @@ class Process:
         return self._child.pid
 
     def pids(self):
-        """Return the pids of what does its work."""
+        """Return the pids of its processes that do the work."""
         return [self.pid]
 
     def is_alive(self):
         return self._child is not None and self._child.poll() is None
 
     def check(self):
-        """:raises LabError: with the log's last lines, if it is not alive."""
+        """Check that it is alive.
+
+        :raises LabError: with the end of its log, if it is not.
+        """
         if not self.is_alive():
             status = self._child and self._child.returncode
             raise LabError(f"{self.name} is not running (status {status}):\n"
@@ -137,9 +142,9 @@ class Process:
         self._child.send_signal(number)
 
     def wait(self, timeout_seconds):
-        """Return its exit status.
+        """Wait until it ends; return its exit status.
 
-        :raises LabError: when it is still there after the timeout.
+        :raises LabError: if it does not end within the timeout.
         """
         try:
             return self._child.wait(timeout_seconds)
@@ -148,9 +153,9 @@ class Process:
                            f"{timeout_seconds:g} s") from None
 
     def terminate(self, timeout_seconds=20):
-        """End it by SIGTERM, or by SIGKILL when that takes too long.
+        """End it by SIGTERM, and by SIGKILL after the timeout.
 
-        :return: its exit status, None when it was never started.
+        :returns: its exit status, or None if it was never started.
         """
         if self._child is None:
             return None
@@ -162,7 +167,7 @@ class Process:
         return self.kill()
 
     def kill(self):
-        """End it, and whatever is left of its session, by SIGKILL."""
+        """Kill it and the other processes of its session."""
         if self._child is None:
             return None
         try:
@@ -180,7 +185,7 @@ class Process:
         return "\n".join(self.log_text().splitlines()[-TAIL_LINES:])
 
     def wait_until(self, predicate, timeout_seconds, what):
-        """Like wait_for(), but raises if the process ends early."""
+        """Like wait_for(), but raise LabError if the process ends early."""
         def alive_predicate():
             self.check()
             return predicate()
@@ -188,7 +193,7 @@ class Process:
                         f"{what}; see {self.log_path}")
 
     def wait_for_log(self, pattern, timeout_seconds=30, start=0):
-        """Return the match of `pattern` in the log from character `start`."""
+        """Return the first match in the log at or after character `start`."""
         return self.wait_until(
             lambda: re.compile(pattern, re.M).search(self.log_text(), start),
             timeout_seconds, f"{pattern!r} in the log of {self.name}")

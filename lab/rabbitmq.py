@@ -11,14 +11,14 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""A message bus: Debian's RabbitMQ as a process on loopback."""
+"""RabbitMQ from Debian, as a process on loopback."""
 
 import pathlib
 import re
 
 from lab import process
 
-# The server itself: /usr/sbin has a wrapper, which needs root.
+# The server itself. The wrapper in /usr/sbin needs root.
 SERVER = pathlib.Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 PACKAGE = "rabbitmq-server"
 START_SECONDS = 180
@@ -27,20 +27,20 @@ START_SECONDS = 180
 class RabbitMQ(process.Process):
     """A broker without plugins, with a node name and an epmd of its own.
 
-    :param directory: its configuration, its data and its logs, rabbitmq.log
-        and epmd.log.
-    :ivar port: where it takes AMQP.
-    :raises LabError: when it is not installed.
+    :param directory: folder for its configuration, its data and its logs,
+        rabbitmq.log and epmd.log.
+    :ivar port: port for AMQP.
+    :raises LabError: if it is not installed.
     """
 
     def __init__(self, directory):
         if not SERVER.exists():
             raise process.LabError(
-                f"there is no {SERVER}: install Debian's package {PACKAGE}")
+                f"{SERVER} is missing: install Debian's package {PACKAGE}")
         self.directory = process.folder(directory)
         self.port, self._node_port, self._epmd_port = process.free_ports(3)
         self._write_conf()
-        # It would start one as a daemon, which nobody ends.
+        # Otherwise it starts one as a daemon, which nobody ends.
         self._epmd = process.Process(
             "epmd", ["epmd", "-port", str(self._epmd_port),
                      "-address", "127.0.0.1"], self.directory / "epmd.log")
@@ -60,8 +60,8 @@ class RabbitMQ(process.Process):
         directory = str(self.directory)
         return {
             "ERL_EPMD_PORT": str(self._epmd_port),
-            "HOME": directory,  # of the cookie
-            # The server takes the shell's place, and so its signals.
+            "HOME": directory,  # for the cookie
+            # The server replaces the shell, so it gets the signals.
             "RABBITMQ_ALLOW_INPUT": "1",
             "RABBITMQ_CONF_ENV_FILE": f"{directory}/rabbitmq-env.conf",
             "RABBITMQ_CONFIG_FILE": f"{directory}/rabbitmq.conf",
@@ -75,7 +75,7 @@ class RabbitMQ(process.Process):
         }
 
     def start(self):
-        """Return when it takes connections."""
+        """Start it; return when it accepts connections."""
         offset = len(self.log_text())
         self._epmd.start()
         self._epmd.wait_until(
@@ -86,14 +86,14 @@ class RabbitMQ(process.Process):
                           start=offset)
 
     def terminate(self, timeout_seconds=20):
-        """End it, and its epmd."""
+        """End it and its epmd."""
         try:
             return super().terminate(timeout_seconds)
         finally:
             self._epmd.terminate()
 
     def kill(self):
-        """End it, and its epmd, by SIGKILL."""
+        """Kill it and its epmd."""
         try:
             return super().kill()
         finally:
@@ -105,7 +105,7 @@ class RabbitMQ(process.Process):
         return f"rabbit://guest:guest@127.0.0.1:{self.port}/"
 
     def version(self):
-        """Return what it says of itself when it starts."""
+        """Return the versions that it logs at its start."""
         found = re.search(r"Starting (RabbitMQ \S+ on Erlang \S+)",
                           self.log_text())
         return found[1] if found else "RabbitMQ of an unknown version"

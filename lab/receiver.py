@@ -13,8 +13,8 @@
 
 """A receiver that can misbehave, in a process of its own.
 
-:class:`Receiver` writes lines to a file; :class:`Server` is what any other
-receiver is made of.
+:class:`Receiver` writes lines to a file. Other receivers can use
+:class:`Server`.
 """
 
 import argparse
@@ -34,7 +34,7 @@ import typing
 from lab import child
 from lab import process
 
-# What it does with a connection, until the signal HEAL.
+# How it treats connections until the signal HEAL.
 READS = "reads"
 NEVER_READS = "never_reads"
 READS_SLOWLY = "reads_slowly"
@@ -44,48 +44,48 @@ _HOST = "127.0.0.1"
 _READ_BYTES = 2 ** 18
 _LOOK_SECONDS = 0.05
 _BACKLOG = 1024
-# SO_LINGER of no seconds: close() answers with RST.
+# SO_LINGER of 0 seconds: close() sends RST.
 _RST = struct.pack("ii", 1, 0)
 
 
 class Orders:
-    """How a server has to behave, in memory that forked processes share."""
+    """How a server behaves, in memory that forked processes share."""
 
     def __init__(self):
-        # Resets so far; whether to reset each connection; until when to read
-        # slowly, and how many bytes a second.
+        # Number of resets; whether to reset every connection; the time until
+        # which to read slowly; bytes a second to read then.
         self._values = child.shared_doubles(4)
 
     def heal(self) -> None:
-        """Accept and read as a server should."""
+        """Accept and read normally."""
         self._values[1] = self._values[2] = 0.0
 
     def reset_all(self) -> None:
-        """Answer the first byte of each connection with RST."""
+        """Reset every connection at its first byte."""
         self._values[1] = 1.0
 
     def reset_present(self) -> None:
-        """Answer each connection of now with RST, and go on."""
+        """Reset the present connections, and accept new ones."""
         self._values[0] += 1
 
     def read_slowly(self, bytes_per_second: int,
                     seconds: float = math.inf) -> None:
-        """Read no more than some bytes (or a datagram) a second."""
+        """Read at most some bytes, or one datagram, a second."""
         self._values[3] = bytes_per_second
         self._values[2] = time.monotonic() + seconds
 
     @property
     def resets(self) -> float:
-        """How often present connections were to be reset."""
+        """How often `reset_present` was called."""
         return self._values[0]
 
     @property
     def resets_all(self) -> bool:
-        """Whether each connection is to be reset."""
+        """Whether to reset every connection."""
         return bool(self._values[1])
 
     def wait_to_read(self) -> int:
-        """Wait a second if it is to read slowly; return how many bytes."""
+        """Wait a second if reading slowly; return how many bytes to read."""
         until = time.monotonic() + 1.0
         while (now := time.monotonic()) < self._values[2]:
             if now >= until:
@@ -95,16 +95,16 @@ class Orders:
 
 
 class Server:
-    """Reads what comes to a loopback port.
+    """Reads from a loopback port.
 
-    :param port: to listen on
-    :param make_reader: called for each connection that it accepts. It makes
-        an object whose ``feed`` takes bytes as they come, and returns a reply.
-    :param is_datagram: whether it listens with UDP
-    :param context: an SSLContext, for TLS
-    :param decrypts: whether ``feed`` gets what TLS decrypts; else it gets
-        the bytes on the wire that follow the handshake
-    :param receive_buffer: SO_RCVBUF; 0 leaves the kernel's default
+    :param port: port to listen on
+    :param make_reader: called for each accepted connection. Returns an object
+        whose ``feed`` takes received bytes and returns a reply
+    :param is_datagram: whether to use UDP
+    :param context: an SSLContext for TLS
+    :param decrypts: whether ``feed`` gets decrypted bytes. Otherwise it gets
+        the encrypted bytes after the handshake
+    :param receive_buffer: SO_RCVBUF; 0 for the kernel's default
     :param orders: :class:`Orders`
     """
 
@@ -122,7 +122,7 @@ class Server:
         self._receive_buffer = receive_buffer
 
     def run(self, ready: typing.Callable) -> None:
-        """Serve for ever; call ``ready()`` once it listens."""
+        """Serve forever; call ``ready()`` when listening."""
         server = socket.socket(
             socket.AF_INET, socket.SOCK_DGRAM if self._is_datagram
             else socket.SOCK_STREAM)
@@ -137,7 +137,7 @@ class Server:
         server.listen(_BACKLOG)
         ready()
         while True:
-            # A client that went away at once is none.
+            # Ignore a client that has already closed its connection.
             with contextlib.suppress(OSError):
                 connection, _ = server.accept()
                 threading.Thread(
@@ -149,7 +149,7 @@ class Server:
             with connection:
                 if self._context:
                     connection = self._accept_tls(connection)
-                # Closed at once, or the peer's lines are never confirmed.
+                # Close it at once: that confirms the peer's lines.
                 with connection:
                     self._read(connection, reader)
         except OSError as e:
@@ -163,7 +163,7 @@ class Server:
                 else socket.socket(fileno=encrypted.detach()))
 
     def _read(self, connection, reader):
-        """Read until the peer has closed, or it is to be reset."""
+        """Read until the peer closes, or until a reset is ordered."""
         resets = self.orders.resets
         if self.orders.resets_all:
             connection.recv(1)
@@ -186,16 +186,16 @@ class Server:
 
 
 class Receiver(process.Process):
-    """Takes lines on loopback, and writes down each one that it has read.
+    """Accepts lines on loopback, and writes each line that it reads to a file.
 
-    It keeps its port and its file when it is started again.
+    It keeps its port and its file if it is started again.
 
-    :param directory: for that file, `lines`, and its log.
-    :param mode: one of the above.
-    :param options: more of the command line: protocol, format, certificate,
-        client_ca, bytes_per_second, receive_buffer.
-    :param within: what the command begins with: how it gets into a
-        namespace, such as.
+    :param directory: folder for this file, `lines`, and for its log.
+    :param mode: READS or another of these constants.
+    :param within: start of the command line, for example to enter a
+        namespace.
+    :param options: further options of the command line: protocol, format,
+        certificate, client_ca, bytes_per_second, receive_buffer.
     """
 
     def __init__(self, directory, mode=READS, port=None, within=(),
@@ -210,7 +210,7 @@ class Receiver(process.Process):
                          env={"PYTHONPATH": str(process.ROOT)})
 
     def start(self):
-        """Return when it listens."""
+        """Start it; return when it listens."""
         offset = len(self.log_text())
         options = {"mode": self.mode, **self.options}
         self.command = [
@@ -222,21 +222,21 @@ class Receiver(process.Process):
         self.wait_for_log("listening", start=offset)
 
     def heal(self):
-        """Let it read as it should from now on."""
+        """Let it read normally from now on."""
         self.mode = READS
         self.send_signal(HEAL)
 
     def count(self):
-        """Return how many lines it has read, repeated ones too."""
+        """Return how many lines it has read, including repeated ones."""
         return (self.path.read_bytes().count(b"\n") if self.path.exists()
                 else 0)
 
     def connections(self):
-        """Return how many connections it has taken."""
+        """Return how many connections it has accepted."""
         return self.log_text().count("connected\n")
 
     def lines(self):
-        """Return what it has read, in this order, without line ends."""
+        """Return the lines that it has read, in order, without line ends."""
         if not self.path.exists():
             return []
         text = self.path.read_bytes().decode(errors="replace")
@@ -244,7 +244,7 @@ class Receiver(process.Process):
 
 
 class _Lines:
-    """Keeps whole lines; what is cut off at the end is none."""
+    """Writes whole lines, and drops an incomplete one at the end."""
 
     def __init__(self, file):
         self._file = file
@@ -256,7 +256,7 @@ class _Lines:
 
 
 class _Frames(_Lines):
-    """Keeps the lines of whole frames of the pickle protocol."""
+    """Writes the lines of whole frames of the pickle protocol."""
 
     def feed(self, data):
         self._rest += data
@@ -282,7 +282,7 @@ def _context(arguments):
 
 
 def _serve(arguments):
-    """Run the other process of a Receiver."""
+    """Run the process of a Receiver."""
     file = os.open(arguments.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     is_datagram = arguments.protocol == "udp"
 

@@ -12,7 +12,7 @@
 # under the License.
 
 
-"""What takes Graphite's lines: each started alike, and read back alike."""
+"""Receivers of Graphite's lines, with one interface to start and read them."""
 
 import contextlib
 import pathlib
@@ -33,20 +33,21 @@ from lab import relay
 from lab import victoria
 
 _PREFIX = "ceilometer"
-# What a trial may take; an hour would take graphite-web long to read.
+# Maximum duration of a trial. graphite-web reads an hour slowly.
 _SECONDS = 120
 _CARBONS_VERSION = ("from importlib import metadata; "
                     "print(metadata.version('carbon'))")
 
 
 class Receiver:
-    """Takes lines of series whose names begin with `ceilometer.`.
+    """Accepts lines of series whose names begin with `ceilometer.`.
 
     :ivar title: its name.
-    :ivar needs: the command that has to be there.
-    :ivar ports: of loopback, by `tcp`, `udp` and, if it has one, `pickle`.
-    :ivar ways: of deliveries.WAYS, that it knows.
-    :ivar options: what the publisher's URL has to say for it.
+    :ivar needs: the command that it needs.
+    :ivar ports: {protocol: loopback port} for `tcp`, `udp` and `pickle`, as
+        far as it has them.
+    :ivar ways: keys of deliveries.WAYS that it supports.
+    :ivar options: options that the publisher's URL needs for it.
     """
 
     title = needs = None
@@ -59,7 +60,7 @@ class Receiver:
 
     def _start(self, *parts):
         for part in parts:
-            # Nobody needs what one would write at its end.
+            # Killed, because nobody needs what it would write at its end.
             self._parts.callback(part.kill)
             part.start()
 
@@ -74,18 +75,18 @@ class Receiver:
         self._parts.close()
 
     def start(self):
-        """Return when it takes lines and can be read."""
+        """Start it; return when it accepts lines and can be read."""
         raise NotImplementedError
 
     def version(self):
-        """Return what it says of itself."""
+        """Return its version."""
         raise NotImplementedError
 
     def points(self):
-        """Return what there is of the last two minutes at least.
+        """Return the points of at least the last two minutes.
 
-        :returns: {NAME;TAG=VALUE;...: {epoch second: [values]}}, with the
-            tags sorted; a path has none.
+        :returns: {NAME;TAG=VALUE;...: {epoch second: [values]}}, with sorted
+            tags. A path has no tags.
         """
         raise NotImplementedError
 
@@ -93,7 +94,7 @@ class Receiver:
 class Carbon(Receiver):
     """carbon-cache from PyPI.
 
-    Its paths are read from its files, its tagged series by graphite-web.
+    Paths are read from its files, and tagged series through graphite-web.
     """
 
     title = "Carbon, PyPI"
@@ -125,14 +126,14 @@ class Carbon(Receiver):
                 for name, points in (*tagged.items(), *self._files())}
 
     def _files(self):
-        """Yield the path and {second: value} of each of Carbon's files."""
+        """Yield (path, {second: value}) of each of Carbon's files."""
         folder = self.carbon.whisper
         for file in (folder / _PREFIX).rglob("*.wsp"):
             try:
                 (second, _, step), values = whisper.fetch(
                     str(file), time.time() - _SECONDS)
             except whisper.CorruptWhisperFile:
-                continue  # It is being made.
+                continue  # Carbon is creating it.
             path = ".".join(file.relative_to(folder).with_suffix("").parts)
             yield path, {second + number * step: value
                          for number, value in enumerate(values)
@@ -140,7 +141,7 @@ class Carbon(Receiver):
 
 
 class DebiansCarbon(Carbon):
-    """carbon-cache of the package graphite-carbon."""
+    """carbon-cache from the package graphite-carbon."""
 
     title = "Carbon, Debian"
     needs, = _command = graphite.DEBIANS_CARBON
@@ -148,7 +149,7 @@ class DebiansCarbon(Carbon):
 
 
 class CarbonCRelay(Carbon):
-    """carbon-c-relay, before a carbon-cache that is read."""
+    """carbon-c-relay in front of a carbon-cache, which is read."""
 
     title = "carbon-c-relay"
     needs = relay.COMMAND
@@ -169,7 +170,7 @@ class CarbonCRelay(Carbon):
 
 
 class TlsRelay(CarbonCRelay):
-    """carbon-c-relay with TLS, before a carbon-cache that is read."""
+    """carbon-c-relay with TLS in front of a carbon-cache, which is read."""
 
     title = "carbon-c-relay, TLS"
     ways = ("tags", "tcp", "names")
@@ -185,7 +186,7 @@ class TlsRelay(CarbonCRelay):
 
 
 class BalancedCarbon(Carbon):
-    """HAProxy, before a carbon-cache that is read."""
+    """HAProxy in front of a carbon-cache, which is read."""
 
     title = "HAProxy, Carbon"
     needs = haproxy.COMMAND
@@ -206,7 +207,7 @@ class BalancedCarbon(Carbon):
 
 
 class VictoriaMetrics(Receiver):
-    """A single-node VictoriaMetrics, read by its export API."""
+    """A single-node VictoriaMetrics, read through its export API."""
 
     title = "VictoriaMetrics"
     needs = victoria.COMMAND
@@ -227,10 +228,9 @@ class VictoriaMetrics(Receiver):
 
 
 class InfluxDB(Receiver):
-    """InfluxDB 1, read by InfluxQL.
+    """InfluxDB 1, read through InfluxQL.
 
-    The tags that its templates make of a path are put together to the path
-    again.
+    Its templates make tags of a path. The path is made of these tags again.
     """
 
     title = "InfluxDB"
@@ -270,9 +270,9 @@ ALL = (Carbon, DebiansCarbon, CarbonCRelay, TlsRelay, BalancedCarbon,
 
 
 def make(kind, directory):
-    """Return one of `ALL`, whose files are in `directory`.
+    """Return a receiver of a class of `ALL`, with its files in `directory`.
 
-    :raises LabError: when the machine lacks it.
+    :raises LabError: if it is not installed.
     """
     if not shutil.which(kind.needs):
         raise process.LabError(f"{kind.title} needs {kind.needs}")

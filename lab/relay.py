@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""carbon-c-relay, of the distribution, before whatever takes lines."""
+"""carbon-c-relay from the distribution, in front of a receiver."""
 
 import pathlib
 
@@ -49,19 +49,20 @@ def _path(directory):
 
 
 class Relay(process.Process):
-    """Takes lines at `port` and sends them on.
+    """Accepts lines on `port` and forwards them.
 
-    It asks no one for a certificate: version 3.7 cannot.
+    It does not verify clients, because version 3.7 cannot.
 
-    :param directory: its configuration and its log.
-    :param target_port: of what takes the lines, on loopback.
-    :param certificate: a file with a certificate and its key, for TLS.
+    :param directory: folder for its configuration and its log.
+    :param target_port: loopback port of the receiver.
+    :param certificate: path of a file with a certificate and its key, for
+        TLS.
     """
 
     def __init__(self, directory, target_port, certificate=None):
         transport = (f" transport plain ssl {certificate}" if certificate
                      else "")
-        # -s: no lines about itself.
+        # -s: no series about itself.
         self._set_up(directory, ["-s"], transport=transport, statistics="",
                      cluster=f"forward 127.0.0.1:{target_port}")
 
@@ -78,29 +79,29 @@ class Relay(process.Process):
                          path.parent / "relay.log")
 
     def start(self):
-        """Return when it listens."""
+        """Start it; return when it listens."""
         super().start()
         self.wait_until(lambda: process.is_listening(self.port), 10,
                         f"carbon-c-relay on port {self.port}")
 
 
 class HashingRelay(Relay):
-    """Sends each series to the same one, or more, of several targets.
+    """Forwards each series to one or more of several targets, by a hash.
 
-    :param target_ports: of what takes the lines, on loopback. Lines for one
-        that is away wait for it in a queue.
+    :param target_ports: loopback ports of the receivers. Lines for a receiver
+        that is down wait in a queue.
     :param hashing: one of `HASHES`.
-    :param replication: how many targets get a series.
-    :param queue_size: lines that wait for a target at most.
-    :param backlog: clients that may wait to be accepted.
-    :ivar statistics_path: of the file to which it adds its numbers, each
-        second, as lines of the plaintext protocol.
+    :param replication: number of targets that get a series.
+    :param queue_size: maximum lines that wait for a target.
+    :param backlog: maximum clients that wait to be accepted.
+    :ivar statistics_path: path of a file. It appends its statistics there
+        each second, as lines of the plaintext protocol.
     """
 
     def __init__(self, directory, target_ports, hashing, replication=1,
                  queue_size=25000, backlog=32):
         self.statistics_path = pathlib.Path(directory).absolute() / "numbers"
-        # Without names of its own, carbon_ch tells targets by their hosts.
+        # carbon_ch hashes these names. Without them it hashes only the hosts.
         targets = "".join(f"\n        127.0.0.1:{port}=cache{number}"
                           for number, port in enumerate(target_ports))
         self._set_up(
@@ -111,9 +112,9 @@ class HashingRelay(Relay):
 
 
 class DocumentedRelay(Relay):
-    """As the documentation shows it: over UDP too, and with tags.
+    """A relay with the configuration from the documentation.
 
-    :param target_port: of what takes the lines, on loopback.
+    :param target_port: loopback port of the receiver.
     """
 
     def __init__(self, directory, target_port):

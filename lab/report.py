@@ -10,13 +10,13 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What Graphite has about a hypervisor's instances: a table and a picture."""
+"""A table and a picture of a hypervisor's instances, from Graphite."""
 
 import time
 
 MIB = 1024 ** 2
-# A column's title, its series behind the instance's id, and how many bytes
-# its unit is (None: it is no number of bytes).
+# Title of a column, the end of its series after the instance, and the bytes of
+# its unit (None if it is not in bytes).
 COLUMNS = (
     ("CPU %", "cpu_util", None),
     ("memory used", "memory.usage", MIB),
@@ -36,13 +36,13 @@ PICTURE = {
     "bgcolor": "white", "fgcolor": "444444", "majorGridLineColor": "cccccc",
     "minorGridLineColor": "eeeeee", "fontName": "DejaVu Sans", "fontSize": 12,
     "colorList": ",".join(COLORS),
-    # A missed poll is bridged; an instance's absence is not.
+    # Bridge a missed poll, but not the absence of an instance.
     "connectedLimit": 1,
 }
 
 
 def as_text(value, unit_bytes):
-    """Return a value of one of COLUMNS as a person reads it."""
+    """Return a value of a column as text with a readable unit."""
     if value is None or unit_bytes is None:
         return "-" if value is None else f"{value:.1f}"
     value *= unit_bytes
@@ -54,13 +54,13 @@ def as_text(value, unit_bytes):
 
 
 class Report:
-    """A reader of the series that one agent sent, in the default naming.
+    """Reads the series that an agent sent with the default template.
 
     :param web: the GraphiteWeb to read from.
-    :param host: the compute host's short name.
-    :param names: {component of the path: display name} of instances, in the
-        order to show them.
-    :param since: the epoch second of the first poll.
+    :param host: short name of the compute host.
+    :param names: {path component: display name} of instances, in the order to
+        show them.
+    :param since: epoch second of the first poll.
     :param interval: seconds between two polls.
     """
 
@@ -72,7 +72,7 @@ class Report:
         self._interval = interval
 
     def series(self, pattern):
-        """Return {instance: [{second: value} of one device, ...]}."""
+        """Return {instance: [{second: value} of a device, ...]}."""
         found = {}
         for path, points in self._web.points(f"{self._prefix}.*.{pattern}",
                                              self._since).items():
@@ -81,7 +81,7 @@ class Report:
         return found
 
     def missing(self, columns=COLUMNS):
-        """Return what of `columns` is not in Graphite, a text a series."""
+        """Return a text for each of `columns` that Graphite lacks."""
         gaps = []
         for _title, pattern, _unit in columns:
             found = self.series(pattern)
@@ -92,7 +92,7 @@ class Report:
         return gaps
 
     def table(self):
-        """Return a text: each column's latest value, summed over devices."""
+        """Return a text table of the latest values, summed over devices."""
         rows = [["instance", *self.names.values()]]
         for title, pattern, unit in COLUMNS:
             latest = self._latest(pattern)
@@ -106,21 +106,21 @@ class Report:
             for first, *cells in zip(*rows, strict=True))
 
     def _latest(self, pattern):
-        """Return {instance: value}, without values that are outdated."""
+        """Return {instance: value}, without outdated values."""
         oldest = time.time() - 3 * self._interval
         return {instance: sum(points[max(points)] for points in devices)
                 for instance, devices in self.series(pattern).items()
                 if max(map(max, devices)) >= oldest}
 
     def picture(self):
-        """Return the render parameters of the picture of all CPUs."""
+        """Return the render parameters for a picture of all CPU usage."""
         targets = []
         for number, (instance, name) in enumerate(self.names.items()):
             target = f"{self._prefix}.{instance}.cpu_util"
             if number >= len(COLORS):
                 target = f"dashed({target},{number // len(COLORS) * 4})"
             name = name.replace('"', "'")
-            # As the dashboards say it.
+            # As in the legends of the dashboards.
             short = instance.rpartition("_")[2][:8]
             targets.append(f'alias({target},"{name} {short}")')
         seconds = [second for devices in self.series("cpu_util").values()

@@ -11,7 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What processes of this machine use."""
+"""CPU and memory of processes on this machine."""
 
 import os
 import pathlib
@@ -25,29 +25,29 @@ _CLOCK_KIND = 2
 
 
 def cpu_seconds(pids: list) -> float:
-    """Return user and system time of processes, of all their threads.
+    """Return user and system time of all threads of processes.
 
-    Those that have ended count as well. This is the clock that
-    clock_getcpuclockid(3) names: what /proc/PID/stat has as utime and stime,
-    without its steps of 10 ms.
+    Threads that have ended are included. It reads the clock of
+    clock_getcpuclockid(3): utime and stime of /proc/PID/stat, but without
+    their steps of 10 ms.
     """
     return sum(time.clock_gettime(~pid << 3 | _CLOCK_KIND) for pid in pids)
 
 
 def thread_cpu_seconds(pid: int, tid: int) -> float:
-    """Return user and system time of one thread that lives."""
+    """Return user and system time of a living thread."""
     path = pathlib.Path("/proc/%d/task/%d/schedstat" % (pid, tid))
     return int(path.read_text().split()[0]) / 1e9
 
 
 def rss_mb(pids: list) -> float:
-    """Return the resident memory of processes; shared pages count each."""
+    """Return resident memory of processes; shared pages count each time."""
     return sum(int(pathlib.Path("/proc/%d/statm" % pid).read_text().split()[1])
                for pid in pids) * _MB_PER_PAGE
 
 
 def wake_ups(pid: int) -> dict:
-    """Return {thread: how often it has gone to sleep} of a process."""
+    """Return {thread: how often it went to sleep} of a process."""
     return {int(task.name): int(re.search(
         r"^voluntary_ctxt_switches:\s*(\d+)", (task / "status").read_text(),
         re.MULTILINE)[1])
@@ -55,7 +55,7 @@ def wake_ups(pid: int) -> dict:
 
 
 def growth(read: typing.Callable, seconds: float) -> list:
-    """Return by how much numbers grow in some seconds.
+    """Return how much numbers grow in some seconds.
 
     :param read: returns the numbers
     """

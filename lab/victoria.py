@@ -12,7 +12,7 @@
 # under the License.
 
 
-"""VictoriaMetrics: Debian's package as a process on loopback."""
+"""VictoriaMetrics from Debian, as a process on loopback."""
 
 import json
 import urllib.parse
@@ -27,10 +27,10 @@ CONFIGURATION = "victoria-metrics.default"
 
 
 class VictoriaMetrics(process.Process):
-    """A single node, with the arguments that the documentation shows.
+    """A single node, with the arguments from the documentation.
 
-    :param directory: its data and its log.
-    :ivar line_port: where it takes lines, over TCP and over UDP.
+    :param directory: folder for its data and its log.
+    :ivar line_port: port for lines, TCP and UDP.
     :ivar data: the folder of its data.
     """
 
@@ -47,37 +47,37 @@ class VictoriaMetrics(process.Process):
             directory / "victoria-metrics.log")
 
     def start(self):
-        """Return when it takes lines and answers."""
+        """Start it; return when it accepts lines and queries."""
         super().start()
         for port in (self.line_port, self._port):
             self.wait_until(lambda port=port: process.is_listening(port), 30,
                             f"{COMMAND} on port {port}")
 
     def get(self, path, **parameters):
-        """Return the body of an answer, as bytes."""
+        """Return the body of a response, as bytes."""
         url = "http://127.0.0.1:%d%s?%s" % (
             self._port, path, urllib.parse.urlencode(parameters))
         with urllib.request.urlopen(url, timeout=60) as answer:
             return answer.read()
 
     def version(self):
-        """Return the package's version; the server does not know its own."""
+        """Return the version of the package; the server does not know it."""
         return command.run("dpkg-query", "--show",
                            "--showformat=${Version}", COMMAND)
 
     def series(self, pattern):
-        """Return all that can be read by now.
+        """Return all points that can be read now.
 
-        :param pattern: a regular expression of the names.
-        :returns: {NAME;TAG=VALUE;...: {epoch second: [values]}}, with the
-            tags sorted, as Graphite names a series.
+        :param pattern: a regular expression for names.
+        :returns: {NAME;TAG=VALUE;...: {epoch second: [values]}}, with sorted
+            tags, as Graphite names a series.
         """
         self.get("/internal/force_flush")
         found = {}
         for line in self.get("/api/v1/export", **{
                 "match[]": "{__name__=~%s}" % json.dumps(pattern),
                 }).splitlines():
-            # One for each of its blocks that a series has.
+            # There is a line for each block of a series.
             block = json.loads(line)
             points = found.setdefault(_name(**block["metric"]), {})
             for stamp, value in zip(block["timestamps"], block["values"],

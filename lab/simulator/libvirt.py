@@ -13,14 +13,19 @@
 """A simulated hypervisor behind the name of libvirt's Python module.
 
 With this folder first on PYTHONPATH, Ceilometer's own discovery, inspector
-and pollsters see a compute node of any size, without libvirt or root. Only
-what Ceilometer calls is here, in libvirt's units and shapes. A counter is a
-function of the time since SIMULATOR_START, so all processes agree on it.
+and pollsters see a compute node of any size, without libvirt or root. The
+module has only what Ceilometer calls, with libvirt's units and types. A
+counter is a function of the time since SIMULATOR_START, so all processes see
+the same values.
 
-The environment configures it: SIMULATOR_INSTANCES (12), SIMULATOR_SEED (1;
-another gives other ids), SIMULATOR_START (an epoch second), SIMULATOR_DAY
-(600: the seconds in which the loads go once round), SIMULATOR_EVENTS (1: once
-a day app-01 reboots, and edge-01 migrates away and returns, with new counts).
+Environment variables configure it, with these defaults:
+
+* SIMULATOR_INSTANCES (12)
+* SIMULATOR_SEED (1): another seed makes other ids.
+* SIMULATOR_START (1577836800): an epoch second.
+* SIMULATOR_DAY (600): seconds of a day, after which loads repeat.
+* SIMULATOR_EVENTS (1): once a day, app-01 reboots, and edge-01 migrates away
+  and returns with counters that start at 0.
 """
 
 import collections
@@ -72,10 +77,11 @@ LARGE = Flavor("4", "m1.large", 4, 8192, 80)
 
 
 class Role(typing.NamedTuple):
-    """A kind of instance: its load, in shares of its vCPUs, and its traffic.
+    """A kind of instance: its load as a share of its vCPUs, and its traffic.
 
-    The load is `base`, a sine of height `wave`, and in 0.3 of each half of a
-    day `burst` on top. base >= wave, and the sum of the three is below 1.
+    The load is the sum of `base`, a sine of amplitude `wave`, and `burst`
+    during the first 0.3 of each half day. base >= wave, and the sum of the
+    three is below 1.
     """
     name: str
     flavor: Flavor
@@ -84,8 +90,8 @@ class Role(typing.NamedTuple):
     burst: float = 0.0
     disks: int = 1
     nics: int = 1
-    disk_bytes: int = 2 * MIB  # written in a second of full load
-    net_bytes: int = MIB  # sent in a second of full load
+    disk_bytes: int = 2 * MIB  # written per second at full load
+    net_bytes: int = MIB  # sent per second at full load
 
 
 ROLES = (
@@ -101,9 +107,9 @@ ROLES = (
 
 
 def load_integral(role, days):
-    """Return the days of full load in a role's first `days` days."""
+    """Return the integral of the load over a role's first `days` days."""
     turn = 2 * math.pi
-    # A smaller, quicker wave makes the curve less of a textbook's.
+    # A smaller and faster wave makes the curve look more real.
     headroom = min(role.base, 1 - role.base - role.burst) - role.wave
     waves = (role.wave * math.cos(turn * days)
              + headroom / 12 * math.cos(3 * turn * days))
@@ -134,7 +140,7 @@ class Domain:
         self._migrates = events and (self._role.name, number) == ("edge", 0)
 
     def _equip(self, role, name):
-        """Give it a flavor, disks and NICs, and Nova's name."""
+        """Set its flavor, disks, NICs and Nova's name."""
         self._role = role
         self._nova_xml = NOVA_XML.format(
             name=name, flavor=role.flavor, user=self._user,
@@ -165,7 +171,7 @@ class Domain:
         return math.floor(days - at) + at
 
     def _work(self):
-        """Return the seconds of full load since the counters stood at 0."""
+        """Return the seconds of full load since the counters were 0."""
         days = self._days()
         booted = self._booted_before(days)
         return self._day * self._scale * (
@@ -251,7 +257,7 @@ class Connection:
 
 @functools.cache
 def openReadOnly(uri=None):
-    """Return the process's one connection, configured at the first call."""
+    """Return the only connection, configured at the first call."""
     instances, *settings = (
         int(os.environ.get(f"SIMULATOR_{name}", default))
         for name, default in DEFAULTS.items())

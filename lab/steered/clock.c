@@ -13,8 +13,8 @@
  */
 
 /*
- * Preloaded, it sets the wall clock of one process, and no other clock, as
- * many seconds ahead as the 64 bit integer in the file CLOCK_OFFSET says.
+ * If preloaded, moves the wall clock of a process, and no other clock, ahead.
+ * The file that CLOCK_OFFSET names has the seconds as a 64-bit integer.
  */
 
 #define _GNU_SOURCE

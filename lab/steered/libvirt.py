@@ -11,18 +11,22 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The simulated hypervisor, steered by files in the folder STEERING.
+"""The simulated hypervisor, steered by files.
 
-``away`` is there: libvirt cannot be reached. ``gone`` and ``off`` hold names
-of domains that are not there, or shut off; a name is the first that Nova gave
-them. ``bursts`` is there: each NIC receives a megabyte at once at each full
-second. ``changes.json`` holds what else has changed, by name: ``vcpus``,
-``disks`` and ``nics``, how many; ``name``, another of Nova; ``booted`` and
-``paused``, seconds since 1970, when counters began anew or stood still;
-``lacks``, true where libvirt has no counters of disks and NICs, which it says
-by -1, and none of the time that vCPUs wait.
+The environment variable STEERING names their folder:
 
-Counters go on where the wall clock is set, as a kernel's do.
+* ``away``: if it exists, libvirt cannot be reached.
+* ``bursts``: if it exists, each NIC receives a megabyte at once in each
+  second.
+* ``gone``, ``off``: names of domains that do not exist, or are shut off.
+* ``changes.json``: other changes, by name of the domain. ``vcpus``, ``disks``
+  and ``nics`` are numbers. ``name`` is a new name in Nova. ``booted`` and
+  ``paused`` are epoch seconds at which counters restarted or stopped.
+  ``lacks`` is true if libvirt has no counters of disks and NICs, which it
+  reports as -1, and no time that vCPUs wait.
+
+The name of a domain is the first name that Nova gave it. Counters do not
+change if the wall clock is set, like those of a kernel.
 """
 
 import importlib.util
