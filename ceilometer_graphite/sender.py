@@ -11,7 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The network thread: lines go to Graphite in transactions."""
+"""The network thread, which sends lines to Graphite in transactions."""
 
 import collections
 from collections.abc import Callable
@@ -32,24 +32,24 @@ from ceilometer_graphite import transports
 
 LOG = log.getLogger(__name__)
 
-# A pollster's batches come within a moment, and one send is for all of them.
+# Wait for more batches, since a pollster's come within a moment.
 LINGER_SECONDS = 0.2
-# A transaction ends when nothing came for so long, or at that age or size.
+# A transaction ends after this time without lines, or at this age or size.
 QUIET_SECONDS = 0.5
 AGE_SECONDS = 5.0
 MAX_TRANSACTION_BYTES = 4 * 1024 * 1024
-# One send is of about so many bytes.
+# Bytes of one send.
 _SEND_BYTES = 65536
-# The backlog is sent in parts of what so many seconds allow.
+# The backlog is sent in parts; each is for this many seconds.
 _BACKLOG_SECONDS = 0.25
 _FIRST_DELAY_SECONDS = 0.2
-# A peer that closes idle connections sooner than this, and so often in a
-# row, does not close them for being idle.
+# A peer that closes connections sooner than this, and more often in a row,
+# does not close them because they are idle.
 _AT_ONCE_SECONDS = 1.0
 _AT_ONCE_TIMES = 3
-# A connection that is kept is a good one after so long.
+# A connection that is kept counts as good after this time.
 _SETTLED_SECONDS = 5.0
-# With several endpoints, one that hangs leaves time for others at the end.
+# At the end, an endpoint that hangs has to leave time for the others.
 _LAST_PATIENCE_SECONDS = 1.5
 _FAULT_DELAY_SECONDS = 1.0
 _HURRIED_PAUSE_SECONDS = 0.05
@@ -103,42 +103,38 @@ class Sender:
 
     @property
     def is_connected(self) -> bool:
-        """Whether the receiver is well, as far as is known."""
+        """Whether the last connection or transaction succeeded."""
         return self._state[:1] == (True,)
 
     @property
     def is_stalled(self) -> bool:
-        """Whether lines in flight have made no progress for a while."""
+        """Whether the peer has taken nothing for a while."""
         return self._transport.stalled_seconds() > QUIET_SECONDS
 
     def start(self) -> None:
         """Start the thread.
 
-        :raises RuntimeError: when the system gives none
+        :raises RuntimeError: if the system cannot start a thread
         """
         self._thread.start()
 
-    def is_alive(self) -> bool:
-        """Whether the thread runs."""
-        return self._thread.is_alive()
-
     def wake(self) -> None:
-        """Say that there are lines in the outbox."""
+        """Wake the thread, because lines wait in the outbox."""
         if not self._is_woken:
             self._is_woken = True
             os.eventfd_write(self._wake_fd, 1)
 
     def hurry(self, ends_at: float) -> None:
-        """Send all that waits as fast as it goes; takes no lock.
+        """Send all waiting lines as fast as possible; takes no lock.
 
-        :param ends_at: when it should be sent, in monotonic seconds
+        :param ends_at: monotonic seconds when the process ends
         """
         self._ends_at = ends_at
         self._ending.set()
         os.eventfd_write(self._wake_fd, 1)
 
     def close(self) -> None:
-        """After :meth:`hurry`: end the thread when all is sent, or then."""
+        """End the thread when all is sent, or in time; after hurry()."""
         self._is_closing = True
         os.eventfd_write(self._wake_fd, 1)
 
@@ -148,12 +144,12 @@ class Sender:
             self._thread.join(max(0.0, seconds))
 
     def abandon(self) -> None:
-        """In a forked child: let go of what is its parent's, unused."""
+        """Close what belongs to the parent process; a child has to."""
         self._transport.close()
         os.close(self._wake_fd)
 
     def patience(self) -> float:
-        """The seconds that a peer may make no progress."""
+        """Seconds that a peer may make no progress."""
         if self._ends_at is None:
             return self._settings.send_timeout_seconds
         left = max(0.1, self._ends_at - self._clock())
@@ -174,7 +170,7 @@ class Sender:
             return False
         if self._clock() >= self._ends_at:
             return True
-        # What is on disk is sent none the less while that works.
+        # Go on sending lines that are on disk, as long as that works.
         return self._box.is_done() and (
             self._box.is_empty() or not self.is_connected)
 
@@ -185,18 +181,18 @@ class Sender:
         except transports.TransportError as e:
             error = e
         except Exception as e:
-            # A fault of this code: the lines stay, and so do we.
+            # A fault of this code. The lines and the thread stay.
             self._throttle.log(
                 logging.ERROR, "fault", "The sender to Graphite met an "
                 "unexpected error and goes on: %r", e, exc_info=True)
             error = transports.TransportError("an unexpected error")
             self._pause(_FAULT_DELAY_SECONDS)
-        # Not above, where oslo.log would append the exception.
+        # Within "except", oslo.log would append the exception.
         if error is not None:
             self._failed(error)
 
     def _step(self) -> None:
-        """Wait for lines and deliver them, or find out about the peer."""
+        """Wait for lines and deliver them, or notice a peer that leaves."""
         self._put_report()
         if self._box.is_empty():
             self._idle()
@@ -213,10 +209,10 @@ class Sender:
             self._transact()
 
     def _is_harmless(self, error: transports.TransportError) -> bool:
-        """Whether a peer has but closed a connection that was idle.
+        """Whether the peer may only have closed an idle connection.
 
-        Alive, it takes the next connection. Dead, it may have lost what it
-        read last, which is sent again then.
+        If so, it takes the next connection. If not, it may have lost the
+        lines that it read last, and they are sent again.
         """
         if not self._box.has_recent():
             return self._sends <= 1
@@ -234,7 +230,7 @@ class Sender:
                 self._clock() + seconds)
 
     def _idle(self) -> None:
-        """Wait for lines, or for a peer that leaves."""
+        """Wait for lines, or for a peer that closes the connection."""
         if self._wait(self._seconds_to_report()) or (
                 self._transport.fileno() < 0):
             return
@@ -257,7 +253,7 @@ class Sender:
         return max(0.0, self._report_at - self._clock())
 
     def _transact(self) -> None:
-        """Send what waits, and have it confirmed."""
+        """Send waiting lines, and wait for the confirmation."""
         started = quiet_since = self._clock()
         self._sent = self._sends = 0
         if self._ends_at is None:
@@ -278,7 +274,7 @@ class Sender:
         self._commit()
 
     def take(self) -> list[outbox.Batch]:
-        """What to send next; it is empty when nothing is to be sent now."""
+        """Take the batches to send next; none if nothing is due."""
         limit = min(self._limit - self._sent, _SEND_BYTES)
         if limit <= 0:
             return []
@@ -288,7 +284,7 @@ class Sender:
         now = self._clock()
         if self._ends_at is not None:
             return self._box.take_backlog(limit, float("inf"))
-        # Time that was not used counts for a second at most.
+        # Do not make up for more than a second without backlog.
         self._backlog_at = max(self._backlog_at, now - 1.0)
         seconds = now - self._backlog_at
         if seconds < _BACKLOG_SECONDS:
@@ -323,13 +319,13 @@ class Sender:
             self._transport.drain()
         self._box.confirm()
         if self._clock() - started < self._settings.send_timeout_seconds / 4:
-            # A peer that is slower would soon be too slow for more.
+            # A slower peer could not confirm a larger transaction in time.
             self._limit = min(self._largest,
                               self._limit + max(1024, self._limit // 4))
         self._good.add(self._endpoints[0])
         if self._settings.confirm or not self._failures or (
                 self._seconds_connected() > _SETTLED_SECONDS):
-            # One that takes lines only to drop them is not well.
+            # A receiver that takes lines but soon closes is not well.
             self._failures = 0
             self._delay = _FIRST_DELAY_SECONDS
             self._say_connected()
@@ -338,9 +334,9 @@ class Sender:
             self._connect()
 
     def _connect(self) -> None:
-        """Connect to the endpoint of now.
+        """Connect to the current endpoint.
 
-        :raises transports.TransportError: when that cannot be
+        :raises transports.TransportError: if that fails
         """
         self._transport.connect(self._endpoints[0], min(
             self._settings.connect_timeout_seconds, self.patience()))
@@ -349,7 +345,7 @@ class Sender:
             self._say_connected()
 
     def _failed(self, error: transports.TransportError) -> None:
-        """Go on to the next endpoint, with what was not confirmed."""
+        """Requeue lines that are not confirmed; use the next endpoint."""
         self._transport.close()
         self._closed_at_once = 0
         if isinstance(error, transports.StalledError) and self._sent:
@@ -384,7 +380,7 @@ class Sender:
 
     def _say_failed(self, error: transports.TransportError) -> None:
         state = (False, self._endpoints[0])
-        # What has worked before is not set wrongly.
+        # An endpoint that has worked is configured correctly.
         hint = "" if self._endpoints[0] in self._good else error.hint
         waiting, _, _ = self._box.waiting()
         message = "Graphite cannot be reached: %s: %s. %d lines wait%s"
@@ -396,15 +392,15 @@ class Sender:
         self._state = state
 
     def _pause(self, seconds: float) -> None:
-        """Wait, unless the process is about to end."""
+        """Wait, but only briefly if the process is about to end."""
         if self._ending.wait(seconds):
             time.sleep(min(seconds, _HURRIED_PAUSE_SECONDS))
 
     def _wait(self, seconds: float | None) -> bool:
         """Wait for lines or for the peer.
 
-        :param seconds: at most; None is for ever
-        :returns: whether there may be lines
+        :param seconds: maximum time; None means no limit
+        :returns: whether lines may wait
         """
         poll = select.poll()
         poll.register(self._wake_fd, select.POLLIN)
@@ -414,6 +410,6 @@ class Sender:
         if self._wake_fd not in dict(found):
             return False
         os.eventfd_read(self._wake_fd)
-        # After that, so that no wake-up is lost.
+        # Only now, so that no wake-up is lost.
         self._is_woken = False
         return True

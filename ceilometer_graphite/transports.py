@@ -11,7 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""How bytes reach an endpoint: the only user of sockets."""
+"""Connections to an endpoint. Only this module uses sockets."""
 
 from collections.abc import Callable
 from collections.abc import Iterable
@@ -33,10 +33,10 @@ import time
 from ceilometer_graphite import wire
 
 TLS_OPTIONS = ("cafile", "certfile", "keyfile", "tls_verify")
-# Of an endpoint, the next address is tried beside those before it after so
-# long (RFC 8305, 8: 250 ms), or sooner where there are many.
+# Time until the next address of an endpoint is tried beside the others (RFC
+# 8305, 8: 250 ms). It is shorter if there are many addresses.
 _STAGGER_SECONDS = 0.25
-# How often a peer that takes nothing is asked whether it makes progress.
+# How often to look whether a peer that takes nothing makes progress.
 _LOOK_SECONDS = 0.2
 _READ_BYTES = 4096
 _SEND_BUFFER_BYTES = 65536
@@ -50,7 +50,7 @@ Encode = Callable[[bytes], Iterable[bytes]]
 
 
 class TransportError(Exception):
-    """An endpoint cannot be used; says why, in words for an operator.
+    """An endpoint cannot be used. The text tells an operator why.
 
     :ivar hint: a setting that may help, or an empty text
     """
@@ -79,10 +79,10 @@ def endpoint_text(endpoint: Endpoint) -> str:
 
 
 def make(settings, patience: Callable[[], float]):
-    """What carries lines as settings say, not connected yet.
+    """Make the transport that the settings ask for, not connected yet.
 
-    :param settings: of :mod:`~ceilometer_graphite.settings`
-    :param patience: gives the seconds that a peer may make no progress
+    :param settings: a :class:`~ceilometer_graphite.settings.Settings`
+    :param patience: returns how many seconds a peer may make no progress
     """
     if settings.protocol == "udp":
         return UdpTransport(settings.datagram_size)
@@ -95,7 +95,7 @@ def make(settings, patience: Callable[[], float]):
 
 
 class Slot:
-    """A number among the processes of this host that want the same name.
+    """A number that is unique among the processes with the same name.
 
     The first has 1, whose text is empty. It is free again when the process
     ends, because an abstract socket of that name is.
@@ -111,7 +111,7 @@ class Slot:
                 break
 
     def close(self) -> None:
-        """Let others have the number."""
+        """Release the number."""
         self._socket.close()
 
     def __str__(self) -> str:
@@ -120,13 +120,13 @@ class Slot:
 
 def make_context(cafile: str | None, certfile: str | None,
                  keyfile: str | None, tls_verify: bool) -> ssl.SSLContext:
-    """A context of TLS 1.2 at least, from files in PEM.
+    """Make a context for TLS 1.2 or later from PEM files.
 
     :raises TransportError: names the file that cannot be used
     """
     option = "cafile = %s" % cafile
     try:
-        # The system's authorities are not trusted where one is named.
+        # With a cafile, the system's authorities are not trusted.
         context = ssl.create_default_context(cafile=cafile or None)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if not tls_verify:
@@ -142,7 +142,7 @@ def make_context(cafile: str | None, certfile: str | None,
 
 
 def _explained(error: Exception) -> TransportError:
-    """An error of the operating system or of TLS, in words."""
+    """Explain an error of the operating system or of TLS."""
     if isinstance(error, TransportError):
         return error
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -181,9 +181,9 @@ def _explain():
 
 
 class Resolver:
-    """Looks names up in a thread, because that may take for ever.
+    """Looks names up in a thread, because a lookup may never end.
 
-    :param kind: of socket
+    :param kind: the kind of socket, such as ``socket.SOCK_STREAM``
     """
 
     def __init__(self, kind: int) -> None:
@@ -192,14 +192,16 @@ class Resolver:
         self._asked: dict[Endpoint, queue.SimpleQueue] = {}
 
     def addresses(self, endpoint: Endpoint, seconds: float) -> list[Address]:
-        """The addresses of an endpoint, the one that answered last first.
+        """Look up the addresses of an endpoint.
 
-        :param seconds: after which those of the last time are given
-        :raises TransportError: when there are none
+        :param seconds: maximum time; after it, the addresses of the last
+            lookup are returned
+        :returns: the addresses, first the one that answered last
+        :raises TransportError: if there are none
         """
         known = self._known.get(endpoint, [])
         try:
-            # Known addresses have to be tried in what is left.
+            # Leave time to try addresses that are known.
             found = self._look_up(endpoint, seconds / 2 if known else seconds)
         except (OSError, ValueError) as e:
             if known:
@@ -211,7 +213,7 @@ class Resolver:
         return found
 
     def answered(self, endpoint: Endpoint, address: Address) -> None:
-        """Try an address first the next time."""
+        """Note that an address answered, so that it is tried first."""
         self._known[endpoint].sort(key=lambda each: each != address)
 
     def _look_up(self, endpoint: Endpoint, seconds: float) -> list[Address]:
@@ -242,15 +244,17 @@ class Resolver:
 
 
 class TcpTransport:
-    """One TCP connection after the other. Unsafe for concurrent callers.
+    """Sends lines by TCP, one connection at a time.
+
+    Unsafe for concurrent callers.
 
     A connection is a transaction: :meth:`commit` ends our side, and the
     peer confirms by ending its own. A kernel that closes a socket with
     unread data sends a reset instead (RFC 2525, 2.17).
 
-    :param patience: gives the seconds that a peer may make no progress
-    :param encode: makes of lines the pieces, of bytes, that travel
-    :param clock: monotonic seconds
+    :param patience: returns how many seconds a peer may make no progress
+    :param encode: converts lines to the pieces of bytes that are sent
+    :param clock: returns monotonic seconds
     """
 
     confirms = True
@@ -269,19 +273,19 @@ class TcpTransport:
         self._answer = b""
 
     def fileno(self) -> int:
-        """The connection, for ``select.poll``; -1 when there is none."""
+        """The socket's descriptor, or -1 if there is no connection."""
         return self._socket.fileno() if self._socket else -1
 
     def stalled_seconds(self) -> float:
-        """How long the peer has made no progress; 0 when it is not asked."""
+        """Seconds without progress of the peer, while a call waits for it."""
         since = self._since
         return 0.0 if since is None else self._clock() - since
 
     def connect(self, endpoint: Endpoint, seconds: float) -> None:
         """Connect to the first address of an endpoint that answers.
 
-        :param seconds: for all of them together
-        :raises TransportError: when none did
+        :param seconds: maximum time for all addresses together
+        :raises TransportError: if none answers
         """
         self.close()
         self._answer = b""
@@ -298,13 +302,13 @@ class TcpTransport:
 
     def _prepared(self, sock: socket.socket, host: str,
                   ends_at: float) -> socket.socket:
-        """A connected socket, ready for lines."""
+        """Make a connected socket ready for lines."""
         return sock
 
     def send(self, lines: bytes) -> None:
         """Hand whole lines to the kernel.
 
-        :raises TransportError: when the connection is of no more use
+        :raises TransportError: if the connection failed
         """
         with self._watched():
             for piece in self._encode(lines):
@@ -319,10 +323,10 @@ class TcpTransport:
                 self._wait(select.POLLIN | select.POLLOUT)
 
     def check(self) -> None:
-        """Notice a peer that is gone.
+        """Check that the peer is still there.
 
-        :raises PeerClosedError: when it ended its side
-        :raises PeerResetError: when it reset the connection
+        :raises PeerClosedError: if it closed the connection
+        :raises PeerResetError: if it reset the connection
         """
         with _explain():
             if self._has_ended():
@@ -330,9 +334,9 @@ class TcpTransport:
                     "it closed the connection", self._closed_hint())
 
     def commit(self) -> None:
-        """End our side, and wait until the peer has read all and ends its.
+        """Close our side, and wait until the peer has read all and closes.
 
-        :raises TransportError: when it does not
+        :raises TransportError: if it does not
         """
         with self._watched():
             self._end()
@@ -344,9 +348,9 @@ class TcpTransport:
         self.close()
 
     def drain(self) -> None:
-        """Wait until the peer's kernel has all, and keep the connection.
+        """Wait until the peer's kernel has everything; do not close.
 
-        :raises TransportError: when it does not take it
+        :raises TransportError: if it does not take it
         """
         with self._watched():
             while self._queued:
@@ -354,7 +358,7 @@ class TcpTransport:
                 self._wait(select.POLLIN)
 
     def close(self) -> None:
-        """Close the connection, if there is one, or what is to be one."""
+        """Close the connection, or give up connecting."""
         while self._trying:
             self._trying.popitem()[1][0].close()
         if self._socket is not None:
@@ -364,7 +368,7 @@ class TcpTransport:
 
     @contextlib.contextmanager
     def _watched(self) -> Iterator[None]:
-        """Let :meth:`_wait` end when the peer makes no progress."""
+        """Make :meth:`_wait` fail when the peer makes no progress."""
         with _explain():
             self._connected()
             self._since, self._queued = self._clock(), self._count_queued()
@@ -374,16 +378,16 @@ class TcpTransport:
                 self._since = None
 
     def _count_queued(self) -> int:
-        """How many bytes the peer's kernel has not acknowledged."""
+        """Number of bytes that the peer's kernel has not acknowledged."""
         return struct.unpack("i", fcntl.ioctl(
             self._connected(), termios.TIOCOUTQ, bytes(4)))[0]
 
     def _end(self) -> None:
-        """End our side of the connection."""
+        """Close our side of the connection."""
         self._connected().shutdown(socket.SHUT_WR)
 
     def _has_ended(self) -> bool:
-        """Whether the peer has ended its side."""
+        """Whether the peer has closed its side."""
         while True:
             try:
                 data = self._receive()
@@ -394,13 +398,13 @@ class TcpTransport:
             self._answer = self._answer or data
 
     def _receive(self) -> bytes:
-        """What the peer sent; nothing when it has ended its side."""
+        """Read from the peer; no bytes mean that it closed its side."""
         return self._connected().recv(_READ_BYTES)
 
     def _wait(self, events: int) -> None:
         """Wait a moment for the peer.
 
-        :raises StalledError: when it made no progress for too long
+        :raises StalledError: if it made no progress for too long
         """
         poll = select.poll()
         poll.register(self._connected(), events)
@@ -433,12 +437,12 @@ class TcpTransport:
 
 
 class TlsTransport(TcpTransport):
-    """As :class:`TcpTransport`, encrypted and, by default, verified.
+    """A :class:`TcpTransport` with TLS; by default it verifies the peer.
 
-    TLS works on memory, so that a FIN and a reset are told apart, whatever
-    came before them. The files are read anew when they change, because
-    certificates expire and are replaced. To read those of the system takes
-    50 ms.
+    TLS works on buffers in memory, so that a FIN and a reset can be told
+    apart, whatever came before them. The files are read again when they
+    change, because certificates expire. They are not read for each
+    connection, because those of the system take 50 ms.
 
     :param files: the arguments of :func:`make_context`
     """
@@ -489,7 +493,7 @@ class TlsTransport(TcpTransport):
         return sock
 
     def _shake_hands(self) -> bool:
-        """Go on with the handshake; whether it is complete."""
+        """Continue the handshake; return whether it is complete."""
         try:
             self._tls.do_handshake()
         except ssl.SSLWantReadError:
@@ -501,9 +505,9 @@ class TlsTransport(TcpTransport):
         super()._send(memoryview(self._outgoing.read()))
 
     def _end(self):
-        """Send close_notify before our side ends.
+        """Send close_notify, then close our side.
 
-        HAProxy drops what it has read on a bare end of the stream.
+        Without close_notify, HAProxy drops what it has read.
         """
         with contextlib.suppress(ssl.SSLWantReadError):
             self._tls.unwrap()
@@ -512,7 +516,7 @@ class TlsTransport(TcpTransport):
         super()._end()
 
     def _receive(self):
-        """As of TCP, decrypted. After our close_notify, FIN alone ends it."""
+        """Read and decrypt; after our close_notify, only FIN is the end."""
         data = super()._receive()
         if not data:
             return data
@@ -526,9 +530,9 @@ class TlsTransport(TcpTransport):
 
 
 class UdpTransport:
-    """Datagrams of whole lines. A datagram that is sent is delivered.
+    """Sends datagrams of whole lines; each counts as delivered when sent.
 
-    :param datagram_size: bytes of a datagram at most
+    :param datagram_size: maximum bytes of a datagram
     """
 
     confirms = False
@@ -539,17 +543,17 @@ class UdpTransport:
         self._resolver = Resolver(socket.SOCK_DGRAM)
 
     def fileno(self) -> int:
-        """None of interest: -1."""
+        """-1, because there is no connection to watch."""
         return -1
 
     def stalled_seconds(self) -> float:
-        """None: sending never waits."""
+        """0, because sending never waits."""
         return 0.0
 
     def connect(self, endpoint: Endpoint, seconds: float) -> None:
-        """Use the first address of an endpoint that there is a route to.
+        """Use the first address of an endpoint that has a route.
 
-        :raises TransportError: when there is none
+        :raises TransportError: if none has
         """
         self.close()
         error = OSError()
@@ -568,7 +572,7 @@ class UdpTransport:
     def send(self, lines: bytes) -> None:
         """Send lines.
 
-        :raises TransportError: when the receiver's host refused the last
+        :raises TransportError: if the receiver's host refused the last
             ones, or there is no route
         """
         with _explain():
@@ -578,20 +582,20 @@ class UdpTransport:
                 self._socket.send(datagram)
 
     def check(self) -> None:
-        """Notice that the receiver's host has refused a datagram.
+        """Check that the receiver's host has not refused a datagram.
 
-        :raises TransportError: when it has
+        :raises TransportError: if it has
         """
         with _explain(), contextlib.suppress(BlockingIOError):
             if self._socket is not None:
                 self._socket.recv(1, socket.MSG_DONTWAIT)
 
     def commit(self) -> None:
-        """Let go of the address, so that the name is looked up again."""
+        """Close the socket, so that the name is looked up again."""
         self.close()
 
     def close(self) -> None:
-        """Let go of the address."""
+        """Close the socket."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
@@ -600,11 +604,11 @@ class UdpTransport:
 def _race(addresses: list[Address], ends_at: float,
           clock: Callable[[], float], trying: dict,
           ) -> tuple[socket.socket, Address]:
-    """Try each address a moment after the one before, beside it.
+    """Connect to addresses side by side, starting each a moment later.
 
-    :param trying: holds sockets and addresses until this returns
-    :returns: the first that is connected, and its address
-    :raises OSError: what the last of them said, or TimeoutError
+    :param trying: sockets and addresses, by descriptor, until this returns
+    :returns: the first socket that is connected, and its address
+    :raises OSError: the error of the last address, or TimeoutError
     """
     error: OSError = TimeoutError()
     wait = min(_STAGGER_SECONDS,
@@ -633,11 +637,11 @@ def _race(addresses: list[Address], ends_at: float,
 
 def _start(address: Address, trying: dict, poll: "select.poll",
            ) -> OSError | None:
-    """Begin to connect; returns what failed at once."""
+    """Start to connect; return an error that came at once."""
     family, kind, proto, _, target = address
     sock = socket.socket(family, kind, proto)
     sock.setblocking(False)
-    # So that little of a transaction hides in this kernel.
+    # Keep little of a transaction in our kernel.
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option, value in _KEEPALIVE:

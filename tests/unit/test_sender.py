@@ -118,7 +118,7 @@ class SenderTestCase(base.BaseTestCase):
         made.hurry(time.monotonic() + seconds)
         made.close()
         made.join(20)
-        self.assertFalse(made.is_alive())
+        self.assertFalse(made._thread.is_alive())
 
     def put(self, made, *lines):
         for line in lines:

@@ -513,6 +513,15 @@ class DiskTest(SpoolTestCase):
         made.step()
         self.assertIn(1000, self.sent(box))
 
+    def test_counting_what_is_left_leaves_nothing_behind(self):
+        self.left_behind(0)
+        for path in self.folder.glob("*.lock"):
+            path.unlink()
+        before = sorted(self.folder.iterdir())
+        folder = spool.Folder(str(self.folder))
+        self.assertEqual(COUNT, folder.count_left())
+        self.assertEqual(before, sorted(self.folder.iterdir()))
+
     def test_a_lock_that_was_deleted_meanwhile_is_none(self):
         self.left_behind(0)
         folder = spool.Folder(str(self.folder))
