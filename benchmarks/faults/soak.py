@@ -123,7 +123,7 @@ def main():
                             2 * _WARM_UP))
     given = parser.parse_args()
     child.end_with_us()
-    sender = senders.SENDERS[senders.OURS]
+    sender = senders.SENDERS["soak"]
     soak = Soak(given.seconds)
     times = dataclasses.replace(
         scenarios.FULL, most=given.seconds + _SETTLE_SECONDS)
