@@ -10,11 +10,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Show the main job: a hypervisor's instances in Graphite, in a minute.
+"""Shows a hypervisor's instances in Graphite within a minute.
 
-Real carbon-cache, graphite-web and ceilometer-polling run on loopback, in one
-folder. The agent polls a simulated hypervisor, or with --libvirt the real one
-of this machine. tools/demo.sh installs what this needs, and runs it.
+It runs a real carbon-cache, graphite-web and ceilometer-polling on loopback,
+in one folder. The agent polls a simulated hypervisor, or with --libvirt the
+real one of this machine. tools/demo.sh installs the packages and runs this.
 """
 
 import contextlib
@@ -39,7 +39,7 @@ from tools import demo_arguments
 ROOT = pathlib.Path(__file__).absolute().parent.parent
 HOST = "compute-1"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-# What the plugin sends, and beside it the instances' names, as they are.
+# The second sink writes the names of the instances to a file.
 PIPELINE = """\
 sources:
   - {{name: compute, meters: ["*"], sinks: [graphite]}}
@@ -60,7 +60,7 @@ def say(text):
 
 
 class Demo:
-    """One run. What it starts, `stack` ends."""
+    """One run. `stack` ends what it starts."""
 
     def __init__(self, arguments, stack):
         self.arguments = arguments
@@ -104,7 +104,7 @@ class Demo:
                            env)
 
     def watch(self):
-        """Return after --seconds; tell every five what has come."""
+        """Return after --seconds; report every 5 seconds."""
         seconds = self.arguments.seconds
         next_five = (int(time.time() - self.started) // 5 + 1) * 5
         for second in [*range(next_five, seconds, 5), seconds]:
@@ -117,7 +117,7 @@ class Demo:
                 f"instances, {points} points")
 
     def report(self):
-        """Return a reader of the instances that the agent has polled."""
+        """Return a Report on the instances that the agent has polled."""
         path = self.data / "names.json"
         lines = path.read_text().splitlines(True) if path.exists() else []
         names = {}
@@ -132,19 +132,20 @@ class Demo:
                              self.arguments.interval)
 
     def missing(self):
-        """Return what should be in Graphite and is not, as texts."""
+        """Return texts of what is missing in Graphite."""
         if not self.report().names:
-            return ["any instance: the agent has found none"]
-        # Guests that do not tell their memory or have no disk are no fault.
+            return ["all: the agent has found no instance"]
+        # Real guests may have no disk, or not report their memory.
         columns = report.COLUMNS
         return self.report().missing(
             columns[:1] if self.arguments.libvirt else columns)
 
     def draw(self):
-        """Write the PNG, or say what is missing for it."""
+        """Write the PNG, or print what it needs."""
         lacking = graphite.missing_for_png()
         if lacking:
-            say(f"No picture, for lack of {' and '.join(lacking)}. On Debian: "
+            say(f"There is no picture, because {' and '.join(lacking)} is "
+                "missing. On Debian: "
                 "apt install libcairo2 fonts-dejavu-core")
             return
         picture = self.report().picture()
@@ -155,14 +156,14 @@ class Demo:
             say(f"The same, live: {self.web.short_url('/render', **picture)}")
 
     def load_dashboards(self):
-        """Load the dashboards into graphite-web; return their addresses."""
+        """Save the dashboards in graphite-web; return their addresses."""
         return self.web.save_dashboards(
             self.agent.directory / "ceilometer.conf",
             self.arguments.seconds // 60 + 2, hypervisor=HOST,
             instance=next(iter(self.report().names)), project=self.project)
 
     def complaints(self):
-        """Return the last lines in which the agent says what is wrong."""
+        """Return the last errors and warnings of the agent."""
         lines = re.findall(r"^.* (?:ERROR|WARNING) (?!stevedore).*$",
                            self.agent.log_text(), re.M)
         return [f"The agent's log, {self.agent.log_path}:", *lines[-5:]]
@@ -187,20 +188,20 @@ def run(demo):
         say(f"Graphite is at {demo.web.url} until Ctrl-C.")
         demo.agent.wait_until(lambda: False, float("inf"), "Ctrl-C")
     else:
-        say(f"{len(addresses)} dashboards were loaded. All of it has ended; "
-            "--keep leaves it up to look at.")
+        say(f"Saved {len(addresses)} dashboards. Everything has ended now. "
+            "With --keep it stays up until Ctrl-C.")
     return 0
 
 
 def end(number, _frame):
-    """End the run at the first signal; no other stops the clean-up."""
+    """End the run at the first signal; ignore others during the clean-up."""
     for one in SIGNALS:
         signal.signal(one, signal.SIG_IGN)
     sys.exit(128 + number)
 
 
 def main():
-    """Return the exit status, or what went wrong."""
+    """Return the exit status, or an error message."""
     arguments = demo_arguments.parse()
     if arguments.libvirt and not importlib.util.find_spec("libvirt"):
         return NO_LIBVIRT.format(prefix=sys.prefix)

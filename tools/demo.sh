@@ -11,7 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-# Install what the demonstration needs into one folder, and run it.
+# Installs what the demonstration needs into one folder, and runs it.
 # tools/demo.sh --help lists its options.
 
 set -Eeuo pipefail
@@ -30,7 +30,7 @@ find_python() {
             return
         fi
     done
-    echo "Python 3.10 or newer is missing; 3.11 is best." >&2
+    echo "Install Python 3.10 or later; 3.11 is best." >&2
     return 1
 }
 
@@ -44,7 +44,7 @@ read_directory() {
     done
 }
 
-# Debian leaves ensurepip to the package python3-venv; pip can do without.
+# On Debian ensurepip is in the package python3-venv. pip works without it.
 make_venv() {
     if "$python" -c 'import ensurepip' 2>/dev/null; then
         "$python" -m venv --clear "$venv"
@@ -63,10 +63,10 @@ install_apt_packages() {
     export DEBIAN_FRONTEND=noninteractive
     { apt-get update && apt-get install -y --no-install-recommends \
         "${apt_packages[@]}"; } >>"$log" 2>&1 ||
-        echo "That failed, see $log; there may be no picture."
+        echo "That failed: see $log. There may be no picture."
 }
 
-# What an installation depends on; another answer means to install again.
+# What an installation depends on. If it changes, install again.
 stamp() {
     cat "$root/setup.cfg" "$root/requirements.txt"
     "$python" -VV
@@ -87,10 +87,10 @@ install_packages() {
     if [[ -e $venv/stamp && $(stamp) == "$(<"$venv/stamp")" ]]; then
         return
     fi
-    echo "Installing Ceilometer, Graphite and this checkout into $venv:" \
-        "about a hundred packages, once ..."
+    echo "Installing Ceilometer, Graphite and this checkout into $venv," \
+        "about a hundred packages. This is done once ..."
     make_venv >>"$log" 2>&1
-    # pbr takes the version from git; a tree without a commit has none.
+    # pbr takes the version from git, which needs a commit.
     git -C "$root" rev-parse --verify --quiet HEAD >/dev/null 2>&1 ||
         export PBR_VERSION=${PBR_VERSION:-0.1.0}
     "$venv/bin/python" -m pip install --disable-pip-version-check \
@@ -109,7 +109,7 @@ main() {
     venv=$directory/venv
     log=$directory/install.log
     install_apt_packages
-    trap 'tail -n 20 "$log"; echo "The installation failed, see $log"' ERR
+    trap 'tail -n 20 "$log"; echo "The installation failed: see $log"' ERR
     install_packages
     PYTHONPATH=$root exec "$venv/bin/python" "$root/tools/demo.py" "$@"
 }

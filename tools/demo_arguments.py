@@ -22,7 +22,7 @@ ROOT = pathlib.Path(__file__).absolute().parent.parent
 
 
 def _number_between(low, high):
-    """Return an argparse type."""
+    """Return an argparse type for integers in a range."""
     def number(text):
         if not low <= int(text) <= high:
             raise argparse.ArgumentTypeError(f"{low} to {high}, not {text}")
@@ -34,22 +34,22 @@ def parse():
     """Return the arguments; `dir` and `png` are absolute paths."""
     parser = argparse.ArgumentParser(
         prog="tools/demo.sh", description="Show a hypervisor's instances in "
-        "Graphite: all of it on this machine, in one folder.")
+        "Graphite. Everything runs on this machine, in one folder.")
     add = parser.add_argument
     add("--instances", type=_number_between(1, 5000), default=12, metavar="N",
-        help="how many instances to simulate (%(default)s)")
+        help="number of instances to simulate (%(default)s)")
     add("--interval", type=_number_between(1, 3600), default=2,
-        metavar="SECONDS", help="from one poll to the next (%(default)s)")
+        metavar="SECONDS", help="interval between polls (%(default)s)")
     add("--seconds", type=_number_between(10, 86400), default=36,
-        metavar="SECONDS", help="how long to watch (%(default)s)")
+        metavar="SECONDS", help="duration (%(default)s)")
     add("--libvirt", nargs="?", const="qemu:///system", metavar="URI",
-        help="poll this machine's own libvirt (%(const)s)")
+        help="poll the libvirt of this machine (%(const)s)")
     add("--keep", action=argparse.BooleanOptionalAction,
-        default=sys.stdout.isatty(), help="stay up until Ctrl-C (on a "
-        "terminal)")
+        default=sys.stdout.isatty(), help="stay up until Ctrl-C "
+        "(default on a terminal)")
     add("--dir", type=pathlib.Path, default=ROOT / ".demo",
-        help="the folder for everything (.demo in the checkout)")
-    add("--png", type=pathlib.Path, help="the picture's file (DIR/cpu.png)")
+        help="folder for all files (.demo in the checkout)")
+    add("--png", type=pathlib.Path, help="file for the picture (DIR/cpu.png)")
     arguments = parser.parse_args()
     arguments.dir = arguments.dir.absolute()
     arguments.png = (arguments.png or arguments.dir / "cpu.png").absolute()

@@ -11,9 +11,9 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The rules of the house that no common tool knows.
+"""Checks rules of this project that no common tool knows.
 
-Prints what breaks them, and fails then::
+Prints each violation, and fails if there is one::
 
     python -m tools.house
 """
@@ -27,8 +27,8 @@ import sys
 PACKAGE = pathlib.Path(__file__).absolute().parent.parent / (
     "ceilometer_graphite")
 MAX_LINES = 30
-# Which modules of the agent's side may use what. The command line looks at
-# sockets and files of its own.
+# Which modules of the agent's side may use what. The command line may use
+# anything.
 MAY_USE = {
     "socket": {"transports"},
     "ssl": {"transports"},
@@ -39,8 +39,8 @@ MAY_USE = {
     "os.open": {"spool"},
     "os.unlink": {"spool"},
 }
-# One word for one thing: what not to write, and what to write instead. A
-# machine may be a computer that something runs on, an instance may not.
+# One word for one thing: patterns of wrong words, and the right ones. Machines
+# may be computers that something runs on, but not instances.
 INSTEAD = {
     r"far ends?": "peer, or receiver",
     r"under way": "in flight",
@@ -58,8 +58,8 @@ PAGES = ("README.rst", "CONTRIBUTING.rst", "doc/source/**/*.rst",
          "etc/*.yaml", "releasenotes/notes/*.yaml",
          "ceilometer_graphite/**/*.py", "ceilometer_graphite/**/*.yaml",
          "lab/**/*.py", "benchmarks/**/*.py", "tests/**/*.py", "tools/*.py")
-# Files that may contain a word: the computers of a lab and of a benchmark are
-# machines, and this rule and its test name all words.
+# Files that may contain a word. The lab and the benchmarks run on machines.
+# This module and its test name all words.
 MAY_SAY = {
     "instance": ("lab/", "benchmarks/", "tests/", "tools/"),
     "": ("tools/house.py", "tests/unit/test_house.py"),
@@ -67,7 +67,7 @@ MAY_SAY = {
 
 
 def code_lines(function: ast.FunctionDef) -> int:
-    """How many lines a function has without its docstring."""
+    """Count the lines of a function without its docstring."""
     count = (function.end_lineno or 0) - function.lineno + 1
     first = function.body[0]
     if isinstance(first, ast.Expr) and isinstance(
@@ -77,7 +77,10 @@ def code_lines(function: ast.FunctionDef) -> int:
 
 
 def long_functions(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """The line of each function that is too long, and what is wrong."""
+    """Find functions that are too long.
+
+    :returns: line numbers and messages
+    """
     for node in ast.walk(tree):
         if (isinstance(node, ast.FunctionDef)
                 and code_lines(node) > MAX_LINES):
@@ -86,7 +89,10 @@ def long_functions(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 
 def uses(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """The modules that are imported, and the attributes of modules."""
+    """Find imported modules and used attributes of modules.
+
+    :returns: line numbers and names
+    """
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, each.name) for each in node.names)
@@ -99,9 +105,10 @@ def uses(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 
 def forbidden(name: str, tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """What a module of the agent's side uses and may not.
+    """Find what a module of the agent's side must not use.
 
-    :param name: of the module, without its package
+    :param name: name of the module, without its package
+    :returns: line numbers and messages
     """
     for line, what in uses(tree):
         if name not in MAY_USE.get(what, {name}):
@@ -109,11 +116,11 @@ def forbidden(name: str, tree: ast.AST) -> Iterator[tuple[int, str]]:
                 what, ", ".join(sorted(MAY_USE[what])))
         if what.startswith(("ceilometer_graphite.cli",
                             "ceilometer_graphite.dashboards")):
-            yield line, "%s is the command line's" % what
+            yield line, "%s is only for the command line" % what
 
 
 def check(path: pathlib.Path) -> list[str]:
-    """What is wrong with a module of the package."""
+    """Return the violations in a module of the package."""
     tree = ast.parse(path.read_text())
     found = list(long_functions(tree))
     if path.parent == PACKAGE and path.name != "__main__.py":
@@ -123,9 +130,9 @@ def check(path: pathlib.Path) -> list[str]:
 
 
 def words(text: str, name: str = "") -> Iterator[tuple[int, str]]:
-    """Find words that have a better one.
+    """Find wrong words.
 
-    :param name: the path of the file, for its exceptions
+    :param name: path of the file, for its exceptions
     :returns: line numbers and messages
     """
     if name.startswith(MAY_SAY[""]):
@@ -139,7 +146,7 @@ def words(text: str, name: str = "") -> Iterator[tuple[int, str]]:
 
 
 def pages() -> list[str]:
-    """Find forbidden words in code and pages."""
+    """Return the wrong words in code and pages."""
     found = []
     for path in sorted({path for pattern in PAGES
                         for path in PACKAGE.parent.glob(pattern)}):

@@ -11,7 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Writes the man page out of what --help prints.
+"""Writes the man page from the help texts of the commands.
 
 Usage: python -m tools.man > doc/ceilometer-graphite.1
 """
@@ -26,8 +26,8 @@ _SUMMARY = "look at what Ceilometer's compute agent sends to Graphite"
 
 
 def page():
-    """The man page, as roff."""
-    os.environ["COLUMNS"] = "73"  # fits 80 with the indent of man
+    """Return the man page as roff."""
+    os.environ["COLUMNS"] = "73"  # 80 with the indent of man
     parser = main.make_parser()
     return "\n".join([
         ".TH %s 1" % _roff(parser.prog.upper()),
@@ -38,7 +38,7 @@ def page():
 
 
 def _section(title, parser):
-    """The help of a command, line by line."""
+    """Return the lines of a section with the help of a command."""
     return [".SH " + title, ".nf", _roff(parser.format_help().rstrip()),
             ".fi"]
 

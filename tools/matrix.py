@@ -12,14 +12,14 @@
 # under the License.
 
 
-"""Prints the table of Ceilometer's releases and Python's versions.
+"""Tests releases of Ceilometer on versions of Python, and prints a table.
 
-Each cell is a run of the tox environment of its release and its Python. What
-came out is kept in a file, and what is there is not run again::
+Each cell is the result of the tox environment for a release and a Python. The
+results are kept in a file. A cell with a kept result is not run again::
 
     python -m tools.matrix > doc/source/tables/ceilometer.inc
 
-python3.10 to python3.13 have to be on PATH.
+python3.10 to python3.13 must be on PATH.
 """
 
 import argparse
@@ -31,12 +31,12 @@ import sys
 import time
 
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
-# As https://releases.openstack.org has them.
+# From https://releases.openstack.org.
 SERIES = {17: "Xena", 18: "Yoga", 19: "Zed", 20: "2023.1", 21: "2023.2",
           22: "2024.1", 23: "2024.2", 24: "2025.1", 25: "2025.2",
           26: "2026.1", 27: "2026.2"}
 NEWEST = max(SERIES)
-# Those of the newest that these documents name.
+# Options of the newest release that the documentation names.
 OPTIONS = ("[compute] fetch_extra_metadata",
            "[compute] report_stopped_instance_metrics",
            "[polling] enable_notifications",
@@ -44,18 +44,18 @@ OPTIONS = ("[compute] fetch_extra_metadata",
            "[polling] threads_to_process_pollsters")
 RUNS = "runs"
 NOT_RUN = {"result": "not run"}
-# What users of libvirt_metadata notice, by a fact of tools.release_facts.
+# Differences for users of libvirt_metadata, by a fact of tools.release_facts.
 _NOVA = {
     "never": [],
     "for metadata": ["``libvirt_metadata`` needs ``fetch_extra_metadata = "
                      "false``, or ``[service_credentials]`` for Nova."],
     "always": ["``libvirt_metadata`` needs ``[service_credentials]`` for "
                "Nova."]}
-# An exception, or what an installer says.
+# An exception, or the error of an installer.
 _REASON = re.compile(
     r"^(?!.*_StringException|.*Failed to import test)"
     r"(?:[\w.]*(?:Error|Exception)\b|error:).*", re.M)
-# What a release requires of Python, as uv tells it.
+# The Python that a release requires, from an error of uv.
 _PYTHON = re.compile(r"ceilometer\S* depends on (Python\S+\d)")
 # The test that failed.
 _WHERE = re.compile(r"^(?:FAIL|ERROR): (\w+) \(", re.M)
@@ -74,12 +74,12 @@ ROOT = pathlib.Path(__file__).absolute().parent.parent
 
 def parse_arguments(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--tox", default="tox", help="the command")
+    parser.add_argument("--tox", default="tox", help="the command of tox")
     parser.add_argument("--results", type=pathlib.Path,
                         default=ROOT / ".tox" / "matrix.json",
-                        help="what is kept, and not run again")
+                        help="file with the kept results")
     parser.add_argument("--no-runs", action="store_true",
-                        help="print what is kept, and run nothing")
+                        help="print the kept results, and run nothing")
     parser.add_argument("--releases", type=int, nargs="+", metavar="N",
                         default=sorted(SERIES, reverse=True))
     parser.add_argument("--pythons", nargs="+", default=PYTHONS, metavar="X")
@@ -87,7 +87,7 @@ def parse_arguments(arguments=None):
 
 
 def reason(output):
-    """Why a run failed, in one line of its own words."""
+    """Return why a run failed, as one line of its output."""
     python = _PYTHON.search(output)
     if python:
         return "needs " + python[1]
@@ -100,10 +100,10 @@ def reason(output):
 
 
 def run(tox, release, python):
-    """One cell.
+    """Run one cell.
 
-    :returns: a dict of its result (RUNS, or why not), its seconds, and its
-        facts where it runs
+    :returns: a dict of the result (RUNS or the reason why not), the seconds,
+        and the facts if it runs
     """
     name = "py%s-ceilometer%d" % (python, release)
     started = time.monotonic()
@@ -124,7 +124,7 @@ def run(tox, release, python):
 
 
 def fill(arguments):
-    """Run the cells that are not kept, and return all: {name: cell}."""
+    """Run the cells without a kept result; return all as {name: cell}."""
     path = arguments.results
     cells = json.loads(path.read_text()) if path.exists() else {}
     for release in arguments.releases:
@@ -137,7 +137,7 @@ def fill(arguments):
 
 
 def facts_of(cells, release):
-    """The facts of a release, on whichever Python it runs; or None."""
+    """Return the facts of a release on any Python, or None."""
     return next((cell["facts"] for name, cell in cells.items()
                  if name.startswith("%d " % release) and "facts" in cell),
                 None)
@@ -148,14 +148,14 @@ def names(found):
 
 
 def differences(facts, newest):
-    """Yield what users of a release notice, as sentences."""
+    """Yield differences for users of a release, as sentences."""
     if facts["pkg_resources"]:
         yield "Needs setuptools before 81, for ``pkg_resources``."
     if facts["md5"]:
         yield "Needs oslo.utils before 10, for ``secretutils.md5``."
     yield from _NOVA[facts["asks_nova"]]
-    for what, told in (("meters", newest["meters"]), ("options", OPTIONS)):
-        lacks = sorted(set(told) - set(facts[what]))
+    for what, known in (("meters", newest["meters"]), ("options", OPTIONS)):
+        lacks = sorted(set(known) - set(facts[what]))
         if lacks:
             yield "Lacks the %s %s." % (what, names(lacks))
     more = sorted(set(facts["meters"]) - set(newest["meters"]))
@@ -165,7 +165,7 @@ def differences(facts, newest):
 
 
 def row(cells, release, pythons):
-    """One row of the table, in reStructuredText."""
+    """Return one row of the table in reStructuredText."""
     found = facts_of(cells, release)
     newest = facts_of(cells, NEWEST)
     title = "%s (%s)" % (found["version"] if found else release,

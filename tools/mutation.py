@@ -11,15 +11,15 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Breaks the core in one place after the other: does a test notice?
+"""Measures whether tests notice errors in modules that compute.
 
 Usage: python -m tools.mutation [MODULE ...]
 
-For each module it copies the project into a folder, changes one operator,
-constant or statement in the copy, and runs the module's tests there, until
-one fails. What no test notices is printed. The changes are the same in each
-run: at most MUTATIONS of a module, spread over all of its lines. It fails
-below LEAST_PERCENT.
+It copies the project for each module, changes one operator, constant or
+statement of the copy at a time, and runs the module's tests until one fails.
+It prints changes that no test notices, and fails if tests notice less than
+LEAST_PERCENT. Each run makes the same changes: at most MUTATIONS in a module,
+spread over all of its lines.
 """
 
 import ast
@@ -36,7 +36,7 @@ import tempfile
 ROOT = pathlib.Path(__file__).absolute().parent.parent
 LEAST_PERCENT = 85
 MUTATIONS = 60
-# The tests of each module, the ones that notice most first.
+# Tests of each module. Those that notice most changes come first.
 TESTS = {
     "sanitize": ("unit.test_sanitize", "properties.test_sanitize",
                  "unit.test_naming"),
@@ -57,9 +57,11 @@ _OPERATORS = {
 
 
 class Mutation(ast.NodeTransformer):
-    """Changes the node of one number; without one it counts them.
+    """Changes one node of a tree.
 
-    :ivar line: of the change
+    :param wanted: number of the node; None only counts the nodes
+    :ivar count: number of nodes that can be changed
+    :ivar line: line of the changed node
     """
 
     def __init__(self, wanted: int | None = None) -> None:
@@ -90,14 +92,14 @@ class Mutation(ast.NodeTransformer):
 
 
 def _without_text(node):
-    """The body of a function or class, but for its docstring."""
+    """Return the body of a function or class without its docstring."""
     if ast.get_docstring(node, clean=False) is None:
         return node.body
     return node.body[1:] or [ast.copy_location(ast.Pass(), node)]
 
 
 def _changed(node):
-    """A node in place of another one; None where there is none."""
+    """Return a changed copy of a node, or None if it cannot be changed."""
     found = copy.copy(node)
     if isinstance(node, (ast.BinOp, ast.BoolOp)):
         if type(node.op) not in _OPERATORS:
@@ -122,7 +124,7 @@ def _changed(node):
 
 
 def mutations(text: str) -> Iterator[tuple[int, str]]:
-    """Each changed source of a module, with the line of the change."""
+    """Yield each changed source of a module, after the line of the change."""
     counter = Mutation()
     counter.visit(ast.parse(text))
     step = max(1, counter.count / MUTATIONS)
@@ -149,9 +151,9 @@ def noticed(folder: pathlib.Path, name: str) -> bool:
 
 
 def run(name: str) -> tuple[int, int]:
-    """Break one module.
+    """Test the changes of one module.
 
-    :returns: how many changes a test noticed, and how many there were
+    :returns: the number of changes that tests noticed, and of all changes
     """
     with tempfile.TemporaryDirectory() as path:
         folder = pathlib.Path(path) / "project"
@@ -160,7 +162,7 @@ def run(name: str) -> tuple[int, int]:
         module = folder / "ceilometer_graphite" / (name + ".py")
         text = module.read_text()
         if noticed(folder, name):
-            sys.exit("the tests of %s fail without any change" % name)
+            sys.exit("tests of %s fail without any change" % name)
         found = []
         for line, changed in mutations(text):
             module.write_text(changed)

@@ -14,9 +14,9 @@
 
 """Prints the table of ``doc/source/receivers.rst``.
 
-Each receiver is started, gets recorded samples in each way that it has a
-port for, is read back, and confirms a thousand lines some times. Needs the
-packages of ``bindep.txt``::
+Starts each receiver, publishes recorded samples to it in each way that it has
+a port for, reads them back, and measures how fast it confirms 1,000 lines.
+Needs the packages of ``bindep.txt``::
 
     python -W ignore -m tools.receivers > doc/source/tables/receivers.inc
 """
@@ -39,7 +39,7 @@ _HEAD = """\
 
 
 def cell(outcome):
-    """What became of a delivery; None was none, for want of a port."""
+    """Return the result of a delivery, or of None if there was no port."""
     if outcome is None or not outcome.arrived:
         return "no"
     text = "%d of %d" % (outcome.arrived, outcome.sent)
@@ -48,16 +48,16 @@ def cell(outcome):
 
 
 def confirms(receiver):
-    """How fast it confirms; the first time, it makes the series."""
+    """Return how fast it confirms. At first it also creates the series."""
     took = [1000 * deliveries.confirmation_seconds(receiver)
             for _ in range(_CONFIRMATIONS)]
     return "%.1f ms (%.1f)" % (statistics.median(took), max(took))
 
 
 def row(receiver, outcomes):
-    """The figures of one receiver.
+    """Return the row of a receiver.
 
-    :param outcomes: of :func:`lab.deliveries.run`
+    :param outcomes: result of :func:`lab.deliveries.run`
     """
     change = max(outcome.largest_change for outcome in outcomes.values())
     return [receiver.title, receiver.version(),
@@ -66,7 +66,7 @@ def row(receiver, outcomes):
 
 
 def table(rows):
-    """A table in reStructuredText; the first row is the header."""
+    """Return a table in reStructuredText; the first row is the header."""
     return _HEAD + "".join(
         "   %s - %s\n" % (" " if number else "*", text)
         for each in rows for number, text in enumerate(each))

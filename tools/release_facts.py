@@ -12,7 +12,7 @@
 # under the License.
 
 
-"""Prints what the installed Ceilometer has, for tools.matrix, as JSON."""
+"""Prints facts about the installed Ceilometer as JSON, for tools.matrix."""
 
 import importlib
 import importlib.metadata
@@ -25,19 +25,19 @@ from oslo_config import cfg
 from lab import agent
 
 NAMESPACE = "ceilometer.poll.compute"
-# Of the options, those of what a compute agent does.
+# Groups of options for a compute agent.
 GROUPS = ("compute", "polling")
 NEVER, FOR_METADATA, ALWAYS = "never", "for metadata", "always"
 
 
 def pollsters():
-    """The meters that the compute agent has pollsters for."""
+    """Return the meters for which the compute agent has pollsters."""
     return sorted(point.name for point in importlib.metadata.entry_points(
         group=NAMESPACE))
 
 
 def options():
-    """The options of a compute agent, with their groups."""
+    """Return the options of a compute agent, with their groups."""
     found = importlib.import_module("ceilometer.opts").list_opts()
     return sorted({"[%s] %s" % (group, option.dest)
                    for group, listed in found if group in GROUPS
@@ -45,22 +45,22 @@ def options():
 
 
 def asks_nova():
-    """When libvirt_metadata finds no machine without Nova."""
+    """Return when libvirt_metadata finds no instance without Nova."""
     service = importlib.import_module("ceilometer.service")
     conf = service.prepare_service(
         ["facts"], config_files=[], conf=cfg.ConfigOpts())
     conf.set_override("instance_discovery_method", "libvirt_metadata",
                       group="compute")
-    if _finds_machines(conf):
+    if _finds_instances(conf):
         return NEVER
     if "fetch_extra_metadata" in conf.compute:
         conf.set_override("fetch_extra_metadata", False, group="compute")
-        if _finds_machines(conf):
+        if _finds_instances(conf):
             return FOR_METADATA
     return ALWAYS
 
 
-def _finds_machines(conf):
+def _finds_instances(conf):
     discovery = importlib.import_module("ceilometer.compute.discovery")
     try:
         return bool(discovery.InstanceDiscovery(conf).discover(None))
@@ -69,20 +69,20 @@ def _finds_machines(conf):
 
 
 def _imports(module, name):
-    """Whether this module is there, and has imported this name."""
+    """Whether a module exists and has imported a name."""
     return (importlib.util.find_spec(module) is not None
             and hasattr(importlib.import_module(module), name))
 
 
 def facts():
-    """A dict of what JSON knows."""
-    # The simulated hypervisor takes the place of libvirt's module.
+    """Return all facts as a dict for JSON."""
+    # The simulated hypervisor replaces libvirt's module.
     sys.path.insert(0, str(agent.SIMULATOR))
     return {
         "version": importlib.metadata.version("ceilometer"),
         "meters": pollsters(), "options": options(),
         "asks_nova": asks_nova(),
-        # Without these it does not start.
+        # Without these modules it does not start.
         "pkg_resources": _imports("ceilometer.agent", "pkg_resources"),
         "md5": _imports("ceilometer.cache_utils", "md5")}
 

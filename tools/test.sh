@@ -12,20 +12,20 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 #
-# Sets up what the tests need and runs all of them: style, unit tests, the
-# generated sample configuration, the documentation, and the functional tests
-# with a real agent, real guests and a real Carbon, and the benchmarks in a
-# form of seconds. As root it installs the packages of bindep.txt; as anyone
-# else it says which are missing, and the tests that need them are skipped.
+# Installs what the tests need and runs all of them: style, unit tests, sample
+# configuration, documentation, functional tests with a real agent, guests and
+# Carbon, and a short form of the benchmarks. As root it also installs the
+# packages of bindep.txt. Otherwise it names the missing packages, and tests
+# that need them are skipped.
 #
 # Usage: tools/test.sh [all | TOX ENVIRONMENT ...]
 #
-# all adds the matrix of releases and Pythons, the patch series for Ceilometer
-# with all of its tests after each patch, and the soak. It takes hours.
+# "all" adds the matrix of releases and Pythons, the patch series for
+# Ceilometer, and the soak. It takes hours.
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
-# The longest first: it waits more than it computes, beside the others.
+# The longest comes first, and runs beside the others, because it mostly waits.
 environments="functional pep8 py3 ceilometer17 genconfig docs releasenotes \
 benchmarks"
 case ${1:-} in
@@ -33,7 +33,7 @@ case ${1:-} in
     all) environments="$environments upstream long" ;;
     *) environments=$* ;;
 esac
-# What these need is installed by pip alone.
+# These need no packages of the distribution.
 light="pep8 genconfig docs releasenotes upstream"
 tools=.tox/bin
 
@@ -66,13 +66,13 @@ install() {
         --no-install-recommends "$@" >/dev/null
 }
 
-# Debian's Python makes no virtual environment without python3-venv.
+# Debian's Python needs python3-venv to make a virtual environment.
 install_tools() {
     local python
     python=$(find_python)
     if ! "$python" -c 'import ensurepip' 2>/dev/null; then
         if ! can_install; then
-            echo "$python lacks ensurepip: install python3-venv" >&2
+            echo "$python has no ensurepip: install python3-venv" >&2
             return 1
         fi
         install python3-venv
@@ -83,7 +83,7 @@ install_tools() {
         'bindep>=2.11' 'setuptools<81' 'tox>=4' 'tox-uv>=1.11'
 }
 
-# bindep fails with the names of missing packages, or without any.
+# bindep fails with the names of missing packages, or without names on errors.
 install_packages() {
     local missing
     missing=$("$tools/bin/bindep" -b test) || [ -n "$missing" ]
@@ -94,13 +94,13 @@ install_packages() {
         # shellcheck disable=SC2086
         install $missing
     else
-        say "Missing packages, without which tests are skipped:" $missing
+        say "Missing packages, whose tests are skipped:" $missing
     fi
 }
 
 run_tox() {
     rm -f .tox/result.json
-    # tox would list dependencies in CI, and with them what passing tests print.
+    # Without it, tox in CI lists dependencies and prints output of passing tests.
     "$tools/bin/tox" run-parallel --parallel 2 --parallel-no-spinner \
         --no-list-dependencies --result-json .tox/result.json -e "$@"
 }
@@ -123,9 +123,9 @@ show_failures() {
         true
 }
 
-# Real processes meet within seconds there, and the machine may stand still for
-# as long: what fails runs once more, with nothing beside it. All else tells the
-# same each time.
+# Functional tests and benchmarks run real processes with timeouts of seconds,
+# and a busy machine may stop for as long. So what fails runs once more, alone.
+# All other environments are deterministic.
 run_again() {
     local modules
     case $1 in

@@ -11,12 +11,13 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Applies the patches of ``upstream/`` to Ceilometer, and tests each.
+"""Applies the patches of ``upstream/`` to Ceilometer and tests them.
 
-Gets the source distribution of the release that the series is made for, and
-applies the patches in their order. After each it runs Ceilometer's style
-checks and the test modules that the patch touches; after the last, or with
-``--every`` after each, all of Ceilometer's unit tests and its documentation::
+Downloads the source distribution of the release that the series is made for,
+and applies the patches in order. After each patch it runs Ceilometer's style
+checks and the test modules that the patch touches. After the last patch, or
+with ``--every`` after each, it also runs all of Ceilometer's unit tests and
+builds its documentation::
 
     tox -e upstream
     tox -e upstream -- --every
@@ -34,7 +35,7 @@ import tempfile
 RELEASE = "27.0.0"
 SERIES = pathlib.Path(__file__).absolute().parent.parent / "upstream"
 MAX_LINES = 400
-# Patches are mailed by people, and are applied here by nobody in particular.
+# git needs an identity for the commits that it makes here.
 _IDENTITY = {f"GIT_{role}_{key}": value
              for role in ("AUTHOR", "COMMITTER")
              for key, value in (("NAME", "ceilometer-graphite"),
@@ -45,11 +46,11 @@ _ENV = {**os.environ, **_IDENTITY, "PBR_VERSION": RELEASE,
 
 
 class SeriesError(Exception):
-    """A patch that cannot be sent as it is; says which and why."""
+    """A patch breaks a rule; the message names the patch and the rule."""
 
 
 def changed_lines(patch):
-    """How many lines a patch adds or removes.
+    """Count the lines that a patch adds or removes.
 
     :param patch: its text, as ``git format-patch`` writes it
     """
@@ -58,22 +59,22 @@ def changed_lines(patch):
 
 
 def subject(patch):
-    """Return the subject of a patch, in one line."""
+    """Return the subject of a patch as one line."""
     return re.search(r"^Subject: \[PATCH [^]]*\] (.*(?:\n .*)*)", patch,
                      re.M)[1].replace("\n ", " ")
 
 
 def check_patch(name, patch):
-    """Hold a patch against the rules of this series.
+    """Check a patch against the rules of this series.
 
-    :raises SeriesError: when it is too long or lacks what a reviewer needs
+    :raises SeriesError: if it is too long or lacks what a reviewer needs
     """
     size = changed_lines(patch)
     if size > MAX_LINES:
-        raise SeriesError(f"{name} changes {size} lines, which is more than "
-                          f"the {MAX_LINES} that one reads at a time")
+        raise SeriesError(f"{name} changes {size} lines, more than "
+                          f"{MAX_LINES}")
     if len(subject(patch)) > 50:
-        raise SeriesError(f"{name}: its subject has over 50 characters")
+        raise SeriesError(f"{name} has a subject of over 50 characters")
     for needed in ("\nSigned-off-by: ", "+++ b/ceilometer/tests/",
                    "+++ b/releasenotes/notes/"):
         if needed not in patch:
@@ -81,16 +82,16 @@ def check_patch(name, patch):
 
 
 def run(*command, cwd):
-    """Run a command, of which it prints all.
+    """Print and run a command.
 
-    :raises subprocess.CalledProcessError: when it fails
+    :raises subprocess.CalledProcessError: if it fails
     """
     print("$", *command, flush=True)
     subprocess.run(command, cwd=cwd, env=_ENV, check=True)
 
 
 def unpack(folder):
-    """Get Ceilometer's source as a git repository.
+    """Download Ceilometer's source, and make a git repository of it.
 
     :returns: its path
     """
@@ -100,7 +101,7 @@ def unpack(folder):
     with tarfile.open(archive) as source:
         source.extractall(folder, filter="data")
     tree = pathlib.Path(folder) / f"ceilometer-{RELEASE}"
-    # Its entry points would hide those that a patch adds.
+    # Its entry points would hide those of the patches.
     run("rm", "-r", "ceilometer.egg-info", cwd=tree)
     run("git", "init", "--quiet", cwd=tree)
     run("git", "add", "--all", "--force", cwd=tree)
@@ -109,7 +110,7 @@ def unpack(folder):
 
 
 def install(tree):
-    """Install what Ceilometer's tests, style and documentation need."""
+    """Install what Ceilometer's tests and documentation need."""
     run("uv", "pip", "install", "--quiet", "-r", "requirements.txt", "-r",
         "test-requirements.txt", "-r", "doc/requirements.txt", cwd=tree)
 
