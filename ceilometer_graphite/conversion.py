@@ -11,7 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""From samples to the lines that are sent, one sample at a time."""
+"""Converts samples to lines, one sample at a time."""
 
 import datetime
 import decimal
@@ -30,7 +30,7 @@ from ceilometer_graphite import naming
 from ceilometer_graphite import rates
 from ceilometer_graphite import wire
 
-# Why a sample is left out, or what is missing of it.
+# Why a sample or its rate is left out, or what the sample lacks.
 NOT_A_NUMBER = "not_a_number"
 NOT_FINITE = "not_finite"
 NOT_AVAILABLE = "not_available"
@@ -45,13 +45,13 @@ NO_TIMESTAMP = "samples_without_timestamp"
 _LARGEST = sys.float_info.max
 _TOP, _LEAST = int(_LARGEST), -int(_LARGEST)
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
-# A line has a value and a time as well, of at most 326 bytes.
+# The value and the time in a line take at most 326 bytes.
 _MAX_TEXT_BYTES = (wire.MAX_LINE_BYTES - 326) // 2
 _PLANS = 4096
 
 
 class SkippedSample(Exception):
-    """A sample that cannot become a line.
+    """A sample cannot become a line.
 
     :ivar reason: one of the constants above
     """
@@ -64,8 +64,7 @@ class SkippedSample(Exception):
 class Problem(typing.NamedTuple):
     """Something that is wrong with a sample.
 
-    :ivar reason: one of the constants above; None for an error that nothing
-        foresaw
+    :ivar reason: one of the constants above, or None for an unexpected error
     """
 
     sample: object
@@ -74,9 +73,9 @@ class Problem(typing.NamedTuple):
 
 
 class Converted(typing.NamedTuple):
-    """What became of a batch.
+    """The result of converting a batch.
 
-    :ivar lines: of the plaintext protocol
+    :ivar lines: lines of the plaintext protocol
     :ivar problems: a list of :class:`Problem`
     """
 
@@ -85,10 +84,10 @@ class Converted(typing.NamedTuple):
 
 
 class Series(typing.NamedTuple):
-    """A series that the samples of a meter make.
+    """A series that samples of a meter have points in.
 
     :ivar what: ``volume``, ``rate`` or ``gauge``
-    :ivar definition: of a rate or a gauge, from
+    :ivar definition: the definition of a rate or a gauge, from
         :mod:`~ceilometer_graphite.definitions`
     """
 
@@ -100,9 +99,9 @@ class Series(typing.NamedTuple):
 
 def series(settings, meter: str, unit: str | None, kind: str
            ) -> list[Series]:
-    """Which series a sample makes.
+    """Return the series that a sample has points in.
 
-    :param settings: of :mod:`~ceilometer_graphite.settings`
+    :param settings: a :class:`~ceilometer_graphite.settings.Settings`
     :param kind: the sample's type
     :returns: a list of :class:`Series`: the volume, the rate, the gauges
     """
@@ -119,13 +118,12 @@ def series(settings, meter: str, unit: str | None, kind: str
 
 
 def number(volume: typing.Any) -> int | float:
-    """A sample's volume as an int or a float.
+    """Convert a sample's volume to an int or a float.
 
-    A bool is 0 or 1, a text that is a number is that number, and so is a
-    decimal or any other real number.
+    Booleans, texts of numbers, decimals and other real numbers are accepted.
 
-    :raises SkippedSample: for None, NaN, infinities (integers beyond the
-        floats among them) and what is not a number
+    :raises SkippedSample: for None, NaN, infinities, integers beyond the
+        range of a float, and what is not a number
     """
     if type(volume) not in (int, float):
         volume = _plain_number(volume)
@@ -151,12 +149,11 @@ def _plain_number(volume):
 
 
 def timestamp(text: typing.Any) -> float:
-    """The seconds since 1970 of a sample's timestamp, as a float.
+    """Convert a sample's timestamp to seconds since 1970, as a float.
 
-    :param text: ISO 8601; without an offset it is UTC, as Ceilometer's
-        polling agent writes it
-    :raises SkippedSample: for what is no such time, or none that Whisper
-        can store
+    :param text: a time in ISO 8601; without an offset it is UTC, as
+        Ceilometer's polling agent writes it
+    :raises SkippedSample: if it is not a time, or if Whisper cannot store it
     """
     if not isinstance(text, str):
         raise SkippedSample(BAD_TIMESTAMP)
@@ -181,16 +178,17 @@ def _seconds(text):
 
 
 class _Plan:
-    """What becomes of the samples of one meter, unit and type.
+    """How to convert the samples of one meter, unit and type.
 
-    :ivar least: the smallest volume; a negative counter is "not available"
+    :ivar least: the smallest valid volume; a counter below 0 is "not
+        available"
     :ivar volume: the text of the meter in the volume's name, or None
-    :ivar rate: the same of the rate
-    :ivar definition: of the rate
-    :ivar more: the other series, as pairs of a :class:`Series` and a text:
-        the gauges; where names are not split, all, without texts
-    :ivar is_rival: whether a rate or a gauge may have its name
-    :ivar seen: monotonic seconds when a counter of it came
+    :ivar rate: the text of the meter in the rate's name, or None
+    :ivar definition: the definition of the rate
+    :ivar more: pairs of a :class:`Series` and its text: the gauges, or all
+        series, without texts, if names are not split
+    :ivar is_rival: whether a rate or a gauge may have the meter's name
+    :ivar seen: monotonic seconds when the last counter of it came
     """
 
     __slots__ = ("least", "volume", "rate", "definition", "more", "is_rival",
@@ -216,9 +214,9 @@ class _Plan:
 
 
 def _checked(text):
-    """A half of a name, which is short enough for a line.
+    """Return a half of a name.
 
-    :raises SkippedSample: when it is not
+    :raises SkippedSample: if it is too long for a line
     """
     if len(text) > _MAX_TEXT_BYTES:
         raise SkippedSample(LINE_TOO_LONG)
@@ -232,13 +230,13 @@ def _problem(sample, error):
 
 
 class Converter:
-    """Makes lines of samples, and remembers counters for their next rates.
+    """Converts samples to lines, and remembers counters for the next rates.
 
     Safe for concurrent callers.
 
-    :param settings: of :mod:`~ceilometer_graphite.settings`
-    :param clock: monotonic seconds
-    :param now: seconds since 1970
+    :param settings: a :class:`~ceilometer_graphite.settings.Settings`
+    :param clock: returns monotonic seconds
+    :param now: returns seconds since 1970
     """
 
     def __init__(self, settings, clock: typing.Callable = time.monotonic,
@@ -253,7 +251,7 @@ class Converter:
             settings.rate_expiry_seconds, settings.rate_max_series)
 
     def convert(self, samples: list) -> Converted:
-        """Make lines of a batch; never raises for what a sample holds.
+        """Convert a batch. Never raises for what a sample contains.
 
         :param samples: a list of ``ceilometer.sample.Sample``
         """
@@ -262,7 +260,7 @@ class Converter:
             return self._walk(samples)
 
     def _walk(self, samples):
-        """One sample after the other; one that raises costs no other."""
+        """Convert each sample; one that raises does not affect others."""
         lines, problems, last = [], [], None
         for sample in samples:
             try:
@@ -294,16 +292,16 @@ class Converter:
         return Converted(lines, problems)
 
     def _look_up(self, meter, unit, kind, text):
-        """What samples share: plan, second, the same as a text, the key."""
+        """Return what samples share: plan, seconds, their text, a key."""
         seconds = timestamp(text) if text else self._now()
         return (self._plan(meter, unit, kind), seconds, str(int(seconds)),
                 (meter, unit, kind, text))
 
     def _renamed(self, resource, values):
-        """The resource of a sample that another name is known of.
+        """Return the resource of a sample whose names have changed.
 
-        Its instance has a new name, or moved; or it is another resource with
-        the same id, as NICs that share a filter are.
+        Its instance has a new name or has moved; or this is another resource
+        with the same id, such as NICs that share a filter.
         """
         known, subject = resource.values, naming.subject(values)
         if known is not None and naming.subject(known) != subject:
@@ -315,13 +313,13 @@ class Converter:
             before, after = self._namer.around(values)
             _checked(before + after)
             resource.before, resource.after = sys.intern(before), after
-        # 1, 1.0 and True are equal, but are written in three ways.
+        # 1, 1.0 and True are equal, but their texts differ.
         if all(value is None or type(value) is str for value in values):
             resource.values = values
         return resource
 
     def _more(self, sample, plan, resource, values, volume, seconds):
-        """The lines of a plan's other series, as pairs, and all problems."""
+        """Return (path, value) pairs of the other series, and problems."""
         made = Converted([], [])
         if not sample.timestamp:
             made.problems.append(Problem(sample, NO_TIMESTAMP))
@@ -355,9 +353,9 @@ class Converter:
             polled.come()
 
     def _rate(self, sample, plan, resource, host, volume, seconds):
-        """A rate as it is written, or None.
+        """Return the rate of a sample as text or number, or None.
 
-        :raises SkippedSample: when it has none that it should have
+        :raises SkippedSample: if it should have a rate, but has none
         """
         definition, now = plan.definition, self._resources.now
         counter = resource.counters.get(sample.name)
@@ -380,12 +378,12 @@ class Converter:
         value *= definition.scale / largest
         if value > _LARGEST or value > definition.max:
             value = _capped(value, definition.max)
-        # 12 digits are more than its clocks can tell. The shortest text for
-        # the same float takes three times as long to find.
+        # 12 digits are more than the clocks are exact to. To find the shortest
+        # text of the same float would take three times as long.
         return f"{value:.12g}" if value else "0"
 
     def _add_counter(self, sample, plan, resource):
-        hash(sample.resource_id)  # a list cannot tell counters apart
+        hash(sample.resource_id)  # a list is no valid id
         counter = self._resources.add_counter(
             resource, sample.name, self._resources.now
             if plan.seen is None else plan.seen)
@@ -395,12 +393,12 @@ class Converter:
 
 
 def _line(resource, text, value, at):
-    """A line of a resource's series with this text of its meter."""
+    """Write a line of a resource's series whose meter has this text."""
     return wire.line(resource.before + text + resource.after, value, at)
 
 
 def _volume(volume, plan):
-    """A volume that is no plain int within the bounds."""
+    """Return a volume that is not just an int within the bounds."""
     volume = number(volume)
     if volume < plan.least:
         raise SkippedSample(NOT_AVAILABLE)
@@ -414,7 +412,7 @@ def _gives_way(resource, name, host):
 
 
 def _gauge(sample, resource, host, each):
-    """The number in the metadata, or None."""
+    """Return the value of a gauge from the metadata, or None."""
     value = naming.metadata_value(
         naming.metadata(sample), each.definition.metadata)
     if value is None or _gives_way(resource, each.name, host):
@@ -423,7 +421,7 @@ def _gauge(sample, resource, host, each):
 
 
 def _capped(value, most):
-    """The largest rate that is possible, for one that is a little larger."""
+    """Return the largest possible rate if a rate is slightly above it."""
     if value > _LARGEST:
         raise SkippedSample(NOT_FINITE)
     if value > most * 1.1:

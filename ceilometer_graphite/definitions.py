@@ -11,10 +11,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Which counters become which rates, and which metadata become gauges.
+"""Defines which counters become rates, and which metadata become gauges.
 
-Read from YAML; the packaged ``data/definitions.yaml`` says what each key
-means. An error names the file, the entry and the key.
+The definitions are read from YAML; the packaged ``data/definitions.yaml``
+explains each key.
 """
 
 import dataclasses
@@ -32,12 +32,12 @@ from ceilometer_graphite import naming
 
 
 class DefinitionsError(ValueError):
-    """A definitions file that cannot be used; names file, entry and key."""
+    """A definitions file is invalid. Names the file, entry and key."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Rate:
-    """How a counter becomes a rate; the keys of an entry of ``rates``."""
+    """How a counter becomes a rate. The keys of an entry of ``rates``."""
 
     meter: str
     name: str
@@ -47,7 +47,7 @@ class Rate:
     max: float = math.inf
 
     def divisor(self, metadata: dict) -> float:
-        """What the growth per second is divided by, for one sample."""
+        """Return the divisor of the growth per second for a sample."""
         for key in self.per:
             divisor = naming.metadata_value(metadata, key)
             if (isinstance(divisor, (int, float))
@@ -58,7 +58,7 @@ class Rate:
 
 @dataclasses.dataclass(frozen=True)
 class Gauge:
-    """Metadata that become a gauge; the keys of an entry of ``gauges``."""
+    """Metadata that become a gauge. The keys of an entry of ``gauges``."""
 
     meter: str
     name: str
@@ -67,7 +67,7 @@ class Gauge:
 
 
 class Definitions:
-    """What is made of samples, by the name of their meter."""
+    """The rates and gauges of each meter."""
 
     def __init__(self, rates: list[Rate], gauges: list[Gauge]):
         self._rates = [(re.compile(fnmatch.translate(rate.meter)).match,
@@ -75,7 +75,7 @@ class Definitions:
         self._gauges: dict[str, list[Gauge]] = {}
         for gauge in gauges:
             self._gauges.setdefault(gauge.meter, []).append(gauge)
-        # The names of all that is made; that of a rate may have the meter's.
+        # The names of all rates and gauges. {meter} is any text.
         names = [rate.name for rate in rates] + [
             gauge.name for gauge in gauges]
         self._made = [re.compile(".+".join(
@@ -83,7 +83,7 @@ class Definitions:
             for name in names]
 
     def rate(self, meter: str, unit: str | None) -> Rate | None:
-        """The rate that a counter becomes, or None."""
+        """Return the rate that a counter becomes, or None."""
         for match, rate in self._rates:
             if match(meter):
                 return dataclasses.replace(
@@ -92,16 +92,16 @@ class Definitions:
         return None
 
     def gauges(self, meter: str) -> list[Gauge]:
-        """The gauges that a sample of ``meter`` brings with it."""
+        """Return the gauges in the metadata of a meter's samples."""
         return self._gauges.get(meter, [])
 
     def may_make(self, name: str) -> bool:
-        """Whether a rate or a gauge may have this name."""
+        """Whether a rate or a gauge can have this name."""
         return any(match(name) for match in self._made)
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML in which a key that stands twice in a mapping is an error."""
+    """Loads YAML; a key that occurs twice in a mapping is an error."""
 
     def construct_mapping(self, node, deep=False):
         keys = set()
@@ -113,9 +113,9 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-# What checks a value returns it as it is used, or None for a bad one.
+# A check returns the value to use, or None for an invalid one.
 def _text(value, field=""):
-    """A text in which only ``field`` has braces."""
+    """Accept a text that has no braces but those of ``field``."""
     if not isinstance(value, str) or not value:
         return None
     return None if re.search("[{}]", value.replace(field, "")) else value
@@ -126,7 +126,7 @@ def _one_meter(value):
 
 
 def _number(value):
-    """A number, or a text such as 1e-7, for which YAML 1.1 takes it."""
+    """Accept a number, or 1e-7, which YAML 1.1 reads as a text."""
     try:
         number = 0.0 if isinstance(value, bool) else float(value)
     except (TypeError, ValueError, OverflowError):
@@ -144,7 +144,7 @@ def _texts(value):
         map(_text, value)) else None
 
 
-# Of each section its class, and of each key what its value has to be.
+# For each section its class; for each key its values and their check.
 _SECTIONS = {
     "rates": (Rate, {
         "meter": ("a text", _text),
@@ -174,7 +174,7 @@ def _check_keys(where, value, allowed):
 
 
 def _entry(where, kind, checks, keys):
-    """One entry of a section."""
+    """Check an entry of a section, and make its object."""
     _check_keys(where, keys, checks)
     for field in dataclasses.fields(kind):
         if field.default is dataclasses.MISSING and field.name not in keys:
@@ -210,10 +210,10 @@ def _parse(path, text):
 
 
 def load(path=None):
-    """The definitions in a file.
+    """Load the definitions in a file.
 
-    :param path: of the file; None is the packaged one
-    :raises DefinitionsError: when it cannot be read or used
+    :param path: the path of the file; None is the packaged one
+    :raises DefinitionsError: if it cannot be read, or is invalid
     """
     file = pathlib.Path(path) if path is not None else (
         importlib.resources.files(__package__) / "data/definitions.yaml")

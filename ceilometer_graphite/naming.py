@@ -11,12 +11,12 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""From a sample to the name of its series.
+"""Names the series of a sample.
 
-A name is a dotted path made by a template, or a tagged series of Graphite
-1.1. Whatever a sample holds, its name is ASCII, is never empty, has no
-character that means something to Carbon's line protocol or to a file
-system, and every field stays at its place in the template.
+A name is a dotted path that follows a template, or a tagged series of
+Graphite 1.1. Whatever a sample contains, its name is ASCII and never empty,
+has no character with a meaning for Carbon's line protocol or a file system,
+and has each field at its place in the template.
 """
 
 import re
@@ -29,25 +29,24 @@ DEFAULT_TEMPLATE = (
 FIELD = re.compile(r"\{([^{}]*)\}")
 _DOT_OUTSIDE_BRACES = re.compile(r"\.(?![^{}]*\})")
 _METADATA = "metadata."
-# The attribute of a sample that says on which host it was polled. Only the
-# agent that polls sets it: behind the bus no host is known but what the
-# metadata name.
+# Attribute of a sample: the host that polled it. Only the polling agent sets
+# it; behind the bus, only the metadata can name a host.
 POLLING_HOST = "polling_host"
 
 
 class TemplateError(ValueError):
-    """A template or a prefix that cannot be used; says what is allowed."""
+    """A template or prefix is invalid. The text says what is allowed."""
 
 
 def split(template):
-    """The components of a template, as texts."""
+    """Split a template into the texts of its components."""
     return _DOT_OUTSIDE_BRACES.split(template)
 
 
 def checked_prefix(prefix):
-    """A prefix without its trailing dot.
+    """Return a prefix without its trailing dot.
 
-    :raises TemplateError: when it has what no path may have
+    :raises TemplateError: if a path cannot have that prefix
     """
     prefix = prefix[:-1] if prefix.endswith(".") else prefix
     if prefix and any(part != sanitize.component(part)
@@ -59,13 +58,16 @@ def checked_prefix(prefix):
 
 
 def metadata(sample):
-    """A sample's metadata, which are a dict whatever it holds."""
+    """Return a sample's metadata, or an empty dict if they are no dict."""
     found = sample.resource_metadata
     return found if isinstance(found, dict) else {}
 
 
 def metadata_value(md, key):
-    """The scalar at ``key``, whose dots lead inwards; None without one."""
+    """Return the scalar at a key, or None.
+
+    A dot in the key stands for a level of nesting.
+    """
     value = md.get(key)
     if value is None and "." in key and key not in md:
         value = md
@@ -75,7 +77,7 @@ def metadata_value(md, key):
 
 
 def _values(sample):
-    """What names are made of nearly always, by ``_ALWAYS_READ``."""
+    """Read the values of ``_ALWAYS_READ``, which most names need."""
     md = sample.resource_metadata
     if type(md) is not dict:
         md = metadata(sample)
@@ -90,13 +92,13 @@ def _values(sample):
 
 
 def subject(values: tuple) -> tuple:
-    """What names are about: (resource, instance, device).
+    """Return what a name is about: (resource, instance, device).
 
-    The instance is the one in the metadata only where the resource is that
-    instance or one of its devices. A volume that is attached to an instance
-    is a resource of its own, whose pollster names the instance as well.
+    The instance in the metadata counts only if the resource is that instance
+    or one of its devices. A volume that is attached to an instance is a
+    resource of its own, although its metadata name the instance, too.
 
-    :param values: of :class:`Namer`
+    :param values: the values of a sample, from :class:`Namer`
     """
     resource_id, _, _, instance_id, device, *_ = values
     if not instance_id or not device and (
@@ -106,7 +108,7 @@ def subject(values: tuple) -> tuple:
 
 
 def _hashable(value):
-    """A value, or its text where it is a list or the like."""
+    """Return a value, or its text if it cannot be hashed."""
     try:
         hash(value)
     except TypeError:
@@ -126,7 +128,7 @@ _READERS = {
 
 
 def _reader(source):
-    """What reads a value that is not always read, of a sample."""
+    """Return a function that reads a source from a sample and metadata."""
     if source.startswith(_METADATA):
         key = source[len(_METADATA):]
         return lambda s, md: metadata_value(md, key)
@@ -136,12 +138,12 @@ def _reader(source):
 class Component(typing.NamedTuple):
     """One component of a name.
 
-    :ivar text: of the template
-    :ivar sources: the names of the values that it is written of
-    :ivar write: makes a text of a dict that has those values; None, from a
-        device that is not there, leaves the component out. It is None
-        itself for a component that is never there
-    :ivar lead: what stands before the component, unless it is the first
+    :ivar text: its text in the template
+    :ivar sources: the names of the values that it needs
+    :ivar write: function from a dict of these values to a text, or to None
+        if the name has no such component, as without a device. It is None
+        for a component that no name has
+    :ivar lead: text before the component, unless it is the first
     """
 
     text: str
@@ -153,9 +155,9 @@ class Component(typing.NamedTuple):
 class Fields:
     """Compiles components of a template.
 
-    :param prefix: with or without its trailing dot
-    :param append_hostname: whether ``{hostname}`` has a text
-    :raises TemplateError: when the prefix has what no path may have
+    :param prefix: the prefix, with or without a trailing dot
+    :param append_hostname: whether names have a ``{hostname}``
+    :raises TemplateError: if a path cannot have that prefix
     """
 
     def __init__(self, prefix: str, append_hostname: bool):
@@ -163,7 +165,7 @@ class Fields:
         self._absent = {*(() if self._prefix else ["{prefix}"]),
                         *(() if append_hostname else ["{hostname}"])}
         component, identity = sanitize.component, sanitize.identity
-        # Of each field what writes it, and the values that it is written of.
+        # For each field: a function that writes it, and its arguments.
         self._fields = {
             "prefix": (lambda: self._prefix or None,),
             "hostname": (lambda host: sanitize.short_host(sanitize.text(host))
@@ -181,7 +183,7 @@ class Fields:
         """Compile one component.
 
         :returns: a :class:`Component`
-        :raises TemplateError: when it cannot be used
+        :raises TemplateError: if it is invalid
         """
         pieces = FIELD.split(text)
         if pieces == [""]:
@@ -199,7 +201,7 @@ class Fields:
             else _mixed([write for _, write in made]), lead)
 
     def _field(self, name):
-        """The sources of a field, and what writes it of their values."""
+        """Return a field's sources, and a function that writes it."""
         write, *sources = self._fields.get(name, (sanitize.component, name))
         if name not in self._fields and (
                 not name.startswith(_METADATA) or name == _METADATA):
@@ -215,7 +217,7 @@ def _literal(text):
 
 
 def _mixed(writers):
-    """What writes a component of several pieces."""
+    """Return a function that writes a component with several parts."""
     def write(values):
         text = "".join(each(values) or sanitize.MISSING for each in writers)
         if len(text) > sanitize.MAX_BYTES:
@@ -225,7 +227,7 @@ def _mixed(writers):
 
 
 def _joined(components, values):
-    """The components that are there, each after its lead."""
+    """Join the texts of components, each after its lead."""
     return "".join([component.lead + text for component in components
                     if (text := component.write(values)) is not None])
 
@@ -235,18 +237,18 @@ def _sources(components):
 
 
 class Namer:
-    """Puts the components of a name together.
+    """Joins components to names.
 
-    Where the components that the meter alone writes stand side by side, and
-    no other has the meter in it, a name is a text of the meter, and two
-    texts around it that the meter does not change.
+    A name is split in three if the components that depend on nothing but the
+    meter are side by side, and no other depends on the meter: the text of
+    the meter, and the texts before and after it, which a resource keeps.
 
     :param components: a list of :class:`Component`
-    :ivar components: these
-    :ivar is_split: whether names have these three texts
-    :ivar values: makes of a sample a tuple of what its names are made of,
-        but for the meter; the first is its resource, as a text, and the
-        second its host
+    :ivar components: the same list
+    :ivar is_split: whether names are split
+    :ivar values: function from a sample to a tuple of the values that its
+        names need, except the meter. The first is its resource, the second
+        its host
     """
 
     def __init__(self, components: list[Component]):
@@ -266,45 +268,42 @@ class Namer:
             [read(sample, md) for read in self._readers])
 
     def sources(self, values, meter, unit):
-        """What components are written of.
-
-        :returns: a dict by the names of the sources
-        """
+        """Return the values of all sources in a dict by their names."""
         found = dict(zip([*_ALWAYS_READ, *self._more], values, strict=True))
         instance_id = subject(values)[1]
         if instance_id != _hashable(found["instance_id"]):
-            # Of a volume notifications have a name, and pollsters have none.
+            # Notifications have a volume's name, pollsters have not.
             found["name"] = None
         return {**found, "instance_id": instance_id, "meter": meter,
                 "unit": unit}
 
     def around(self, values):
-        """The texts before and after the meter's."""
+        """Write the texts before and after the meter."""
         found = self.sources(values, None, None)
         return _joined(self._before, found), _joined(self._after, found)
 
     def of_meter(self, meter, unit):
-        """The text of a meter between those two, where names are split."""
+        """Write the text of a meter, if names are split."""
         return _joined(self._meter, {"meter": meter, "unit": unit})
 
     def write(self, values, meter, unit):
-        """A whole name."""
+        """Write a whole name."""
         return _joined(self._written, self.sources(values, meter, unit))
 
     def name(self, sample, meter, unit):
-        """The name of a sample's series.
+        """Name a series of a sample.
 
-        :param meter: its meter's name, or a derived one
-        :param unit: of that meter, or None
+        :param meter: the sample's meter, or one that is derived from it
+        :param unit: the unit of that meter, or None
         """
         return self.write(self.values(sample), meter, unit)
 
 
 def _split(components):
-    """Split them into (before, meter only, after).
+    """Split components into (before, meter only, after).
 
-    Where those of the meter alone are not side by side, or another has the
-    meter in it, they all are "before".
+    All are "before" if those of the meter alone are not side by side, or if
+    another depends on the meter.
     """
     of_meter = [each.sources <= _OF_METER and bool(each.sources)
                 for each in components]
@@ -318,13 +317,13 @@ def _split(components):
 
 
 class PathNamer(Namer):
-    """Names series by a template, which is compiled once.
+    """Names series by a template.
 
-    :param template: components with dots between them, of literals and of
-        fields in braces
+    :param template: components of literals and of fields in braces, with
+        dots between them
     :param prefix: the text of ``{prefix}``, with or without a trailing dot
-    :param append_hostname: whether ``{hostname}`` has a text
-    :raises TemplateError: for a template or a prefix that cannot be used
+    :param append_hostname: whether names have a ``{hostname}``
+    :raises TemplateError: if the template or the prefix is invalid
     """
 
     def __init__(self, template: str, prefix: str, append_hostname: bool):
@@ -341,13 +340,13 @@ class PathNamer(Namer):
 
 
 class TagNamer(Namer):
-    """Names tagged series (Graphite 1.1): the meter, and what it is about.
+    """Names tagged series (Graphite 1.1).
 
-    ``PREFIX.METER;host=HOST;project=ID;instance=ID;instance_name=NAME;
-    device=NAME``, where the host is left out without ``append_hostname``,
-    and the other two where there is none. A tag ``name`` would be lost:
-    Graphite keeps the path of the meter there. Parameters and errors are
-    those of :class:`PathNamer`.
+    A name is ``PREFIX.METER;host=HOST;project=ID;instance=ID;
+    instance_name=NAME;device=NAME``. It has no host without
+    ``append_hostname``, and no instance name or device if the sample has
+    none. The tag is not called ``name``, because Graphite stores the path
+    there. Parameters and errors are those of :class:`PathNamer`.
     """
 
     def __init__(self, prefix: str, append_hostname: bool):

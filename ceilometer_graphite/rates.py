@@ -11,26 +11,26 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Counters to rates: what a counter grew by, per second."""
+"""Converts counters to rates: their growth per second."""
 
 import math
 import sys
 
 _NEVER = -math.inf
-# The host of a counter without a sample; None is one that is not known.
+# The host of a counter without a sample. None is a host that is unknown.
 _NOWHERE = object()
-# Seconds between the first two samples of a counter, at least.
+# Minimum seconds between the first two samples of a counter.
 _FIRST = 0.5
-# How much longer than usual a counter may be away before it begins anew.
+# A counter begins anew after this many times its usual interval.
 _AWAY = 4
 
 
 class Counter:
-    """The last sample of a counter: what its next rate needs.
+    """The last sample of a counter, which its next rate needs.
 
-    :ivar seen: monotonic seconds of this process when it came
-    :ivar divisor: what the rate was divided by then, such as the vCPUs
-    :ivar usual: seconds between two of its samples; infinite at first
+    :ivar seen: monotonic seconds of this process when the sample came
+    :ivar divisor: divisor of its rate, such as the number of vCPUs
+    :ivar usual: usual seconds between two samples; infinite at first
     """
 
     __slots__ = ("host", "seconds", "monotonic", "volume", "seen", "divisor",
@@ -45,23 +45,22 @@ class Counter:
         self.usual = math.inf
 
     def per_second(self, host, seconds, monotonic, volume, divisor, is_late):
-        """What the counter grew by per second since its last sample.
+        """Return the growth per second since the last sample, or None.
 
-        There is no rate of a first sample, or where the counter begins anew:
-        on another host, whose clocks and counters have nothing in common
-        with these; after a clock that went back; after an absence, in which
-        its guest may have run elsewhere. There is none of a counter that
-        went back, as its guest was restarted. And none of a sample that
-        comes much sooner after the last than usual, because it was delivered
-        twice or two sources poll its meter: the next rate is since the one
-        before.
+        A counter has no rate at its first sample, and none where it begins
+        anew: on another host, whose clocks and counters are unrelated; after
+        a clock was set back; after an absence, in which its guest may have
+        run elsewhere. It has none if it decreased, because its guest was
+        restarted. A sample that comes much sooner than usual was delivered
+        twice, or two sources poll the meter: it has no rate, and the next
+        rate is since the sample before it.
 
-        :param host: of its instance, whatever that is
+        :param host: the host of its instance, of any type
         :param seconds: the sample's time, in seconds since 1970
-        :param monotonic: the same by a clock of that host that is never
-            set, or whatever stands there
+        :param monotonic: its time by a clock of that host that is never set,
+            or any other value
         :param volume: a number
-        :param is_late: whether it comes too late for the last sample
+        :param is_late: whether the last sample has expired
         :returns: a float, or None
         """
         if type(monotonic) is not float or not 0.0 <= monotonic < math.inf:
@@ -69,10 +68,10 @@ class Counter:
         usual, value = self.usual, None
         early = usual / 2 if usual < math.inf else _FIRST
         if monotonic is None or self.monotonic is None:
-            # That clock may have been set back.
+            # The wall clock may have been set back.
             elapsed, soonest = seconds - self.seconds, 0
         else:
-            # Of two sources that poll at once the later may come first.
+            # If two sources poll at once, the later may come first.
             elapsed, soonest = monotonic - self.monotonic, -early
         if (host == self.host and not is_late
                 and soonest <= elapsed <= usual * _AWAY):
@@ -83,7 +82,7 @@ class Counter:
                     value = (volume - self.volume) / elapsed
                 except OverflowError:
                     value = math.inf
-            # A poll that is missed once does not double what is usual.
+            # One missed poll should not double the usual interval.
             self.usual = (elapsed if elapsed < usual
                           else usual + (elapsed - usual) / 4)
         else:
@@ -94,7 +93,7 @@ class Counter:
 
 
 def _reading(monotonic):
-    """A clock's reading, or None for what is none."""
+    """Return the reading of a clock, or None if it is not one."""
     if (isinstance(monotonic, (int, float))
             and 0 <= monotonic <= sys.float_info.max):
         return monotonic
@@ -102,11 +101,12 @@ def _reading(monotonic):
 
 
 class Polled:
-    """When samples of a polled meter came, counted in samples of another.
+    """Tells whether a meter is still polled.
 
-    That other has a rate or a gauge of the same name, which gives way to the
-    polled one, but only while it is polled. Where threads or two sources poll
-    both meters, up to four samples of the other may come in a row.
+    A rate or gauge with the name of a polled meter gives way to it, but only
+    while it is polled. Time is counted in samples of the meter that the rate
+    or gauge comes from. Up to four of these may come in a row if threads or
+    two sources poll both meters.
     """
 
     __slots__ = ("since", "before", "usual")
@@ -116,12 +116,12 @@ class Polled:
         self.usual = 1
 
     def come(self) -> None:
-        """A sample of the polled meter has come."""
+        """Note a sample of the polled meter."""
         self.usual = max(1, min(self.before, self.since))
         self.before, self.since = self.since, 0
 
     def is_polled(self) -> bool:
-        """Whether the other's sample, of now, has to give way."""
+        """Note a sample of the other meter; return if it gives way."""
         self.since += 1
         return self.since <= 2 * self.usual + 2
 
@@ -129,11 +129,11 @@ class Polled:
 class Resource:
     """What is remembered of a resource.
 
-    :ivar values: what the names of its series were made of, or None
+    :ivar values: the values in the names of its series, or None
     :ivar before: the text before the meter in these names
-    :ivar after: that after it
-    :ivar counters: by meter, a :class:`Counter`
-    :ivar polled: by meter and host, a :class:`Polled`; None without any
+    :ivar after: the text after the meter
+    :ivar counters: a dict of :class:`Counter` by meter
+    :ivar polled: a dict of :class:`Polled` by meter and host, or None
     """
 
     __slots__ = ("values", "before", "after", "counters", "polled")
@@ -144,17 +144,16 @@ class Resource:
 
 
 class Resources(dict):
-    """Remembers resources, by a key, and their counters.
+    """A dict of resources and their counters.
 
     Unsafe for concurrent callers. Disks and NICs are resources of their own.
-    An unknown key has a new :class:`Resource`.
+    An unknown key gets a new :class:`Resource`.
 
-    :param expiry: seconds; what was not seen for so long is forgotten. Its
-        place is free after twice that time at the latest
-    :param max_counters: how many counters are remembered at most, and how
-        many resources
+    :param expiry: seconds after which a counter is forgotten; its memory is
+        free after at most twice that time
+    :param max_counters: maximum number of counters, and of resources
     :ivar now: monotonic seconds of the last call of :meth:`forget`
-    :ivar count: how many counters are remembered
+    :ivar count: number of counters
     """
 
     def __init__(self, expiry, max_counters):
@@ -163,13 +162,13 @@ class Resources(dict):
         self.now = _NEVER
         self.count = 0
         self._max = max_counters
-        # Those that were not seen since the last turn. The turn is what
-        # forgets, and costs nothing while there is none.
+        # Resources without a sample since the last turn. The next turn
+        # forgets them.
         self._old = {}
         self._turn_at = _NEVER
 
     def forget(self, now):
-        """Forget what was not seen for long.
+        """Forget what was not seen for the time of expiry.
 
         :param now: monotonic seconds
         """
@@ -192,7 +191,7 @@ class Resources(dict):
         return found
 
     def add_counter(self, resource, meter, seen):
-        """A new :class:`Counter`; None where there is no room."""
+        """Return a new :class:`Counter`, or None if there are too many."""
         if self.count >= self._max:
             return None
         self.count += 1
