@@ -11,7 +11,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Turns any text into one component of a path."""
+"""Converts any text to components of a path."""
 
 import hashlib
 import re
@@ -29,7 +29,7 @@ _LOOKS_LIKE_HASH = re.compile(r"[0-9a-f]{%d}\Z" % _HASH_DIGITS)
 
 
 def text(value: object) -> str:
-    """The value as a text. None becomes an empty text."""
+    """Convert a value to a text. None becomes an empty text."""
     return "" if value is None else str(value)
 
 
@@ -45,7 +45,7 @@ def hashed(whole: str, safe: str) -> str:
 
 
 def _unique(whole, safe):
-    """A safe text that is unique to ``whole``."""
+    """Return a safe text that is unique to ``whole``."""
     if (safe == whole and len(safe) <= MAX_BYTES and safe != MISSING
             and not _LOOKS_HASHED.search(safe)):
         return safe
@@ -53,7 +53,7 @@ def _unique(whole, safe):
 
 
 def component(value: object) -> str:
-    """Any value as one path component.
+    """Convert any value to one path component.
 
     Characters outside ``A-Z a-z 0-9 _ -`` become ``_``. A text of more than
     200 bytes is cut, and a hash of the original is appended. None and the
@@ -65,7 +65,7 @@ def component(value: object) -> str:
 
 
 def identity(value: object) -> str:
-    """An identifier as a path component that is unique to it.
+    """Convert an identifier to a path component that is unique to it.
 
     Like :func:`component`, but a hash of the original is also appended when
     characters were replaced, or when the text already ends like such a hash.
@@ -76,7 +76,7 @@ def identity(value: object) -> str:
 
 
 def instance(name: object, identifier: object) -> str:
-    """The name and the identifier of an instance as one path component.
+    """Join an instance's name and identifier to one path component.
 
     The name is for people, and is cut to 64 bytes. The component is unique
     to the identifier, whatever the name: the identifier follows the last
@@ -94,7 +94,7 @@ def instance(name: object, identifier: object) -> str:
 
 
 def meter_path(value: object) -> str:
-    """A meter's name as path components that are unique to it.
+    """Convert a meter's name to path components that are unique to it.
 
     Its dots separate the components. A name of more than 200 bytes becomes
     a single component.
@@ -107,6 +107,6 @@ def meter_path(value: object) -> str:
 
 
 def short_host(host: str) -> str:
-    """A host's name up to its first dot, or its address, as a component."""
+    """Convert the short name or the address of a host to a component."""
     short = host.partition(".")[0]
     return component(host if short.isdigit() else short)
