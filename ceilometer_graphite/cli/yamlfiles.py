@@ -33,39 +33,40 @@ from ceilometer_graphite.cli import common
 _T = typing.TypeVar("_T")
 
 
-def example(name: str) -> str:
-    """The path of a file that is installed with the package."""
-    return os.path.join(
-        sysconfig.get_path("data"), "share", "ceilometer-graphite", name)
-
-
 class Shape(typing.NamedTuple):
     """What a file has to look like.
 
+    :ivar example: the path of one
     :ivar absent: what happens without the file, and what to do
     :ivar lists: its lists by name, each with the keys that an entry needs
         and what to do where one is missing
     :ivar others: the keys that an entry may have
     """
 
-    name: str
+    example: str
     absent: opts.Problem
     lists: dict[str, dict[str, str]]
     others: tuple[str, ...] = ()
 
 
-PIPELINE = Shape("pipeline.yaml", opts.Problem(
-    "so Ceilometer's own is used, which sends to Gnocchi",
-    "copy %s there, and name your Graphite in it" % example("pipeline.yaml")),
-    {"sources": {"name": "write name: NAME", "meters": 'write meters: ["*"]',
+_NAME = {"name": "write name: NAME"}
+# Installed with the package.
+_PIPELINE, _POLLING = (os.path.join(
+    sysconfig.get_path("data"), "share", "ceilometer-graphite", name)
+    for name in ("pipeline.yaml", "polling.yaml"))
+PIPELINE = Shape(
+    _PIPELINE, opts.Problem(
+        "so Ceilometer's own is used, which sends to Gnocchi",
+        "copy %s there, and name your Graphite in it" % _PIPELINE),
+    {"sources": {**_NAME, "meters": 'write meters: ["*"]',
                  "sinks": 'write sinks: ["graphite"]'},
-     "sinks": {"name": "write name: NAME", "publishers":
-               'write publishers: ["graphite://graphite.example.com:2003"]'}})
-POLLING = Shape("polling.yaml", opts.Problem(
-    "and the agent does not start",
-    "copy %s there" % example("polling.yaml")),
-    {"sources": {"name": "write name: NAME", "interval": "write interval: 60",
-                 "meters": "copy those of " + example("polling.yaml")}},
+     "sinks": {**_NAME, "publishers": 'write publishers: '
+               '["graphite://graphite.example.com:2003"]'}})
+POLLING = Shape(
+    _POLLING, opts.Problem(
+        "and the agent does not start", "copy %s there" % _POLLING),
+    {"sources": {**_NAME, "interval": "write interval: 60",
+                 "meters": "copy those of " + _POLLING}},
     ("resources", "discovery", "group_id_coordination_expression"))
 _LISTS = ("meters", "sinks", "publishers", "resources", "discovery")
 # Keys that are wrong at the top of a file, unlike those of an anchor.
@@ -96,7 +97,7 @@ def load(path: str, shape: Shape, build: Callable[[], _T]) -> _T:
         if not faults:
             return build()
     except Exception as e:
-        raise unusable(path, e, shape.name) from e
+        raise unusable(path, e, shape.example) from e
     faults[0].others = faults[1:]
     raise faults[0]
 
@@ -105,9 +106,9 @@ def unusable(path: str, error: Exception,
              like: str = "") -> common.CommandError:
     """The error of a file that could not be read.
 
-    :param like: the name of an example of it
+    :param like: the path of an example of it
     """
-    hint = "repair it" + ("; an example is " + example(like) if like else "")
+    hint = "repair it" + ("; an example is " + like if like else "")
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
         problem = "line %d is not YAML: %s" % (
             error.problem_mark.line + 1, ", ".join(
@@ -154,13 +155,12 @@ def _entry(name, number, entry):
 def _faults(data, shape):
     """Yield what is wrong with each part of a file by itself."""
     if data is None:
-        yield opts.Problem("is empty", "copy %s there" % example(
-            shape.name))
+        yield opts.Problem("is empty", "copy %s there" % shape.example)
     elif not isinstance(data, dict):
         yield opts.Problem(
             "is a %s, not a mapping with %s" % (
                 _kind(data), " and ".join(shape.lists)),
-            "repair it; an example is " + example(shape.name))
+            "repair it; an example is " + shape.example)
     else:
         for name in shape.lists:
             yield from _list_faults(data, name, shape)
@@ -171,9 +171,9 @@ def _list_faults(data, name, shape):
     if not entries and not isinstance(entries, (dict, str)):
         near = difflib.get_close_matches(name, [
             str(key) for key in data if key not in shape.lists], 1)
-        yield opts.Problem("has no " + name, "correct %s to %s" % (
-            near[0], name) if near else "add some; an example is "
-            + example(shape.name))
+        yield opts.Problem(
+            "has no " + name, "correct %s to %s" % (near[0], name) if near
+            else "add some; an example is " + shape.example)
     elif not isinstance(entries, list):
         yield _unlike(name, "list", entries,
                       'begin each of its entries with "- "')

@@ -60,8 +60,9 @@ _WRONG_PORT = (
     "reads pickle; look for a load balancer with no server behind it",
     "use its port for TLS, or set protocol = tcp; set certfile if it wants "
     "one; look for a load balancer with no server behind it")
-# Receivers of lines ignore it. As five bytes it is a header to TLS and to
-# Carbon's pickle receiver, which end the connection because it is a bad one.
+# Receivers of lines ignore it; Carbon, carbon-c-relay, VictoriaMetrics and
+# InfluxDB read on. To TLS and to Carbon's pickle receiver, five bytes are a
+# bad header, after which they close the connection.
 _BLANK_LINE = b"    \n"
 SERIES = "check"
 _READ_SECONDS = 0.5

@@ -61,7 +61,7 @@ def meters(state: results.State) -> results.Results:
     if not state.polled:
         raise common.CommandError(
             "polling.yaml names none that the compute agent has",
-            "name some, as %s does" % yamlfiles.example("polling.yaml"))
+            "name some, as %s does" % yamlfiles.POLLING.example)
     if unknown - NEWER:
         yield opts.Problem(
             "this Ceilometer has no pollster for " + ", ".join(
