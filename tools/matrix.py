@@ -160,8 +160,8 @@ def differences(facts, newest):
             yield "Lacks the %s %s." % (what, names(lacks))
     more = sorted(set(facts["meters"]) - set(newest["meters"]))
     if more:
-        yield ("Has pollsters for %s, which libvirt's inspector gives no "
-               "figures for." % names(more))
+        yield ("Has pollsters for %s, for which libvirt's inspector has no "
+               "data." % names(more))
 
 
 def row(cells, release, pythons):
