@@ -105,7 +105,8 @@ def _export(folder: spool.Folder) -> int:
 def _send(folder: spool.Folder, loaded: publisher_settings.Settings,
           timeout: float) -> int:
     """Send the files of agents that have ended, and delete each."""
-    box = outbox.Outbox(loaded.buffer_size, 0, lambda lost: None)
+    # A file that is confirmed is deleted, so no line of it may be dropped.
+    box = outbox.Outbox(sys.maxsize, 0, lambda lost: None)
     link = sender.Sender(
         loaded, box, transports.make(loaded, lambda: link.patience()),
         stats.Counts(), lambda: None)

@@ -59,6 +59,17 @@ class SpoolTest(commands.CommandTestCase):
                          self.receiver.take(3))
         self.assertFalse(path.exists())
 
+    def test_a_small_buffer_drops_nothing(self):
+        path = self.leave()
+        count = 3000
+        path.write_bytes(b"".join(
+            spool.pack(b"a.%04d %s 1\n" % (number, b"1" * 90), 1, number)
+            for number in range(count)))
+        ended = self.run_command(
+            "spool", "send", "old_2003", self.url + "?buffer_size=65536")
+        self.assertEqual((0, "%d lines were sent\n" % count, ""), ended)
+        self.assertEqual(count, len(self.receiver.take(count)))
+
     def test_what_is_not_confirmed_stays(self):
         path = self.leave()
         content = path.read_bytes()
