@@ -245,6 +245,13 @@ class Outbox:
             self._backlog.extendleft(reversed(loaded))
             self._trim_recent_locked()
 
+    def forget(self, file: File) -> None:
+        """Treat lines in memory as in no file, because it was deleted."""
+        with self._lock:
+            for batch in self._unconfirmed_locked():
+                if batch.file is file:
+                    self._leave_file_locked(batch, delivered=True)
+
     def drop(self, file: File) -> int:
         """Drop the waiting lines of a file that will be deleted.
 

@@ -315,8 +315,9 @@ class Spool:
 
         :raises OSError: if the disk fails
         """
-        if self._lock_fd >= 0 and not os.path.isdir(self._folder.path):
-            self.abandon()  # somebody has deleted the folder
+        if self._lock_fd >= 0 and not os.path.exists(
+                self._folder.lock_path(self._owner)):
+            self._start_over()
         if self._lock_fd < 0:
             self._folder.make(self._endpoints)
             self._owner, self._lock_fd = self._folder.lock_new()
@@ -330,6 +331,15 @@ class Spool:
         finally:
             self._clean()
         self._read()
+
+    def _start_over(self) -> None:
+        """Write again what memory has, after the folder was deleted."""
+        self.abandon()
+        for file in self._files:
+            self._box.forget(file)
+        # The others are adopted. Lines of these are counted when it is read.
+        self._files = [file for file in self._files
+                       if not os.path.exists(file.path)]
 
     def _adopt(self) -> None:
         """Take over the files of processes that are gone."""
@@ -508,7 +518,7 @@ class Folder:
         """Number of lines that no running process will send."""
         count = 0
         for owner in self.owners():
-            is_new = not os.path.exists(self._lock_path(owner))
+            is_new = not os.path.exists(self.lock_path(owner))
             fd = self.lock(owner)
             if fd is not None:
                 if is_new:
@@ -536,7 +546,7 @@ class Folder:
         :returns: a descriptor that holds the lock until it is closed, or
             None if the owner is a running process
         """
-        path = self._lock_path(owner)
+        path = self.lock_path(owner)
         fd = _open(path, os.O_RDWR | os.O_CREAT)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -549,9 +559,10 @@ class Folder:
 
     def delete_lock(self, owner: str) -> None:
         """Delete the lock of an owner; the caller has to hold it."""
-        os.unlink(self._lock_path(owner))
+        os.unlink(self.lock_path(owner))
 
-    def _lock_path(self, owner: str) -> str:
+    def lock_path(self, owner: str) -> str:
+        """The path of the lock of an owner."""
         return os.path.join(self.path, owner + ".lock")
 
     def adopt(self, owner: str, other: "Folder", mine: str) -> Iterator[str]:

@@ -350,9 +350,34 @@ class SpoolTest(SpoolTestCase):
         self.put(box, 0)
         self.wait(made)
         shutil.rmtree(self.root / "spool")
+        self.assertTrue(box.is_done())
         self.put(box, COUNT)
         self.wait(made)
-        self.assertEqual(lines(COUNT), self.on_disk())
+        self.assertEqual(lines(0, 2 * COUNT), self.on_disk())
+
+    def test_a_folder_that_another_process_made_again_is_noticed(self):
+        made, box = self.make()
+        other, _ = self.make()
+        box.fail()
+        self.put(box, 0)
+        self.wait(made)
+        shutil.rmtree(self.root / "spool")
+        self.wait(other)
+        self.wait(made)
+        self.assertEqual(lines(0), self.on_disk())
+        self.assertEqual(2, len(list(self.root.glob("spool/*/*.lock"))))
+
+    def test_lines_that_were_deleted_on_disk_alone_are_counted(self):
+        made, box = self.spooled_in_part()
+        before = sum(file.left - file.in_memory for file in made._files)
+        self.assertGreater(before, 0)
+        shutil.rmtree(self.root / "spool")
+        made.step()
+        self.link.is_connected = True
+        for _ in range(50):
+            self.sent(box)
+            self.wait(made)
+        self.assertEqual(before, self.counts["lines_dropped.spool_corrupt"])
 
     def test_the_sender_is_told_of_what_comes_back(self):
         self.left_behind(0)
