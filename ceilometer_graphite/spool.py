@@ -549,6 +549,8 @@ class Folder:
         path = self.lock_path(owner)
         fd = _open(path, os.O_RDWR | os.O_CREAT)
         try:
+            # If root makes it, the agent has to be able to open it.
+            os.chown(fd, os.stat(self.path).st_uid, -1)
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.stat(path).st_ino == os.fstat(fd).st_ino:
                 return fd

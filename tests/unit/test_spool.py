@@ -26,6 +26,7 @@ from ceilometer_graphite import outbox
 from ceilometer_graphite import spool
 from ceilometer_graphite import stats
 from tests import fakes
+from tests import host
 from tests.unit import base as unit_base
 
 COUNT = 50
@@ -427,6 +428,14 @@ class DiskTest(SpoolTestCase):
         self.assertEqual(0o700, stat.S_IMODE(self.folder.stat().st_mode))
         for path in self.folder.iterdir():
             self.assertEqual(0o600, stat.S_IMODE(path.stat().st_mode))
+
+    def test_a_lock_that_root_made_is_its_owners(self):
+        if os.geteuid():
+            host.lacks("a lock for another user needs root")
+        folder = spool.Folder(str(self.root))
+        os.chown(self.root, 65534, -1)
+        os.close(folder.lock("ab"))
+        self.assertEqual(65534, os.stat(folder.lock_path("ab")).st_uid)
 
     def test_no_symbolic_link_is_followed(self):
         elsewhere = self.root / "elsewhere"
