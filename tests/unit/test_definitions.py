@@ -265,6 +265,10 @@ class BrokenFileTest(DefinitionsTestCase):
                 "1" + "0" * 400)},
         "a scale of 5000 digits": (
             RATE % ("scale: " + "9" * 5000), ": is not YAML: "),
+        **{"a maximum of " + limit: (
+            RATE % ("max: " + limit),
+            ", entry 1 of rates: max has to be a number above 0, and not ")
+           for limit in ("ten", "0", "-1", ".inf")},
         "a divisor that is a text": (
             RATE % "per: vcpus", ", entry 1 of rates: per has to be a list "
             "of texts, and not 'vcpus'"),
