@@ -51,6 +51,8 @@ class Target:
     :ivar limit: whether it is a dashed line, which others come up to
     :ivar constant: the value of a line without series
     :ivar silent: whether a line is 0 of what had points, and has none now
+    :ivar lasting: whether what a publisher reported holds until it reports
+        again, as a sum needs it: they do not report at the same time
     :ivar of_publishers: whether it is about publishers, on any page
     """
 
@@ -67,6 +69,7 @@ class Target:
     limit: bool = False
     constant: float = 0
     silent: bool = False
+    lasting: bool = False
     of_publishers: bool = False
 
 
@@ -185,7 +188,7 @@ class Writer(typing.NamedTuple):
 
     def _values(self, target, meters):
         """What is added up."""
-        written = self._series(meters, target.silent)
+        written = self._series(meters, target.silent or target.lasting)
         if target.times:
             written = self._grouped(
                 self._series([*meters, target.times]), "multiply", meters[0],

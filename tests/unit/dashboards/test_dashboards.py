@@ -127,6 +127,13 @@ class QueryTest(base.BaseTestCase):
             self.busiest(template="x.{hostname}.{project_id}."
                                   "{instance_name}.{meter}.{device}"))
 
+    def test_the_page_of_an_instance_says_its_name(self):
+        self.assertEqual(
+            "aliasSub(groupByNodes(keepLastValue(ceilometer.$hypervisor."
+            '$project.$instance.cpu_util,1),"sum",3)' + SHORT,
+            self.query("instance", "CPU usage")[0].replace(
+                "ceilometer.*", "ceilometer.$hypervisor"))
+
     def test_limits_are_dashed(self):
         self.assertEqual(
             'alias(color(dashed(constantLine(100)),"555555"),"all vCPUs")',
@@ -158,6 +165,15 @@ class QueryTest(base.BaseTestCase):
             self.query("publisher",
                        "Lines sent again after a broken connection",
                        self_metrics_interval=20.0))
+
+    def test_publishers_that_report_at_different_times_are_summed(self):
+        series = ("keepLastValue(ceilometer.$hypervisor.graphite_publisher.*."
+                  "connected,3)")
+        self.assertEqual([
+            f'alias(sumSeries({series}),"connected")',
+            f"alias(color(dashed(sumSeries(offset(scale({series},0),1))),"
+            '"555555"),"all")'],
+            self.query("publisher", "Publishers that are connected"))
 
     def test_a_missing_series_is_shown_as_0(self):
         self.assertEqual(
