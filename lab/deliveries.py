@@ -213,7 +213,7 @@ class Delivery:
 def confirmation_seconds(receiver):
     """Return how long a receiver takes to confirm a thousand lines.
 
-    The time begins when the kernel has taken the last of them.
+    The time begins when the kernel has accepted the last line.
 
     :param receiver: a started receivers.Receiver.
     :raises TransportError: if it does not confirm them.

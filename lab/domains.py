@@ -93,7 +93,7 @@ class Guest:
 
     @property
     def display_name(self):
-        return f"vm-{self.kind}"
+        return f"lab-{self.kind}"
 
     @property
     def uuid(self):
