@@ -197,7 +197,7 @@ _COLUMNS = {
     "vcpus": (("", "", "VCPU"), str),
     "cpu_percent": (("", "", "CPU%"), "{:.1f}".format),
     "memory_used_bytes": (("MEM", "used", "MiB"), _mib),
-    "memory_bytes": (("MEM", "given", "MiB"), _mib),
+    "memory_bytes": (("MEM", "alloc", "MiB"), _mib),
     "disk_read_bytes_per_second": (("DISK", "read", "MiB/s"), _rate),
     "disk_write_bytes_per_second": (("DISK", "write", "MiB/s"), _rate),
     "network_in_bytes_per_second": (("NET", "in", "MiB/s"), _rate),
