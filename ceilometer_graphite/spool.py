@@ -508,11 +508,21 @@ class Folder:
 
     def bytes(self) -> int:
         """Bytes on disk."""
-        return sum(map(os.path.getsize, self.files()))
+        size = 0
+        for path in self.files():
+            with contextlib.suppress(FileNotFoundError):
+                size += os.path.getsize(path)
+        return size
+
+    def contents(self, *owners: str) -> Iterator[bytes]:
+        """Each file of these owners, or all, that no agent has deleted."""
+        for path in self.files(*owners):
+            with contextlib.suppress(FileNotFoundError):
+                yield read(path)
 
     def count_lines(self) -> int:
         """Number of lines in the folder."""
-        return sum(count_lines(read(path)) for path in self.files())
+        return sum(map(count_lines, self.contents()))
 
     def count_left(self) -> int:
         """Number of lines that no running process will send."""
@@ -524,8 +534,7 @@ class Folder:
                 if is_new:
                     self.delete_lock(owner)
                 os.close(fd)
-                count += sum(count_lines(read(path))
-                             for path in self.files(owner))
+                count += sum(map(count_lines, self.contents(owner)))
         return count
 
     def lock_new(self) -> tuple[str, int]:

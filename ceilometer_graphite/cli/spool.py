@@ -96,8 +96,8 @@ def _list(folders: list[spool.Folder]) -> int:
 
 
 def _export(folder: spool.Folder) -> int:
-    for path in folder.files():
-        for _, lines in spool.unpack(spool.read(path)):
+    for data in folder.contents():
+        for _, lines in spool.unpack(data):
             sys.stdout.write(lines.decode("ascii"))
     return 0
 

@@ -46,6 +46,17 @@ class SpoolTest(commands.CommandTestCase):
             ["old_2003", "3", str(path.stat().st_size), "old:2003"],
             ended.out.splitlines()[1].split())
 
+    def test_a_file_that_an_agent_deletes_meanwhile_is_none(self):
+        path = self.leave()
+        files = spool.Folder.files
+        self.patch(spool.Folder, "files", lambda *a: [
+            *files(*a), str(path.with_name("deleted"))])
+        ended = self.run_command("spool")
+        self.assertEqual((0, "3"), (
+            ended.status, ended.out.splitlines()[1].split()[1]))
+        self.assertEqual(0, self.run_command(
+            "spool", "export", "old_2003").status)
+
     def test_it_prints_lines(self):
         self.leave()
         ended = self.run_command("spool", "export", "old_2003")
