@@ -343,9 +343,11 @@ class Spool:
 
     def _adopt(self) -> None:
         """Take over the files of processes that are gone."""
+        self._adopt_at = self._clock() + RETRY_SECONDS
+        found = folders(self._root)
         self._adopt_at = float("inf")
         mine = set(self._endpoints.split(","))
-        for folder in folders(self._root):
+        for folder in found:
             try:
                 if not mine & set(folder.endpoints()):
                     self._tell_of(folder)

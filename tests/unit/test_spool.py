@@ -482,6 +482,18 @@ class DiskTest(SpoolTestCase):
         self.wait(made)
         self.assertEqual(list(range(50, 100)), self.sent(box))
 
+    def test_a_spool_that_cannot_be_listed_is_listed_again(self):
+        self.left_behind(0)
+        made, box = self.make()
+        scandir = os.scandir
+        self.patch(spool.os, "scandir", lambda _: os.close(-1))
+        self.assertRaises(OSError, made.step)
+        self.patch(spool.os, "scandir", scandir)
+        self.link.is_connected = True
+        self.clock.advance(spool.RETRY_SECONDS)
+        self.wait(made)
+        self.assertEqual(list(range(COUNT)), self.sent(box))
+
     def test_two_files_of_one_moment_are_both_taken_over(self):
         self.left_behind(0)
         path, = self.files()
