@@ -185,12 +185,14 @@ class SpoolFile:
         """
         self.close()
         made_at = int(os.path.basename(self.path)[:20]) / 1e9
+        # Not later than now, if the clock was set back.
+        since = now - max(0.0, time.time() - made_at)
         try:
             data = read(self.path)
         except FileNotFoundError:
             data = b""
         return [outbox.Batch(lines, lines.count(b"\n"),
-                             now - (time.time() - made_at), before)
+                             since, before)
                 for before, lines in unpack(data) if before not in self.done]
 
 

@@ -380,6 +380,16 @@ class SpoolTest(SpoolTestCase):
             self.wait(made)
         self.assertEqual(before, self.counts["lines_dropped.spool_corrupt"])
 
+    def test_no_line_is_of_the_future_when_the_clock_was_set_back(self):
+        self.left_behind(0)
+        path, = self.files()
+        path.rename(path.with_name("9" + path.name[1:]))
+        made, box = self.make()
+        self.link.is_connected = True
+        self.wait(made)
+        lines_here, _, seconds = box.waiting()
+        self.assertEqual((COUNT, 0), (lines_here, seconds))
+
     def test_the_sender_is_told_of_what_comes_back(self):
         self.left_behind(0)
         made, _ = self.make()
