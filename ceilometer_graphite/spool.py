@@ -510,7 +510,7 @@ class Folder:
         """The path of a file that was made at these nanoseconds."""
         return os.path.join(self.path, "%020d.%s.lines.gz" % (made_at, owner))
 
-    def bytes(self) -> int:
+    def size(self) -> int:
         """Bytes on disk."""
         size = 0
         for path in self.files():

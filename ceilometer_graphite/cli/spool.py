@@ -91,7 +91,7 @@ def _list(folders: list[spool.Folder]) -> int:
     for folder in folders:
         print("%-40s %12d %12d  %s" % (
             os.path.basename(folder.path), folder.count_lines(),
-            folder.bytes(), ",".join(folder.endpoints())))
+            folder.size(), ",".join(folder.endpoints())))
     return 0
 
 

@@ -124,7 +124,7 @@ def _room(name, settings):
     folder = _folder(settings)
     disk = os.statvfs(_existing(settings.spool_dir))
     free = disk.f_bavail * disk.f_frsize
-    used = folder.bytes() if os.path.isdir(folder.path) else 0
+    used = folder.size() if os.path.isdir(folder.path) else 0
     if free + used < settings.spool_size:
         return results.warning(
             name, "%s has %d MiB free, and spool_size is %d MiB" % (
