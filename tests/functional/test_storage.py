@@ -42,6 +42,7 @@ ROLLED_UP = {
     OWN + ".lines_sent": ([5] * 10, 50),
     OWN + ".lines_dropped.buffer_full": ([0] * 9 + [3], 3),
     OWN + ".samples_skipped.rate_too_high": ([1] * 10, 10),
+    OWN + ".forward_dropped.messagingv2": ([2] * 10, 20),
     OWN + ".connected": ([1] * 9 + [0], 0),
     OWN + ".buffer_bytes": ([0] * 9 + [100], 10),
 }
