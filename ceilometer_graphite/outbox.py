@@ -93,6 +93,7 @@ class Outbox:
     :param replay_seconds: how long confirmed lines are kept
     :param dropped: called with the number of lines that were lost
     :param clock: returns monotonic seconds
+    :ivar on_wait: called, without the lock, when more lines wait
     """
 
     def __init__(self, size: int, replay_seconds: float,
@@ -101,6 +102,7 @@ class Outbox:
         self._size = size
         self._replay_seconds = replay_seconds
         self._dropped = dropped
+        self.on_wait: Callable[[], None] = lambda: None
         self._clock = clock
         self._lock = threading.Lock()
         self._live: collections.deque[Batch] = collections.deque()
@@ -127,6 +129,7 @@ class Outbox:
                 self._open = batches[-1]
             lost = self._trim_locked(len(batches) if self._healthy else 0)
         self._tell(lost)
+        self.on_wait()
 
     def take_live(self, size: int) -> list[Batch]:
         """Take the oldest live batches, which are in flight from then on.
@@ -201,6 +204,7 @@ class Outbox:
             self._healthy = False
             lost = self._trim_locked()
         self._tell(lost)
+        self.on_wait()
         return sum(batch.count for batch in again)
 
     def has_recent(self) -> bool:

@@ -193,8 +193,6 @@ class GraphitePublisher(publisher.ConfigPublisherBase):
         if not self._is_started:
             self._start()
         self._sender.wake()
-        if self._spool:
-            self._spool.wake()
 
     def _dropped(self, count):
         self.counts.warn(

@@ -231,6 +231,7 @@ class Spool:
         self._is_failing = False
         self._is_ending = False
         self._is_closing = False
+        box.on_wait = self.wake
         self._thread = threading.Thread(
             target=self._run, name="graphite-spool", daemon=True)
 

@@ -390,6 +390,14 @@ class SpoolTest(SpoolTestCase):
         lines_here, _, seconds = box.waiting()
         self.assertEqual((COUNT, 0), (lines_here, seconds))
 
+    def test_lines_whose_receiver_dies_after_it_confirmed_wake_it(self):
+        made, box = self.make(replay_seconds=10)
+        self.put(box, 0)
+        self.sent(box)
+        made._wake.clear()
+        box.fail()
+        self.assertTrue(made._wake.is_set())
+
     def test_the_sender_is_told_of_what_comes_back(self):
         self.left_behind(0)
         made, _ = self.make()
