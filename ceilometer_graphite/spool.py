@@ -49,6 +49,7 @@ LOG = log.getLogger(__name__)
 WAITED_SECONDS = 0.5
 # Pause after an error of the disk.
 RETRY_SECONDS = 5.0
+_HURRIED_PAUSE_SECONDS = 0.02
 # Bytes of lines after which a new file is begun.
 FILE_BYTES = 1024 * 1024
 _ENDPOINTS = "endpoints"
@@ -229,7 +230,7 @@ class Spool:
         self._files: list[SpoolFile] = []  # oldest first
         self._wake = threading.Event()
         self._is_failing = False
-        self._is_ending = False
+        self._ending = threading.Event()
         self._is_closing = False
         box.on_wait = self.wake
         self._thread = threading.Thread(
@@ -249,7 +250,7 @@ class Spool:
 
     def hurry(self) -> None:
         """Save lines without delay from now on; takes no lock."""
-        self._is_ending = True
+        self._ending.set()
         self._wake.set()
 
     def close(self) -> None:
@@ -286,14 +287,12 @@ class Spool:
                 self._failed(e, is_news=not self._is_failing)
                 self._is_failing = True
                 pause = RETRY_SECONDS
-            if self._is_ending:
-                time.sleep(0.02)
-            elif self._files or not self._box.is_done():
-                time.sleep(pause)
-            else:
+            if not self._files and self._box.is_done():
                 self._wake.wait()
                 self._wake.clear()
-                time.sleep(WAITED_SECONDS)
+                pause = WAITED_SECONDS
+            if self._ending.wait(pause):
+                time.sleep(_HURRIED_PAUSE_SECONDS)
         with contextlib.suppress(OSError):
             self._clean()
             self.unlock()
@@ -327,10 +326,11 @@ class Spool:
             self._adopt_at = self._clock()
         if self._clock() >= self._adopt_at:
             self._adopt()
-        since = self._clock() - (0 if self._is_ending else WAITED_SECONDS)
+        is_ending = self._ending.is_set()
+        since = self._clock() - (0 if is_ending else WAITED_SECONDS)
         try:
             self._save(self._box.unsaved(
-                since, self._is_ending or self._link.is_stalled))
+                since, is_ending or self._link.is_stalled))
         finally:
             self._clean()
         self._read()

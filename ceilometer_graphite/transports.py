@@ -388,14 +388,12 @@ class TcpTransport:
 
     def _has_ended(self) -> bool:
         """Whether the peer has closed its side."""
-        while True:
-            try:
-                data = self._receive()
-            except (BlockingIOError, ssl.SSLWantReadError):
-                return False
-            if not data:
-                return True
-            self._answer = self._answer or data
+        try:
+            data = self._receive()
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return False
+        self._answer = self._answer or data
+        return not data
 
     def _receive(self) -> bytes:
         """Read from the peer; no bytes mean that it closed its side."""

@@ -437,6 +437,21 @@ class DiskTest(SpoolTestCase):
         self.assertEqual(lines(0), self.on_disk())
         self.assertEqual(list(range(COUNT)), self.sent(box))
 
+    def test_the_end_does_not_wait_for_a_disk_that_is_back(self):
+        self.patch(spool, "RETRY_SECONDS", 1000)
+        (self.root / "spool").write_text("no folder")
+        made, box = self.make()
+        box.fail()
+        self.put(box, 0)
+        made.start()
+        while "The spool in" not in self.log.output:
+            pass
+        (self.root / "spool").unlink()
+        made.hurry()
+        made.close()
+        made.join(20)
+        self.assertEqual(lines(0), self.on_disk())
+
     def test_nobody_else_can_read_it(self):
         os.makedirs(self.folder, mode=0o755)
         os.umask(os.umask(0))
