@@ -111,8 +111,9 @@ SENDERS = {
     "tls": _ours("tls", "?protocol=tls&cafile={cafile}", is_encrypted=True),
     "spool": _ours("spool", "?spool_dir={directory}&catch_up_rate=5000",
                    20.0),
-    # By default, 25,000 lines of an outage every 20 s would be too many.
-    "soak": _ours("tcp", "?catch_up_rate=5000"),
+    # It delivers the backlog of an outage before the next one. Otherwise the
+    # growth of memory would be that of the backlog.
+    "soak": _ours("tcp", "?catch_up_rate=20000"),
     "ceilometer-tcp": _ceilometers(
         "tcp://", "tcp://127.0.0.1:{port}", protocols.MsgpackFrames),
     "ceilometer-tcp-unsigned": _ceilometers(
