@@ -49,6 +49,7 @@ LOG = log.getLogger(__name__)
 WAITED_SECONDS = 0.5
 # Pause after an error of the disk.
 RETRY_SECONDS = 5.0
+_PAUSE_SECONDS = 0.25
 _HURRIED_PAUSE_SECONDS = 0.02
 # Bytes of lines after which a new file is begun.
 FILE_BYTES = 1024 * 1024
@@ -230,7 +231,7 @@ class Spool:
         self._files: list[SpoolFile] = []  # oldest first
         self._wake = threading.Event()
         self._is_failing = False
-        self._ending = threading.Event()
+        self._is_ending = False
         self._is_closing = False
         box.on_wait = self.wake
         self._thread = threading.Thread(
@@ -249,9 +250,12 @@ class Spool:
             self._wake.set()
 
     def hurry(self) -> None:
-        """Save lines without delay from now on; takes no lock."""
-        self._ending.set()
-        self._wake.set()
+        """Save lines without delay from now on; takes no lock.
+
+        A thread that sleeps first ends its short sleep. In that time the
+        sender may deliver the lines.
+        """
+        self._is_ending = True
 
     def close(self) -> None:
         """End the thread when everything is saved; after :meth:`hurry`."""
@@ -282,17 +286,20 @@ class Spool:
             try:
                 self.step()
                 self._works()
-                pause = WAITED_SECONDS / 2
             except Exception as e:
                 self._failed(e, is_news=not self._is_failing)
                 self._is_failing = True
-                pause = RETRY_SECONDS
-            if not self._files and self._box.is_done():
+                until = time.monotonic() + RETRY_SECONDS
+                while not self._is_ending and time.monotonic() < until:
+                    time.sleep(_PAUSE_SECONDS)
+            if self._is_ending:
+                time.sleep(_HURRIED_PAUSE_SECONDS)
+            elif self._files or not self._box.is_done():
+                time.sleep(_PAUSE_SECONDS)
+            else:
                 self._wake.wait()
                 self._wake.clear()
-                pause = WAITED_SECONDS
-            if self._ending.wait(pause):
-                time.sleep(_HURRIED_PAUSE_SECONDS)
+                time.sleep(WAITED_SECONDS)
         with contextlib.suppress(OSError):
             self._clean()
             self.unlock()
@@ -326,11 +333,10 @@ class Spool:
             self._adopt_at = self._clock()
         if self._clock() >= self._adopt_at:
             self._adopt()
-        is_ending = self._ending.is_set()
-        since = self._clock() - (0 if is_ending else WAITED_SECONDS)
+        since = self._clock() - (0 if self._is_ending else WAITED_SECONDS)
         try:
             self._save(self._box.unsaved(
-                since, is_ending or self._link.is_stalled))
+                since, self._is_ending or self._link.is_stalled))
         finally:
             self._clean()
         self._read()
