@@ -186,7 +186,7 @@ class SpoolFile:
         :raises OSError: if the file cannot be read
         """
         self.close()
-        made_at = int(os.path.basename(self.path)[:20]) / 1e9
+        made_at = _made_at(self.path) / 1e9
         # Not later than now, if the clock was set back.
         since = now - max(0.0, time.time() - made_at)
         try:
@@ -599,7 +599,7 @@ class Folder:
             return
         try:
             for path in self.files(owner):
-                made_at = int(os.path.basename(path)[:20])
+                made_at = _made_at(path)
                 while os.path.exists(new := other.path_of(mine, made_at)):
                     made_at += 1
                 os.rename(path, new)
@@ -640,6 +640,11 @@ def read(path: str) -> bytes:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "it is no file", path)
         return file.read()
+
+
+def _made_at(path: str) -> int:
+    """Nanoseconds since 1970 when a file was made, from its name."""
+    return int(os.path.basename(path)[:20])
 
 
 def _open(path: str, flags: int) -> int:

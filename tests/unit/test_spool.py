@@ -181,6 +181,14 @@ class SpoolTestCase(base.BaseTestCase):
         box.confirm()
         return numbers
 
+    def sent_in_rounds(self, made, box, rounds):
+        """Return what is sent and confirmed, round after round."""
+        sent = []
+        for _ in range(rounds):
+            self.wait(made)
+            sent += self.sent(box)
+        return sent
+
 
 class SpoolTest(SpoolTestCase):
 
@@ -489,11 +497,7 @@ class DiskTest(SpoolTestCase):
         self.left_behind(100)
         made, box = self.make()
         self.link.is_connected = True
-        sent = []
-        for _ in range(4):
-            self.wait(made)
-            sent += self.sent(box)
-        self.assertEqual(list(range(150)), sent)
+        self.assertEqual(list(range(150)), self.sent_in_rounds(made, box, 4))
         self.assertEqual([], self.files())
 
     def test_what_cannot_be_taken_over_is_tried_again(self):
@@ -534,11 +538,8 @@ class DiskTest(SpoolTestCase):
             spool.pack(lines(50), 50, 0))
         made, box = self.make()
         self.link.is_connected = True
-        sent = []
-        for _ in range(3):
-            self.wait(made)
-            sent += self.sent(box)
-        self.assertEqual(list(range(100)), sorted(sent))
+        self.assertEqual(list(range(100)),
+                         sorted(self.sent_in_rounds(made, box, 3)))
 
     def test_a_file_without_a_line_is_told_of(self):
         self.left_behind(0)

@@ -11,7 +11,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """Whether the agent runs the pipeline itself, with this plugin."""
 
 import importlib
