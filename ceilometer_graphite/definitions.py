@@ -100,17 +100,25 @@ class Definitions:
         return any(match(name) for match in self._made)
 
 
-class _Loader(yaml.SafeLoader):
+class Loader(yaml.SafeLoader):
     """Loads YAML; a key that occurs twice in a mapping is an error."""
 
     def construct_mapping(self, node, deep=False):
+        """Construct a mapping, as PyYAML does, and find repeated keys."""
         keys = set()
         for key, _ in node.value:
             if str(key.value) in keys:
-                raise yaml.constructor.ConstructorError(
-                    None, None, "%s stands twice" % key.value, key.start_mark)
+                self.repeat(key)
             keys.add(str(key.value))
         return super().construct_mapping(node, deep)
+
+    def repeat(self, key: yaml.Node) -> None:
+        """Handle a repeated key.
+
+        :raises yaml.constructor.ConstructorError: names the key
+        """
+        raise yaml.constructor.ConstructorError(
+            None, None, "%s stands twice" % key.value, key.start_mark)
 
 
 # A check returns the value to use, or None for an invalid one.
@@ -201,7 +209,7 @@ def _section(path, name, entries):
 
 def _parse(path, text):
     try:
-        return _Loader(text).get_single_data()
+        return Loader(text).get_single_data()
     except (yaml.YAMLError, RecursionError, ValueError) as e:
         mark = getattr(e, "problem_mark", None)
         raise DefinitionsError("%s%s: is not YAML: %s" % (

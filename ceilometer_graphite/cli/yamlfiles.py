@@ -27,6 +27,7 @@ from ceilometer import agent
 import yaml
 from yaml import reader
 
+from ceilometer_graphite import definitions
 from ceilometer_graphite import opts
 from ceilometer_graphite.cli import common
 
@@ -260,21 +261,16 @@ def _same_names(data, shape):
                                    "give each a name of its own")
 
 
-class _Loader(yaml.SafeLoader):
-    """Notes the line and the key of each that a mapping has already."""
+class _Loader(definitions.Loader):
+    """Notes the line and the text of each repeated key."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self.repeated: list[tuple[int, str]] = []
 
-    def construct_mapping(self, node, deep=False):
-        seen = set()
-        for key, _ in node.value:
-            if str(key.value) in seen:
-                self.repeated.append(
-                    (key.start_mark.line + 1, str(key.value)))
-            seen.add(str(key.value))
-        return super().construct_mapping(node, deep)
+    def repeat(self, key: yaml.Node) -> None:
+        """Note a repeated key."""
+        self.repeated.append((key.start_mark.line + 1, str(key.value)))
 
 
 def doubts(path: str, shape: Shape) -> list[opts.Problem]:
